@@ -1,0 +1,133 @@
+/// What one verb takes on one role: the row from which parsing, HELP, completion and Protocol.md derive.
+public struct VerbSpecification: Sendable {
+    /// What a value means; decides how it is checked and how it is completed.
+    public enum ValueKind: Equatable, Sendable {
+        case path
+        case handle
+        case handleOrPath
+        case number
+        case serverID
+        case verb
+        case tag
+        case text
+        case glob
+        /// Four octal digits.
+        case mode
+        /// RFC 3339, UTC; `now` where the server's clock is meant.
+        case time
+        /// One of a few words.
+        case choice([String])
+        /// A quoted string, or a literal in its place.
+        case data
+    }
+
+    /// A value that stands at a position.
+    public struct Operand: Sendable {
+        /// Whether the operand may be left out or may come again.
+        public enum Presence: Sendable {
+            case required
+            case optional
+            case repeated
+        }
+
+        /// How documents and HELP call it.
+        public let name: String
+        public let kind: ValueKind
+        public let presence: Presence
+    }
+
+    /// A value that is written `key=value` in any place.
+    public struct Option: Sendable {
+        public let key: String
+        public let kind: ValueKind
+        public let isRequired: Bool
+    }
+
+    /// What a request does to what others can see.
+    public enum Effect: Sendable {
+        /// Leaves everything as it was, and may be repeated.
+        case reads
+        /// Changes files, names, sessions or registrations.
+        case changes
+    }
+
+    public let roles: [Role]
+    public let operands: [Operand]
+    public let options: [Option]
+    public let effect: Effect
+    /// Whether the request may be sent again when its answer was lost.
+    public let isRepeatable: Bool
+    /// One sentence for HELP.
+    public let summary: String
+
+    init(
+        _ roles: [Role], _ operands: [Operand] = [], options: [Option] = [],
+        effect: Effect = .reads,
+        repeatable: Bool = true, _ summary: String
+    ) {
+        self.roles = roles
+        self.operands = operands
+        self.options = options
+        self.effect = effect
+        isRepeatable = repeatable
+        self.summary = summary
+    }
+
+    /// The fewest operands, with a data operand counted only if the data came as a quoted string.
+    var minimumOperands: Int { operands.count { $0.presence != .optional } }
+
+    /// The most operands; nil where the last one may repeat.
+    var maximumOperands: Int? {
+        operands.last?.presence == .repeated ? nil : operands.count
+    }
+
+    /// Whether the verb takes data, as its last operand or as a literal.
+    public var takesData: Bool { operands.last?.kind == .data }
+
+    /// Operands and options as HELP and Protocol.md show them.
+    public var syntax: String {
+        let positional = operands.map { operand in
+            switch operand.presence {
+            case .required: operand.kind == .data ? "<\(operand.name)>" : operand.name
+            case .optional: "[\(operand.name)]"
+            case .repeated: "\(operand.name)..."
+            }
+        }
+        let keyed = options.map { option in
+            var text = option.key + "="
+            if case .choice(let words) = option.kind { text += words.joined(separator: "|") }
+            return option.isRequired ? text : "[\(text)]"
+        }
+        return (positional + keyed).joined(separator: " ")
+    }
+}
+
+extension VerbSpecification.Operand {
+    static func required(_ name: String, _ kind: VerbSpecification.ValueKind) -> Self {
+        .init(name: name, kind: kind, presence: .required)
+    }
+    static func optional(_ name: String, _ kind: VerbSpecification.ValueKind) -> Self {
+        .init(name: name, kind: kind, presence: .optional)
+    }
+    static func repeated(_ name: String, _ kind: VerbSpecification.ValueKind) -> Self {
+        .init(name: name, kind: kind, presence: .repeated)
+    }
+    static let path = required("path", .path)
+    static let handle = required("h", .handle)
+    static let data = required("data", .data)
+}
+
+extension VerbSpecification.Option {
+    static func optional(_ key: String, _ kind: VerbSpecification.ValueKind) -> Self {
+        .init(key: key, kind: kind, isRequired: false)
+    }
+    static func required(_ key: String, _ kind: VerbSpecification.ValueKind) -> Self {
+        .init(key: key, kind: kind, isRequired: true)
+    }
+    static let server = optional("server", .serverID)
+    static let mode = optional("mode", .mode)
+    static let mtime = optional("mtime", .time)
+    static let after = optional("after", .text)
+    static let limit = optional("limit", .number)
+    static let fileType = optional("type", .choice(["file", "dir"]))
+}

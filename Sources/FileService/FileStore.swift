@@ -1,0 +1,168 @@
+import DFSProtocol
+
+/// The disk under a file server: one or more exports, each an ordinary folder under a mount path.
+///
+/// Every call blocks and runs on the storage pool, never on an event loop. Paths are tree paths, mount
+/// included, and are confined to their export. All methods may be called from several threads at once.
+public protocol FileStore: Sendable {
+    /// Where the exports stand in the tree.
+    var mounts: [TreePath] { get }
+
+    /// Opens a regular file.
+    ///
+    /// - Parameter mode: Permission bits of a file that is created, in force before its name is visible; nil is 0644.
+    /// - Throws: `not-found`, `exists`, `is-dir`, `denied` (no regular file, or no permission), `no-space`, `io`.
+    func open(_ path: TreePath, _ access: FileAccess, mode: FileMode?) throws(RequestError)
+        -> any OpenFile
+
+    /// Tells what the disk says of a path now.
+    func entry(_ path: TreePath) throws(RequestError) -> FileEntry
+
+    /// Lists a directory in bytewise order of names.
+    ///
+    /// - Parameter after: Names up to and including this one are left out; it need not exist.
+    func list(_ path: TreePath, after: [UInt8]?, limit: Int) throws(RequestError)
+        -> (entries: [FileEntry], hasMore: Bool)
+
+    /// Begins a file that replaces `path` as a whole when it is complete; nobody sees it before.
+    func beginReplacement(of path: TreePath, mode: FileMode?) throws(RequestError)
+        -> any FileReplacement
+
+    /// Changes permission bits or the time of the last change; nil leaves it.
+    func setAttributes(_ path: TreePath, mode: FileMode?, mtime: WallTime?) throws(RequestError)
+        -> FileEntry
+
+    /// Removes a file or a directory, durably; removing what is not there succeeds.
+    ///
+    /// - Throws: `not-empty` for a directory with contents unless `recursive`.
+    func remove(_ path: TreePath, recursive: Bool) throws(RequestError)
+
+    /// Renames within one export, durably, replacing a file or an empty directory; missing parents are made.
+    ///
+    /// - Throws: `cross-server` where the two paths belong to different exports.
+    func rename(_ from: TreePath, to target: TreePath) throws(RequestError)
+
+    /// Bytes that can still be written to the export with the most room.
+    func freeBytes() throws(RequestError) -> Int64
+}
+
+/// How a session may use its file.
+public enum FileAccess: String, Sendable {
+    /// Reads.
+    case read = "r"
+    /// Reads and writes a file that exists.
+    case readWrite = "rw"
+    /// Reads and writes; an absent file is made, a present one is not cut.
+    case create = "create"
+    /// Reads and writes a file that must not exist yet.
+    case createNew = "create-new"
+
+    /// Whether sessions of this kind may change the file.
+    public var writes: Bool { self != .read }
+}
+
+/// What stands under a name on disk.
+public struct FileEntry: Equatable, Sendable {
+    public var path: TreePath
+    public var isDirectory: Bool
+    /// A directory has `mtime` and `mode` only.
+    public var facts: FileFacts
+
+    /// Pairs a path with what the disk says of it.
+    public init(path: TreePath, isDirectory: Bool, facts: FileFacts) {
+        self.path = path
+        self.isDirectory = isDirectory
+        self.facts = facts
+    }
+
+    /// The line of a report that says the same.
+    public var report: FileReport {
+        isDirectory
+            ? .directory(path, mtime: facts.mtime, mode: facts.mode) : .file(path, facts)
+    }
+}
+
+/// A regular file by its descriptor: it follows the file, not the name.
+///
+/// Several sessions on one file have one `OpenFile` each. Calls block; any thread may make them.
+public protocol OpenFile: AnyObject, Sendable {
+    /// Identity of the file among all that are open, the same for every `OpenFile` of one inode.
+    var identity: FileIdentity { get }
+
+    /// What the file is now: size and time from the descriptor, `fid` and `ver` from the ledger.
+    func facts() throws(RequestError) -> FileFacts
+
+    /// Reads without moving any cursor; fewer bytes than the buffer holds only at end of file.
+    func read(at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) throws(RequestError)
+        -> Int
+
+    /// Writes all bytes at an offset; after `OK` they survive a kill of this process.
+    ///
+    /// - Throws: `stale-file` where the file was replaced or removed; `no-space`, `range`, `io`.
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(RequestError)
+
+    /// Writes all bytes at the end of the file.
+    ///
+    /// - Returns: The size afterwards.
+    func append(_ bytes: UnsafeRawBufferPointer) throws(RequestError) -> Int64
+
+    /// Cuts or extends with zero bytes.
+    func truncate(to size: Int64) throws(RequestError)
+
+    /// Brings what was written to the disk and counts the version up if anything changed since.
+    ///
+    /// - Throws: `io` once and on every later call after the disk failed; it is never retried.
+    func sync() throws(RequestError) -> FileFacts
+
+    /// Changes permission bits or the time of the last change; nil leaves it.
+    func setAttributes(mode: FileMode?, mtime: WallTime?) throws(RequestError) -> FileFacts
+
+    /// Syncs if anything was written, counts the version once, and lets go of the descriptor, whatever happens.
+    ///
+    /// - Throws: `stale-file` where unsynced changes went to a file that was replaced or removed; `io`.
+    func close() throws(RequestError) -> FileFacts
+}
+
+/// What tells one file on disk from another while it is open.
+public struct FileIdentity: Hashable, Sendable {
+    public let device: UInt64
+    public let inode: UInt64
+
+    /// Takes what `fstat` says.
+    public init(device: UInt64, inode: UInt64) {
+        self.device = device
+        self.inode = inode
+    }
+}
+
+/// A file that grows under a temporary name and becomes visible as a whole or not at all.
+public protocol FileReplacement: AnyObject, Sendable {
+    /// Adds bytes at the end.
+    func write(_ bytes: UnsafeRawBufferPointer) throws(RequestError)
+
+    /// SHA-256 of all that was written, in lower-case hex.
+    func digest() -> [UInt8]
+
+    /// Puts the file in place of the path, durably: fsync, rename, fsync of the directory.
+    func commit(mtime: WallTime?) throws(RequestError) -> FileEntry
+
+    /// Removes the temporary file; nothing happened. Safe to call after `commit`.
+    func abandon()
+}
+
+/// What a file server tells the name server, in the order of its own generations.
+///
+/// Generations rise by one with each change and survive restarts; they let a short outage cost a delta.
+public protocol ChangeSource: Sendable {
+    /// The generation of the newest change; 0 before the first.
+    var generation: Int64 { get }
+
+    /// Changes after a generation, oldest first, each with its own; nil where history does not reach back.
+    func changes(after generation: Int64, limit: Int) -> [(generation: Int64, report: FileReport)]?
+
+    /// Everything that is served, in batches, with the generation from which changes follow it.
+    ///
+    /// Blocks; runs on the storage pool. Parents stand before their contents.
+    func inventory(after path: TreePath?, limit: Int) throws(RequestError)
+        -> (reports: [FileReport], next: TreePath?)
+}

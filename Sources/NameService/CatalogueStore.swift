@@ -1,0 +1,144 @@
+import DFSProtocol
+
+/// Where the catalogue outlives the process; the memory index in front of it answers every read.
+///
+/// Calls block and come from one thread of the host's own, never from an event loop.
+public protocol CatalogueStore: Sendable {
+    /// Hands over everything that was committed, in an order that makes no promise.
+    ///
+    /// - Throws: `CatalogueStoreError` where the store is damaged or of another version: refuse to start.
+    func load(_ visit: (CatalogueRow) throws -> Void) throws
+
+    /// Makes a batch of changes durable, all or none, in their order.
+    ///
+    /// Returns after the disk has them. On an error nothing of the batch is in the store; it may be tried again.
+    func commit(_ changes: [CatalogueChange]) throws
+
+    /// Brings everything to rest; the store is not used afterwards.
+    func close() throws
+}
+
+/// Why a store can not be used, with what to do about it.
+public struct CatalogueStoreError: Error, CustomStringConvertible {
+    /// A sentence for the operator.
+    public let description: String
+    /// Whether the disk is full, so that waiting and freeing space helps.
+    public let isOutOfSpace: Bool
+
+    /// Says what is wrong and what to do.
+    public init(_ description: String, isOutOfSpace: Bool = false) {
+        self.description = description
+        self.isOutOfSpace = isOutOfSpace
+    }
+}
+
+/// One name in one directory, as it is kept. Number 0 is the root, which is never stored.
+public struct CatalogueNode: Equatable, Sendable {
+    /// What stands under a name.
+    public enum Kind: Int64, Sendable {
+        case file = 0
+        case directory = 1
+        /// A name that CREATE promised to a client; `deadline` says until when.
+        case claim = 2
+    }
+
+    /// Dense and reused; the position in the memory index.
+    public var number: UInt32
+    /// The number of the directory that holds the name.
+    public var parent: UInt32
+    /// One component, raw.
+    public var name: [UInt8]
+    public var kind: Kind
+    /// The owner of a file or claim, the server whose number stands in `CatalogueServer`; 0 for none.
+    public var server: UInt32
+    /// Facts of a file; a directory keeps `mtime` and `mode` here.
+    public var facts: FileFacts
+    /// Whether a directory was made by MKDIR, so that it stays without any file server.
+    public var isExplicit: Bool
+    /// When a claim ends, in seconds since 1970; 0 for the others.
+    public var deadline: Int64
+
+    /// Joins the columns of one row.
+    public init(
+        number: UInt32, parent: UInt32, name: [UInt8], kind: Kind, server: UInt32, facts: FileFacts,
+        isExplicit: Bool = false, deadline: Int64 = 0
+    ) {
+        self.number = number
+        self.parent = parent
+        self.name = name
+        self.kind = kind
+        self.server = server
+        self.facts = facts
+        self.isExplicit = isExplicit
+        self.deadline = deadline
+    }
+}
+
+/// What else a file server has under a path: a second file of that name, or a directory on its disk.
+public struct CatalogueHolding: Equatable, Sendable {
+    public var node: UInt32
+    public var server: UInt32
+    /// Nil where the holding is a directory on the server's disk.
+    public var facts: FileFacts?
+
+    /// Pairs a node with a server that has something there.
+    public init(node: UInt32, server: UInt32, facts: FileFacts?) {
+        self.node = node
+        self.server = server
+        self.facts = facts
+    }
+}
+
+/// One file server that was ever registered.
+public struct CatalogueServer: Equatable, Sendable {
+    /// Small, dense, given at the first registration and never to another id.
+    public var number: UInt32
+    public var id: ServerID
+    public var address: Endpoint
+    /// The highest epoch that was accepted.
+    public var epoch: Int64
+    /// Up to which generation this server's reports are in the catalogue; nil until an inventory ended.
+    public var generation: Int64?
+    public var mounts: [TreePath]
+    /// Whether the last word was GOODBYE.
+    public var saidGoodbye: Bool
+    /// When the last sign of life came, in seconds since 1970; for `seen=` after a restart.
+    public var lastSeen: Int64
+
+    /// Joins the columns of one row.
+    public init(
+        number: UInt32, id: ServerID, address: Endpoint, epoch: Int64, generation: Int64?,
+        mounts: [TreePath], saidGoodbye: Bool, lastSeen: Int64
+    ) {
+        self.number = number
+        self.id = id
+        self.address = address
+        self.epoch = epoch
+        self.generation = generation
+        self.mounts = mounts
+        self.saidGoodbye = saidGoodbye
+        self.lastSeen = lastSeen
+    }
+}
+
+/// One thing that was committed, as `load` hands it over.
+public enum CatalogueRow: Sendable {
+    case server(CatalogueServer)
+    case node(CatalogueNode)
+    case holding(CatalogueHolding)
+    /// A counter by name, such as the name server's epoch or the sequence of changes.
+    case counter(name: String, value: Int64)
+}
+
+/// One change to what is kept.
+public enum CatalogueChange: Equatable, Sendable {
+    /// Puts a row in place of the one with the same number.
+    case putServer(CatalogueServer)
+    /// Puts a row in place of the one with the same number.
+    case putNode(CatalogueNode)
+    case removeNode(number: UInt32)
+    /// Puts a row in place of the one with the same node and server.
+    case putHolding(CatalogueHolding)
+    case removeHolding(node: UInt32, server: UInt32)
+    case putCounter(name: String, value: Int64)
+}
