@@ -44,6 +44,43 @@ public protocol FileStore: Sendable {
 
     /// Bytes that can still be written to the export with the most room.
     func freeBytes() throws(RequestError) -> Int64
+
+    /// SHA-256 of a file or of a part of it, with facts that held from its first byte to its last.
+    ///
+    /// - Parameter range: Bytes from an offset, cut at the end of the file; nil is the whole file.
+    /// - Throws: as `open`; `busy` with `retry=` where the file keeps changing meanwhile.
+    func digest(_ path: TreePath, range: (offset: Int64, count: Int64)?) throws(RequestError)
+        -> (sha256: [UInt8], facts: FileFacts)
+
+    /// What the last scan and the changes since then found, for STATUS; never blocks for long.
+    func census() -> StoreCensus
+}
+
+/// How much a file server serves, and what it leaves out.
+public struct StoreCensus: Equatable, Sendable {
+    public var files: Int64
+    public var directories: Int64
+    /// Sum of the sizes of all files.
+    public var bytes: Int64
+    /// Symbolic links and special files, which are never served.
+    public var skipped: Int64
+    /// Files and directories that could not be read.
+    public var unreadable: Int64
+    /// Whether the first scan is still running, so that the numbers are too low.
+    public var isScanning: Bool
+
+    /// Joins the counts.
+    public init(
+        files: Int64 = 0, directories: Int64 = 0, bytes: Int64 = 0, skipped: Int64 = 0,
+        unreadable: Int64 = 0, isScanning: Bool = false
+    ) {
+        self.files = files
+        self.directories = directories
+        self.bytes = bytes
+        self.skipped = skipped
+        self.unreadable = unreadable
+        self.isScanning = isScanning
+    }
 }
 
 /// How a session may use its file.
@@ -156,6 +193,9 @@ public protocol FileReplacement: AnyObject, Sendable {
 public protocol ChangeSource: Sendable {
     /// The generation of the newest change; 0 before the first.
     var generation: Int64 { get }
+
+    /// Calls back, from any thread and soon, each time `generation` has risen; one handler at a time.
+    func whenChanged(_ handler: @escaping @Sendable () -> Void)
 
     /// Changes after a generation, oldest first, each with its own; nil where history does not reach back.
     func changes(after generation: Int64, limit: Int) -> [(generation: Int64, report: FileReport)]?
