@@ -1,7 +1,8 @@
-/// Finds where requests and replies begin and end in a stream of bytes; knows no verb.
+/// Finds where requests and replies begin and end in a stream of bytes.
 ///
 /// Gives the same frames however the bytes are cut. The owner keeps the bytes, hands in all that
 /// it has not yet consumed, and drops what each step says; the framer remembers how far it looked.
+/// After `broken` it is not asked again.
 /// - Source: Protocol.md, "Framing".
 public struct Framer: Sendable {
     /// One line, with its payload where it announced one; positions count from the bytes handed in.
@@ -16,13 +17,15 @@ public struct Framer: Sendable {
 
     /// What the framer found.
     public enum Step: Equatable, Sendable {
-        /// Drop `consumed` bytes and come again with more; at least `wanted` in all can be made use of.
+        /// Drop `consumed` bytes and come again when more have arrived.
+        ///
+        /// `wanted` is the fewest bytes, counted after the drop, with which a next step can differ.
         case incomplete(consumed: Int, wanted: Int)
         /// A whole line, and its payload if it has one.
         case frame(Frame)
         /// A line whose payload is over the limit; the payload is dropped by the steps that follow.
         case tooLarge(line: Range<Int>, consumed: Int)
-        /// The stream can not be followed any further; the line is what it says of the tag.
+        /// The stream can not be followed any further; `line` begins with the tag, where there is one.
         case broken(RequestError, line: Range<Int>)
     }
 
@@ -42,13 +45,17 @@ public struct Framer: Sendable {
     ///
     /// - Parameter refusesStrangers: Whether a first byte of TLS is told apart, as servers do.
     public init(limits: Limits, refusesStrangers: Bool = true) {
-        lineLimitBytes = limits.lineBytes
-        payloadLimitBytes = limits.payloadBytes
-        let (product, overflow) = limits.payloadBytes
-            .multipliedReportingOverflow(by: limits.droppedPayloadFactor)
+        lineLimitBytes = min(max(limits.lineBytes, 0), Framer.mostBytes)
+        payloadLimitBytes = min(max(limits.payloadBytes, 0), Framer.mostBytes)
+        let (product, overflow) =
+            payloadLimitBytes
+            .multipliedReportingOverflow(by: max(limits.droppedPayloadFactor, 0))
         droppedLimitBytes = overflow ? .max : product
         self.refusesStrangers = refusesStrangers
     }
+
+    /// No limit is taken to be higher, so that positions can be added without a check.
+    private static let mostBytes = 1 << 48
 
     /// Whether bytes of an unfinished frame have been seen, so that silence now is a stall.
     ///
@@ -56,6 +63,9 @@ public struct Framer: Sendable {
     public func isMidFrame(pending: Int) -> Bool {
         pending > 0 || awaiting != nil || dropping != nil
     }
+
+    /// Whether a payload has been announced and is not whole yet.
+    public var isAwaitingPayload: Bool { awaiting != nil || dropping != nil }
 
     /// Looks for the next frame in all bytes that have not been consumed.
     public mutating func next(_ bytes: Span<UInt8>) -> Step {
@@ -70,13 +80,13 @@ public struct Framer: Sendable {
         }
         if dropping != nil { return drop(bytes) }
         if let awaiting { return payload(bytes, awaiting) }
-        return line(bytes)
+        return line(bytes, from: 0)
     }
 
-    private mutating func line(_ bytes: Span<UInt8>) -> Step {
-        var start = 0
+    private mutating func line(_ bytes: Span<UInt8>, from first: Int) -> Step {
+        var start = first
         while true {
-            guard let newline = Framer.newline(bytes, from: max(start, searched)) else {
+            guard let newline = Framer.newline(bytes, from: start + searched) else {
                 searched = bytes.count - start
                 if searched > lineLimitBytes + 1
                     || (searched == lineLimitBytes + 1 && bytes[bytes.count - 1] != 0x0D)
@@ -102,15 +112,25 @@ public struct Framer: Sendable {
             RequestError(
                 .lineTooLong, "a line has at most \(lineLimitBytes) bytes; send data as {n}",
                 fields: [.init("max", number: lineLimitBytes)], isFatal: true),
-            line: start..<min(end, start + 18))
+            line: start..<min(end, start + Framer.longestTag))
     }
+
+    /// `@`, 16 characters and a space: as much of a line as tells its tag.
+    private static let longestTag = 18
 
     /// Looks at the end of a complete line for a literal mark.
     private mutating func judge(_ bytes: Span<UInt8>, _ line: Range<Int>, next: Int) -> Step {
-        guard let mark = Framer.markStart(bytes, line) else {
+        let token = Framer.lastToken(bytes, line)
+        guard bytes[token.lowerBound] == UInt8(ascii: "{"),
+            !Framer.isQuoteOpen(bytes, line.lowerBound..<token.lowerBound)
+        else {
+            if refusesStrangers, Framer.isHTTP(bytes, line, token) {
+                return .broken(Framer.notHTTP, line: line.lowerBound..<line.lowerBound)
+            }
             return .frame(Frame(line: line, payload: nil, consumed: next))
         }
-        guard let count = Framer.markLength(bytes, mark..<line.upperBound) else {
+        let mark = token.lowerBound
+        guard let count = Framer.markLength(bytes, token) else {
             return .broken(
                 RequestError(
                     .badFraming, "a line ends in {n} only where n payload bytes follow",
@@ -157,7 +177,7 @@ public struct Framer: Sendable {
         }
         if let ending = Framer.payloadEnding(bytes, at: rest) {
             dropping = nil
-            return .incomplete(consumed: rest + ending, wanted: 1)
+            return line(bytes, from: rest + ending)
         }
         dropping = 0
         if Framer.isBadEnding(bytes, at: rest) { return .broken(Framer.badEnding, line: 0..<0) }
@@ -198,14 +218,20 @@ public struct Framer: Sendable {
         return nil
     }
 
-    /// Where the last token starts if it starts with `{` outside of quotation marks.
-    private static func markStart(_ bytes: Span<UInt8>, _ line: Range<Int>) -> Int? {
-        var start = line.upperBound
+    /// The last token of a line that has one; spaces behind it do not count.
+    private static func lastToken(_ bytes: Span<UInt8>, _ line: Range<Int>) -> Range<Int> {
+        var end = line.upperBound
+        while end > line.lowerBound + 1, bytes[end - 1] == UInt8(ascii: " ") { end -= 1 }
+        var start = end - 1
         while start > line.lowerBound, bytes[start - 1] != UInt8(ascii: " ") { start -= 1 }
-        guard start < line.upperBound, bytes[start] == UInt8(ascii: "{") else { return nil }
+        return start..<end
+    }
+
+    /// Whether a quotation mark before the last token is still open, so that the token is text.
+    private static func isQuoteOpen(_ bytes: Span<UInt8>, _ text: Range<Int>) -> Bool {
         var isInside = false
-        var index = line.lowerBound
-        while index < start {
+        var index = text.lowerBound
+        while index < text.upperBound {
             if isInside, bytes[index] == UInt8(ascii: "\\") {
                 index += 1
             } else if bytes[index] == UInt8(ascii: "\"") {
@@ -213,8 +239,29 @@ public struct Framer: Sendable {
             }
             index += 1
         }
-        return isInside ? nil : start
+        return isInside
     }
+
+    /// Whether a line is `METHOD target HTTP/...`; what follows it could be anything, so it is the end.
+    ///
+    /// Looked for here and not after parsing: a browser sends targets that no argument may look like.
+    private static func isHTTP(
+        _ bytes: Span<UInt8>, _ line: Range<Int>, _ token: Range<Int>
+    ) -> Bool {
+        let name: StaticString = "HTTP/"
+        guard token.count >= name.utf8CodeUnitCount, token.lowerBound > line.lowerBound else {
+            return false
+        }
+        for offset in 0..<name.utf8CodeUnitCount
+        where bytes[token.lowerBound + offset] != name.utf8Start[offset] { return false }
+        var end = line.lowerBound
+        while bytes[end] != UInt8(ascii: " ") { end += 1 }
+        let target = lastToken(bytes, line.lowerBound..<(token.lowerBound - 1))
+        return target.lowerBound > end && Verb(bytes.extracting(line.lowerBound..<end)) == nil
+    }
+
+    private static let notHTTP = RequestError(
+        .notHTTP, "this port speaks DFS/1, not HTTP", isFatal: true)
 
     /// The number in a mark; nil where it is not `{` number `}`.
     private static func markLength(_ bytes: Span<UInt8>, _ mark: Range<Int>) -> Int? {

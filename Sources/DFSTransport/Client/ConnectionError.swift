@@ -1,0 +1,46 @@
+import DFSProtocol
+import NIOCore
+import NIOPosix
+
+/// Why a request over a connection brought no `OK`.
+public enum ConnectionError: Error, Sendable {
+    /// Nobody answers at the address; the text is the system's reason.
+    case unreachable(Endpoint, String)
+    /// The connection ended first: what was asked happened once or not at all.
+    case closed(String)
+    /// The deadline passed: what was asked happened once or not at all.
+    case timedOut
+    /// The caller's task was cancelled.
+    case cancelled
+    /// The server broke the protocol; the connection is closed, and nothing of the answer was used.
+    case violation(String)
+    /// The server answered `ERR`.
+    case refused(ServerRefusal)
+}
+
+/// An `ERR` line, as it came.
+public struct ServerRefusal: Sendable {
+    /// The word after `ERR`; of a newer server it may be one that is not known here.
+    public let code: String
+    /// Whether the server closes the connection.
+    public let isFatal: Bool
+    /// The whole line, for its fields.
+    public let line: ReplyLine
+
+    /// The code where it is one of ours.
+    public var known: ErrorCode? { ErrorCode(rawValue: code) }
+    /// The sentence for a person; empty where there was none.
+    public var advice: String {
+        line.operands.last.map { String(decoding: $0, as: UTF8.self) } ?? ""
+    }
+}
+
+/// The system's words for an error of the socket layer.
+func describe(_ error: any Error) -> String {
+    switch error {
+    case let error as IOError: error.description
+    case let error as NIOConnectionError:
+        error.connectionErrors.first.map { describe($0.error) } ?? "unknown host \(error.host)"
+    default: "\(error)"
+    }
+}

@@ -1,0 +1,122 @@
+import DFSProtocol
+import NIOCore
+import NIOPosix
+
+/// A connection to a server, as a client has it; usable from any task.
+///
+/// Requests may be sent without waiting for earlier answers: untagged ones are answered in order,
+/// tagged ones in any order. Nothing here retries: what is safe to repeat only the caller knows.
+public final class LineConnection: Sendable {
+    /// The server's first line.
+    public let greeting: ReplyLine
+    /// Where the server is.
+    public let endpoint: Endpoint
+    private let channel: any Channel
+    private let reader: NIOLoopBound<ReplyReader>
+
+    private init(
+        greeting: ReplyLine, endpoint: Endpoint, channel: any Channel,
+        reader: NIOLoopBound<ReplyReader>
+    ) {
+        self.greeting = greeting
+        self.endpoint = endpoint
+        self.channel = channel
+        self.reader = reader
+    }
+
+    /// Connects and waits for the greeting.
+    ///
+    /// - Parameter timeout: For both together.
+    /// - Parameter trace: Called on the loop for every line; must not block.
+    /// - Parameter notices: Called on the loop for every `!` line, in order; must not block.
+    /// - Throws: `unreachable`, `timedOut`, `violation` where it is no DFS/1 server, `refused` by a full one.
+    public static func open(
+        to endpoint: Endpoint, timeout: Duration, limits: Limits = Limits(),
+        on group: any EventLoopGroup, trace: (@Sendable (TraceLine) -> Void)? = nil,
+        notices: (@Sendable (ReplyLine) -> Void)? = nil
+    ) async throws(ConnectionError) -> LineConnection {
+        let loop = group.next()
+        let greeted = loop.makePromise(of: ReplyLine.self)
+        let connecting = ClientBootstrap(group: loop)
+            .connectTimeout(TimeAmount(timeout))
+            .channelOption(.socketOption(.tcp_nodelay), value: 1)
+            .channelOption(
+                .recvAllocator,
+                value: AdaptiveRecvByteBufferAllocator(
+                    minimum: 1024, initial: 4096, maximum: 1 << 20)
+            )
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(
+                        ReplyReader(
+                            channel: channel, limits: limits, greeted: greeted, trace: trace,
+                            notices: notices))
+                }
+            }
+            .connect(host: endpoint.host, port: Int(endpoint.port))
+        let channel: any Channel
+        do {
+            channel = try await connecting.get()
+        } catch {
+            // The promise fails with the handler, unless the connection never got so far.
+            greeted.fail(ConnectionError.closed("never connected"))
+            throw .unreachable(endpoint, describe(error))
+        }
+        let deadline = loop.scheduleTask(in: TimeAmount(timeout)) {
+            greeted.fail(ConnectionError.timedOut)
+        }
+        do {
+            let greeting = try await greeted.futureResult.get()
+            deadline.cancel()
+            let reader = try await channel.pipeline.handler(type: ReplyReader.self)
+                .map { NIOLoopBound($0, eventLoop: loop) }.get()
+            return LineConnection(
+                greeting: greeting, endpoint: endpoint, channel: channel, reader: reader)
+        } catch {
+            channel.close(promise: nil)
+            throw error as? ConnectionError ?? .closed(describe(error))
+        }
+    }
+
+    /// Asks and waits for the whole answer.
+    ///
+    /// A request that is given up is cancelled on the server where it has a tag; without one the
+    /// connection is closed, since later answers could not be told apart.
+    /// - Parameter timeout: From now to the last byte of the answer.
+    /// - Throws: `refused` for an `ERR` line; `closed` and `timedOut` leave open whether it happened.
+    public func send(
+        _ request: ClientRequest, timeout: Duration
+    ) async throws(ConnectionError) -> Reply {
+        let loop = channel.eventLoop
+        let answered = loop.makePromise(of: Reply.self)
+        let ticket = RequestTicket()
+        let reader = reader
+        do {
+            return try await withTaskCancellationHandler {
+                loop.execute {
+                    reader.value.send(request, ticket, answered, timeout: TimeAmount(timeout))
+                }
+                return try await answered.futureResult.get()
+            } onCancel: {
+                loop.execute { reader.value.abandon(ticket, because: .cancelled) }
+            }
+        } catch {
+            throw error as? ConnectionError ?? .closed(describe(error))
+        }
+    }
+
+    /// Whether requests can still be sent, as far as is known.
+    public var isOpen: Bool { channel.isActive }
+
+    /// Calls back once the connection has ended, or at once if it has.
+    public func whenClosed(_ body: @escaping @Sendable () -> Void) {
+        channel.closeFuture.whenComplete { _ in body() }
+    }
+
+    /// Closes; requests that wait fail with `closed`.
+    public func close() async {
+        await withCheckedContinuation { continuation in
+            channel.close().whenComplete { _ in continuation.resume() }
+        }
+    }
+}

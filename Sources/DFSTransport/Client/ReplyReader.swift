@@ -1,0 +1,246 @@
+import DFSProtocol
+import NIOCore
+
+/// Names one request of a client from before it is sent until it is answered.
+final class RequestTicket: Sendable {}
+
+/// Reads the answers of one connection and gives each to who asked; bound to its loop.
+final class ReplyReader {
+    /// The most that one answer may hold together, in bytes; an endless answer ends here.
+    private static let answerLimitBytes = 268_435_456
+
+    /// A request that was sent and is not answered.
+    private final class Waiting {
+        let ticket: RequestTicket
+        let promise: EventLoopPromise<Reply>
+        let maximumPayload: Int
+        var items: [Reply.Item] = []
+        var bytes = 0
+        var deadline: Scheduled<Void>?
+
+        init(_ ticket: RequestTicket, _ promise: EventLoopPromise<Reply>, maximumPayload: Int) {
+            self.ticket = ticket
+            self.promise = promise
+            self.maximumPayload = maximumPayload
+        }
+    }
+
+    private let channel: any Channel
+    private let greeted: EventLoopPromise<ReplyLine>
+    private let trace: (@Sendable (TraceLine) -> Void)?
+    private let notices: (@Sendable (ReplyLine) -> Void)?
+    private var framer: Framer
+    private var parser = LineParser()
+    private var pending = ByteBuffer()
+    private var isGreeted = false
+    private var untagged = CircularBuffer<Waiting>(initialCapacity: 4)
+    private var tagged: [Tag: Waiting] = [:]
+    private var lastTag: UInt64 = 0
+    private var ending: ConnectionError?
+    private var isFlushScheduled = false
+
+    init(
+        channel: any Channel, limits: Limits, greeted: EventLoopPromise<ReplyLine>,
+        trace: (@Sendable (TraceLine) -> Void)?, notices: (@Sendable (ReplyLine) -> Void)?
+    ) {
+        self.channel = channel
+        self.greeted = greeted
+        self.trace = trace
+        self.notices = notices
+        var replies = limits
+        // A reply may hold a path, a list and text, each escaped; a request never does.
+        replies.lineBytes = limits.lineBytes * 4
+        framer = Framer(limits: replies, refusesStrangers: false)
+    }
+}
+
+extension ReplyReader {
+    /// Sends a request and remembers who waits for its answer.
+    func send(
+        _ request: ClientRequest, _ ticket: RequestTicket, _ promise: EventLoopPromise<Reply>,
+        timeout: TimeAmount
+    ) {
+        if let ending { return promise.fail(ending) }
+        let waiting = Waiting(ticket, promise, maximumPayload: request.maximumPayload)
+        var tag: Tag?
+        if request.isTagged {
+            lastTag += 1
+            let next = Tag(number: lastTag)
+            tagged[next] = waiting
+            tag = next
+        } else {
+            untagged.append(waiting)
+        }
+        waiting.deadline = channel.eventLoop.assumeIsolated().scheduleTask(in: timeout) {
+            self.abandon(ticket, because: .timedOut)
+        }
+        write(request, tag: tag)
+    }
+
+    private func write(_ request: ClientRequest, tag: Tag?) {
+        let line = request.line(tag: tag)
+        trace?(
+            TraceLine(
+                sender: .client, line: Array(line.bytes.dropLast()),
+                payloadBytes: request.payload?.readableBytes))
+        var head = channel.allocator.buffer(capacity: line.bytes.count)
+        head.writeBytes(line.bytes)
+        channel.write(head, promise: nil)
+        if let payload = request.payload {
+            channel.write(payload, promise: nil)
+            channel.write(ByteBuffer(string: "\n"), promise: nil)
+        }
+        guard !isFlushScheduled else { return }
+        isFlushScheduled = true
+        channel.eventLoop.assumeIsolated().execute {
+            self.isFlushScheduled = false
+            self.channel.flush()
+        }
+    }
+
+    /// Gives a request up: its answer is dropped when it comes.
+    func abandon(_ ticket: RequestTicket, because error: ConnectionError) {
+        if let (tag, waiting) = tagged.first(where: { $0.value.ticket === ticket }) {
+            // Its place is kept until the server's last word on it, so that the tag is not used again.
+            waiting.deadline?.cancel()
+            waiting.promise.fail(error)
+            var cancel = ClientRequest(.cancel, tagged: true)
+            cancel.operand(tag.bytes)
+            send(
+                cancel, RequestTicket(), channel.eventLoop.makePromise(), timeout: .seconds(10))
+        } else if untagged.contains(where: { $0.ticket === ticket }) {
+            end(with: error)
+        }
+    }
+
+    /// Closes and tells everybody who waits.
+    private func end(with error: ConnectionError) {
+        guard ending == nil else { return }
+        ending = error
+        pending = ByteBuffer()
+        if !isGreeted { greeted.fail(error) }
+        let all = Array(untagged) + tagged.values
+        untagged.removeAll()
+        tagged = [:]
+        for waiting in all {
+            waiting.deadline?.cancel()
+            waiting.promise.fail(error)
+        }
+        channel.close(promise: nil)
+    }
+}
+
+extension ReplyReader: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var bytes = unwrapInboundIn(data)
+        if pending.readableBytes == 0 { pending = bytes } else { pending.writeBuffer(&bytes) }
+        while ending == nil {
+            let bytes = pending
+            switch framer.next(bytes.readableBytesUInt8Span) {
+            case .incomplete(let consumed, _):
+                consume(consumed)
+                return
+            case .frame(let frame):
+                take(frame, bytes)
+                if ending == nil { consume(frame.consumed) }
+            case .tooLarge: end(with: .violation("a payload over the limit"))
+            case .broken(let error, _): end(with: .violation(error.advice))
+            }
+        }
+    }
+
+    private func consume(_ count: Int) {
+        pending.moveReaderIndex(forwardBy: count)
+        if pending.readableBytes == 0 {
+            pending = ByteBuffer()
+        } else if pending.readerIndex > 65_536, pending.readableBytes < pending.readerIndex {
+            pending.discardReadBytes()
+        }
+    }
+
+    private func take(_ frame: Framer.Frame, _ bytes: ByteBuffer) {
+        let span = bytes.readableBytesUInt8Span.extracting(frame.line)
+        let line: ReplyLine
+        do throws(RequestError) {
+            line = try ReplyLine(span, parser: &parser)
+        } catch {
+            return end(with: .violation("a line that is no reply: \(error.advice)"))
+        }
+        var payload: ByteBuffer?
+        if let range = frame.payload {
+            payload = bytes.getSlice(at: bytes.readerIndex + range.lowerBound, length: range.count)
+        }
+        if let trace {
+            var text = Array(copying: span)
+            if let payload { text += [UInt8]("{\(payload.readableBytes)}".utf8) }
+            trace(TraceLine(sender: .server, line: text, payloadBytes: payload?.readableBytes))
+        }
+        take(line, payload, cost: frame.consumed)
+    }
+
+    private func take(_ line: ReplyLine, _ payload: ByteBuffer?, cost: Int) {
+        if !isGreeted { return greet(line) }
+        if line.kind == .notice {
+            notices?(line)
+            return
+        }
+        guard let waiting = line.tag.map({ tagged[$0] }) ?? untagged.first else {
+            return takeUnasked(line)
+        }
+        waiting.bytes += cost
+        guard (payload?.readableBytes ?? 0) <= waiting.maximumPayload else {
+            return end(with: .violation("a payload that is larger than what was asked for"))
+        }
+        guard waiting.bytes <= Self.answerLimitBytes else {
+            return end(with: .violation("an answer without end"))
+        }
+        if line.kind == .item {
+            waiting.items.append(Reply.Item(line: line, payload: payload))
+        } else {
+            finish(waiting, line, payload)
+        }
+    }
+
+    /// A server says a fatal ERR by itself; anything else that nobody asked for is a violation.
+    private func takeUnasked(_ line: ReplyLine) {
+        if case .error(let code, true) = line.kind {
+            end(with: .refused(ServerRefusal(code: code, isFatal: true, line: line)))
+        } else {
+            end(with: .violation("an answer that nobody asked for"))
+        }
+    }
+
+    private func finish(_ waiting: Waiting, _ line: ReplyLine, _ payload: ByteBuffer?) {
+        waiting.deadline?.cancel()
+        if let tag = line.tag { tagged[tag] = nil } else { untagged.removeFirst() }
+        if case .error(let code, let isFatal) = line.kind {
+            let refusal = ServerRefusal(code: code, isFatal: isFatal, line: line)
+            waiting.promise.fail(ConnectionError.refused(refusal))
+            if isFatal { end(with: .refused(refusal)) }
+        } else {
+            waiting.promise.succeed(Reply(items: waiting.items, final: line, payload: payload))
+        }
+    }
+
+    private func greet(_ line: ReplyLine) {
+        if case .error(let code, let isFatal) = line.kind {
+            return end(with: .refused(ServerRefusal(code: code, isFatal: isFatal, line: line)))
+        }
+        guard line.kind == .ok, let version = line.operands.first,
+            version.elementsEqual("DFS/1".utf8)
+        else { return end(with: .violation("no DFS/1 server")) }
+        isGreeted = true
+        greeted.succeed(line)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        end(with: .closed("the server closed the connection"))
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        end(with: .closed(describe(error)))
+    }
+}

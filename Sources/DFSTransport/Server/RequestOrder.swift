@@ -1,0 +1,109 @@
+import DFSProtocol
+import NIOCore
+
+/// Which request of a connection may start: untagged ones one after another, tagged ones together.
+///
+/// A tagged request waits for every earlier untagged one; an untagged one waits for everything earlier.
+/// - Source: Protocol.md, "Tags and order".
+struct RequestOrder<Work> {
+    /// A request that was read while an earlier one runs.
+    struct Waiting {
+        let tag: Tag?
+        let work: Work
+        /// What the request keeps in memory.
+        let bytes: Int
+    }
+
+    private let taggedLimit: Int
+    private let waitingLimit: Int
+    private let waitingLimitBytes: Int
+    /// The untagged request that runs; while it does, nothing else does.
+    private var untagged: UInt64?
+    /// The tagged requests that run.
+    private var tagged: [Tag: UInt64] = [:]
+    private var waiting = CircularBuffer<Waiting>(initialCapacity: 1)
+    private var waitingBytes = 0
+    private var lastSerial: UInt64 = 0
+
+    init(limits: Limits) {
+        taggedLimit = limits.taggedRequests
+        waitingLimit = limits.waitingRequests
+        waitingLimitBytes = limits.waitingBytes
+    }
+
+    /// Whether nothing runs and nothing waits.
+    var isEmpty: Bool { untagged == nil && tagged.isEmpty && waiting.isEmpty }
+
+    /// Whether another request may be read ahead.
+    var hasRoom: Bool { waiting.count < waitingLimit && waitingBytes < waitingLimitBytes }
+
+    /// Whether a request that comes now may start now.
+    @inline(__always)
+    func mayStart(_ tag: Tag?) -> Bool {
+        guard untagged == nil, waiting.isEmpty else { return false }
+        return tag == nil ? tagged.isEmpty : tagged.count < taggedLimit
+    }
+
+    /// Whether a tag belongs to a request that runs or waits.
+    func isInUse(_ tag: Tag) -> Bool {
+        tagged[tag] != nil || waiting.contains { $0.tag == tag }
+    }
+
+    /// Counts a request as running.
+    mutating func start(_ tag: Tag?) -> UInt64 {
+        lastSerial += 1
+        if let tag { tagged[tag] = lastSerial } else { untagged = lastSerial }
+        return lastSerial
+    }
+
+    /// Puts a request behind those that wait.
+    mutating func wait(_ tag: Tag?, _ work: Work, bytes: Int) {
+        waiting.append(Waiting(tag: tag, work: work, bytes: bytes))
+        waitingBytes += bytes
+    }
+
+    /// Takes the first waiting request if it may start now.
+    mutating func next() -> Waiting? {
+        guard let first = waiting.first, untagged == nil,
+            first.tag == nil ? tagged.isEmpty : tagged.count < taggedLimit
+        else { return nil }
+        waiting.removeFirst()
+        waitingBytes -= first.bytes
+        return first
+    }
+
+    /// Whether a request still runs: false once it was finished or cancelled.
+    func isRunning(_ tag: Tag?, serial: UInt64) -> Bool {
+        if let tag { return tagged[tag] == serial }
+        return untagged == serial
+    }
+
+    /// Counts a request as answered.
+    mutating func finish(_ tag: Tag?) {
+        if let tag { tagged[tag] = nil } else { untagged = nil }
+    }
+
+    /// Takes a tagged request out; nil serial where it had not started.
+    mutating func cancel(_ tag: Tag) -> (found: Bool, serial: UInt64?) {
+        if let serial = tagged.removeValue(forKey: tag) { return (true, serial) }
+        guard let index = waiting.firstIndex(where: { $0.tag == tag }) else { return (false, nil) }
+        waitingBytes -= waiting[index].bytes
+        waiting.remove(at: index)
+        return (true, nil)
+    }
+
+    /// Takes all tagged requests out, those that run and those that wait, in their order.
+    mutating func cancelAll() -> [(tag: Tag, serial: UInt64?)] {
+        let running = tagged.sorted { $0.value < $1.value }.map { ($0.key, Optional($0.value)) }
+        let later = waiting.compactMap { entry in entry.tag.map { ($0, UInt64?.none) } }
+        tagged = [:]
+        waiting.removeAll()
+        waitingBytes = 0
+        return running + later
+    }
+}
+
+extension RequestOrder {
+    /// Whether an untagged request runs or anything waits, which QUIT stands in line behind.
+    var hasUntagged: Bool { untagged != nil || !waiting.isEmpty }
+}

@@ -1,0 +1,65 @@
+import DFSProtocol
+import NIOCore
+
+/// What a role does with requests; every call is on the server's one event loop.
+///
+/// HELLO, HELP, PING, CANCEL and QUIT are answered by the transport and never arrive here.
+public protocol RequestResponder: AnyObject {
+    /// Which rows of the table of verbs apply.
+    var role: Role { get }
+
+    /// Writes the pairs of the greeting that only the role knows: ` id=fs1 epoch=4`.
+    func writeGreeting(into line: inout LineWriter)
+
+    /// Answers a frequent request straight from the parsed line; false hands it to `receive`.
+    ///
+    /// Runs only when the request may be answered at once. Must not allocate, and must not touch an
+    /// exchange or a connection: the reply is being written while it runs.
+    func answerInPlace(
+        _ parser: borrowing LineParser, _ line: Span<UInt8>, into reply: inout LineWriter
+    ) -> Bool
+
+    /// Takes a request that was checked against the table of verbs.
+    ///
+    /// Finishes the exchange exactly once, now or later, on the loop.
+    func receive(_ request: Request, payload: ByteBuffer?, _ exchange: Exchange)
+
+    /// A peer has connected and has been greeted.
+    func connectionOpened(_ connection: ServerConnection)
+
+    /// A connection is gone; nothing of it can be answered any more.
+    func connectionClosed(_ connection: ServerConnection)
+
+    /// The peer cancelled a tagged request and has been told; a later `finish` is ignored.
+    func cancelled(_ exchange: Exchange)
+}
+
+/// One request that waits for its answer; used on the loop only.
+public struct Exchange {
+    /// The connection on which the request came.
+    public let connection: ServerConnection
+    /// Tells the request from every other.
+    public let id: RequestID
+    /// What each line of the answer begins with.
+    public let tag: Tag?
+
+    /// The loop on which everything of this exchange happens.
+    public var eventLoop: any EventLoop { connection.eventLoop }
+
+    /// Sends whole item lines, each begun with `begin(tag:)`, before the answer is finished.
+    public func send(_ items: LineWriter) { connection.send(items, of: self) }
+
+    /// Sends the last line of the answer, which may be preceded by items.
+    ///
+    /// - Parameter payload: What a final `end(literal:)` announced; its newline is added here.
+    public func finish(_ lines: LineWriter, payload: ByteBuffer? = nil) {
+        connection.finish(self, lines, payload: payload, failure: nil)
+    }
+
+    /// Answers with an error line.
+    public func fail(_ error: RequestError) {
+        var lines = LineWriter()
+        lines.error(error, tag: tag)
+        connection.finish(self, lines, payload: nil, failure: error)
+    }
+}

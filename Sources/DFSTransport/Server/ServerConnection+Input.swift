@@ -1,0 +1,229 @@
+import DFSProtocol
+import NIOCore
+
+extension ServerConnection {
+    /// Takes requests from what has arrived until it is used up or the peer has to wait.
+    func takeRequests() {
+        guard !isProcessing else { return }
+        isProcessing = true
+        while phase == .serving, mayTakeMore() {
+            let bytes = pending
+            switch framer.next(bytes.readableBytesUInt8Span) {
+            case .incomplete(let consumed, _):
+                consume(consumed)
+                return endOfInput()
+            case .frame(let frame):
+                take(frame, bytes)
+                consume(frame.consumed)
+                partialSince = nil
+            case .tooLarge(let line, let consumed):
+                refuse(framer.tooLarge(isFatal: false), line: line, of: bytes)
+                consume(consumed)
+            case .broken(let error, let line):
+                refuse(error, line: line, of: bytes)
+                stopInput()
+            }
+        }
+        isProcessing = false
+        flushBatch()
+        setReading(phase == .refused || (phase == .serving && mayTakeMore()))
+    }
+
+    /// Goes on after an answer or after the peer has read, whatever had stopped us.
+    func resume() {
+        startWaiting()
+        if phase == .serving, pending.readableBytes > 0 || !isReading { takeRequests() }
+        closeIfFinished()
+    }
+
+    private func endOfInput() {
+        isProcessing = false
+        flushBatch()
+        let isPartial = framer.isMidFrame(pending: pending.readableBytes)
+        if !isPartial {
+            partialSince = nil
+        } else if partialSince == nil || framer.isAwaitingPayload {
+            partialSince = shared.sweeps
+        }
+        setReading(phase == .refused || (phase == .serving && mayTakeMore()))
+        if isInputClosed {
+            stopInput()
+            closeIfFinished()
+        }
+    }
+
+    /// Drops what the framer is done with, and the memory with the last of it.
+    private func consume(_ count: Int) {
+        pending.moveReaderIndex(forwardBy: count)
+        if pending.readableBytes == 0 {
+            pending = ByteBuffer()
+        } else if pending.readerIndex > 65_536, pending.readableBytes < pending.readerIndex {
+            pending.discardReadBytes()
+        }
+    }
+
+    /// Whether the peer is ahead of us by no more than the limits say.
+    private func mayTakeMore() -> Bool {
+        if shared.batch.bytes.count >= ServerShared.batchBytes { flushBatch() }
+        return order.hasRoom && channel.isWritable
+    }
+
+    /// Reads no further request; what was read is still answered.
+    private func stopInput() {
+        if phase == .serving { phase = .finishing }
+        pending = ByteBuffer()
+        partialSince = nil
+    }
+
+    private func take(_ frame: Framer.Frame, _ bytes: ByteBuffer) {
+        let line = bytes.readableBytesUInt8Span.extracting(frame.line)
+        do throws(RequestError) {
+            try shared.parser.parse(line)
+        } catch {
+            return add(.refusal(error), tag: shared.parser.tag)
+        }
+        let tag = shared.parser.tag
+        if frame.payload == nil, order.mayStart(tag), tag.map({ !order.isInUse($0) }) ?? true,
+            shared.responder.answerInPlace(shared.parser, line, into: &shared.batch)
+        {
+            malformedInARow = 0
+            return
+        }
+        do throws(RequestError) {
+            let request = try Request(
+                shared.parser, line: line, literal: frame.payload?.count,
+                role: shared.responder.role)
+            var payload: ByteBuffer?
+            if let range = frame.payload {
+                payload = bytes.getSlice(
+                    at: bytes.readerIndex + range.lowerBound, length: range.count)
+            }
+            take(request, payload)
+        } catch {
+            add(.refusal(error), tag: tag)
+            if error.isFatal { stopInput() }
+        }
+    }
+
+    private func take(_ request: Request, _ payload: ByteBuffer?) {
+        switch request.verb {
+        case .cancel: cancel(request)
+        case .quit: add(.quit, tag: request.tag)
+        default:
+            if let tag = request.tag, order.isInUse(tag) {
+                return answer(
+                    RequestError(.badTag, "a request with this tag is still in flight"), tag: tag)
+            }
+            add(.request(request, payload), tag: request.tag)
+        }
+    }
+
+    private func refuse(_ error: RequestError, line: Range<Int>, of bytes: ByteBuffer) {
+        let span = bytes.readableBytesUInt8Span.extracting(line)
+        var tag: Tag?
+        do throws(RequestError) {
+            try shared.parser.parse(span)
+            tag = shared.parser.tag
+        } catch {
+            // The line is refused anyway; all that is wanted of it is its tag.
+            tag = shared.parser.tag
+        }
+        add(.refusal(error), tag: tag)
+    }
+
+    /// Starts what may start and lines up the rest.
+    private func add(_ work: Work, tag: Tag?) {
+        // QUIT stands in line behind untagged requests but waits for no tagged one.
+        var place = tag
+        if case .quit = work { place = nil }
+        if order.mayStart(place) || isQuitBehindTaggedOnly(work) { return start(work, tag: tag) }
+        var bytes = 256
+        if case .request(let request, let payload) = work {
+            bytes += (payload?.readableBytes ?? 0) + request.content.count
+        }
+        order.wait(place, work, bytes: bytes)
+    }
+
+    private func isQuitBehindTaggedOnly(_ work: Work) -> Bool {
+        if case .quit = work { return !order.hasUntagged }
+        return false
+    }
+
+    /// Starts requests that waited, as far as the order allows.
+    func startWaiting() {
+        while phase == .serving || phase == .finishing, let next = order.next() {
+            start(next.work, tag: next.tag)
+        }
+    }
+
+    private func start(_ work: Work, tag: Tag?) {
+        switch work {
+        case .refusal(let error): answer(error, tag: tag)
+        case .quit: quit(tag: tag)
+        case .request(let request, let payload):
+            let serial = order.start(tag)
+            let exchange = Exchange(
+                connection: self, id: RequestID(connection: id, serial: serial), tag: tag)
+            dispatch(request, payload, exchange)
+        }
+    }
+
+    private func dispatch(_ request: Request, _ payload: ByteBuffer?, _ exchange: Exchange) {
+        do throws(RequestError) {
+            switch request.verb {
+            case .hello:
+                let (reply, takesNotices) = try shared.common.hello(request)
+                self.takesNotices = takesNotices
+                clientName = request.option("client") ?? []
+                exchange.finish(reply)
+            case .help: exchange.finish(try shared.common.help(request))
+            case .ping: exchange.finish(shared.common.ping(request))
+            default: shared.responder.receive(request, payload: payload, exchange)
+            }
+        } catch {
+            exchange.fail(error)
+        }
+    }
+
+    /// Ends a tagged request at once: first its own answer, then that of CANCEL.
+    private func cancel(_ request: Request) {
+        guard let tag = Tag(text: request.operands[0]) else {
+            return answer(
+                RequestError(.badTag, "a tag is @ and 1 to 16 letters or digits"), tag: request.tag)
+        }
+        let (found, serial) = order.cancel(tag)
+        guard found else {
+            return answer(
+                RequestError(
+                    .notFound, "no request with this tag is in flight",
+                    fields: [.init("tag", tag.bytes)]), tag: request.tag)
+        }
+        ended(tag, serial)
+        var reply = LineWriter()
+        reply.begin(tag: request.tag)
+        reply.append("OK\n")
+        malformedInARow = 0
+        append(reply)
+        if !isProcessing { resume() } else { startWaiting() }
+    }
+
+    private func ended(_ tag: Tag, _ serial: UInt64?) {
+        var lines = LineWriter()
+        lines.error(RequestError(.cancelled, "cancelled as asked"), tag: tag)
+        append(lines)
+        guard let serial else { return }
+        let exchange = Exchange(
+            connection: self, id: RequestID(connection: id, serial: serial), tag: tag)
+        openAnswers.remove(exchange.id)
+        shared.responder.cancelled(exchange)
+    }
+
+    private func quit(tag: Tag?) {
+        for (tag, serial) in order.cancelAll() { ended(tag, serial) }
+        var reply = LineWriter()
+        reply.begin(tag: tag)
+        reply.append("OK bye\n")
+        append(reply)
+        leave()
+    }
+}

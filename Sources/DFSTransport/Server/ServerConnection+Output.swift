@@ -1,0 +1,158 @@
+import DFSProtocol
+import NIOCore
+
+extension ServerConnection {
+    /// Sends whole `!` lines between answers, if the peer asked for them with `caps=push`.
+    ///
+    /// A peer that does not read them is cut off once it is behind by the limit of unsent bytes.
+    public func notify(_ lines: LineWriter) {
+        guard takesNotices, phase == .serving || phase == .finishing else { return }
+        if !openAnswers.isEmpty { return heldNotices.append(lines) }
+        append(lines)
+        if !channel.isWritable { close() }
+    }
+
+    /// Sends items of an answer that is not over.
+    func send(_ items: LineWriter, of exchange: Exchange) {
+        guard order.isRunning(exchange.tag, serial: exchange.id.serial) else { return }
+        openAnswers.insert(exchange.id)
+        append(items)
+    }
+
+    /// Sends the end of an answer and starts what waited for it.
+    func finish(
+        _ exchange: Exchange, _ lines: LineWriter, payload: ByteBuffer?, failure: RequestError?
+    ) {
+        guard phase != .closed, order.isRunning(exchange.tag, serial: exchange.id.serial) else {
+            return
+        }
+        order.finish(exchange.tag)
+        openAnswers.remove(exchange.id)
+        append(lines)
+        if let payload {
+            write(payload)
+            append(ServerShared.newline)
+        }
+        count(failure)
+        sendHeldNotices()
+        if !isProcessing { resume() } else { startWaiting() }
+    }
+
+    /// Answers a request that never started.
+    func answer(_ error: RequestError, tag: Tag?) {
+        if error.isFatal { return refuse(error, tag: tag) }
+        var lines = LineWriter()
+        lines.error(error, tag: tag)
+        append(lines)
+        count(error)
+    }
+
+    /// Counts what only a stranger sends; the tenth in a row is the last.
+    private func count(_ failure: RequestError?) {
+        switch failure?.code {
+        case .badSyntax, .badTag, .unknownVerb: malformedInARow += 1
+        default: malformedInARow = 0
+        }
+        if failure?.isFatal == true {
+            leave()
+        } else if malformedInARow >= shared.limits.malformedInARow {
+            refuse(
+                RequestError(
+                    .tooMany,
+                    "\(malformedInARow) malformed requests in a row; HELP lists the verbs",
+                    isFatal: true), tag: nil)
+        }
+    }
+
+    private func sendHeldNotices() {
+        guard openAnswers.isEmpty, !heldNotices.isEmpty else { return }
+        let notices = heldNotices
+        heldNotices = []
+        for lines in notices { append(lines) }
+    }
+
+    /// Says the last word and closes so that it arrives.
+    func refuse(_ error: RequestError, tag: Tag?) {
+        guard phase != .closed, phase != .refused else { return }
+        var lines = LineWriter()
+        lines.error(error, tag: tag)
+        append(lines)
+        leave()
+    }
+
+    /// Stops sending, reads and drops for a while, then closes: else TCP's reset could swallow the answer.
+    func leave() {
+        guard phase != .closed, phase != .refused else { return }
+        phase = .refused
+        pending = ByteBuffer()
+        flushBatch()
+        setReading(true)
+        if isInputClosed {
+            return channel.writeAndFlush(ByteBuffer()).assumeIsolated().whenComplete { _ in
+                self.close()
+            }
+        }
+        channel.flush()
+        channel.close(mode: .output, promise: nil)
+        let linger = TimeAmount.milliseconds(shared.limits.lingerMilliseconds)
+        eventLoop.assumeIsolated().scheduleTask(in: linger) { self.close() }
+    }
+
+    /// Closes after the last answer to a peer that half-closed.
+    func closeIfFinished() {
+        guard phase == .finishing, order.isEmpty else { return }
+        leave()
+    }
+
+    /// Adds whole lines to what leaves with the next flush.
+    func append(_ lines: LineWriter) {
+        guard phase != .closed else { return }
+        if isProcessing, lines.bytes.count <= ServerShared.copiedBytes {
+            shared.batch.append(raw: lines.bytes)
+        } else {
+            write(lines)
+            scheduleFlush()
+        }
+    }
+
+    /// Hands the loop's buffer to the channel.
+    func flushBatch() {
+        guard !shared.batch.bytes.isEmpty else { return }
+        var buffer = channel.allocator.buffer(capacity: shared.batch.bytes.count)
+        buffer.writeBytes(shared.batch.bytes)
+        shared.batch.removeAll()
+        channel.write(buffer, promise: nil)
+        scheduleFlush()
+    }
+
+    func write(_ lines: LineWriter) {
+        var buffer = channel.allocator.buffer(capacity: lines.bytes.count)
+        buffer.writeBytes(lines.bytes)
+        write(buffer)
+    }
+
+    private func write(_ buffer: ByteBuffer) {
+        if isProcessing { flushBatch() }
+        channel.write(buffer, promise: nil)
+        scheduleFlush()
+    }
+
+    /// Flushes once a turn of the loop, whatever finished in it.
+    private func scheduleFlush() {
+        guard !isFlushScheduled else { return }
+        isFlushScheduled = true
+        eventLoop.assumeIsolated().execute {
+            self.isFlushScheduled = false
+            self.channel.flush()
+        }
+    }
+
+    /// Lets the peer wait, or not, by reading from its socket or not.
+    func setReading(_ reads: Bool) {
+        guard reads != isReading, phase != .closed else { return }
+        isReading = reads
+        channel.setOption(.autoRead, value: reads).whenFailure { _ in
+            // The channel has closed meanwhile, and there is nothing left to read.
+        }
+    }
+}
