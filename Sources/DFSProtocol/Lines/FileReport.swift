@@ -56,7 +56,7 @@ extension FileReport {
             if end > start, data[end - 1] == 0x0D { end -= 1 }
             do throws(RequestError) {
                 let line = data.span.extracting(start..<end)
-                if end > start { reports.append(try FileReport(line, &parser)) }
+                if !isBlank(line) { reports.append(try FileReport(line, &parser)) }
             } catch {
                 throw RequestError(
                     .badArgument, "line \(number) of the data: \(error.advice)",
@@ -65,6 +65,11 @@ extension FileReport {
             start = newline + 1
         }
         return reports
+    }
+
+    private static func isBlank(_ line: Span<UInt8>) -> Bool {
+        for index in 0..<line.count where line[index] != UInt8(ascii: " ") { return false }
+        return true
     }
 
     private init(_ line: Span<UInt8>, _ parser: inout LineParser) throws(RequestError) {
@@ -84,34 +89,53 @@ extension FileReport {
         }
     }
 
+    /// The pairs of a `+` line, raw.
+    private struct Values {
+        var type: [UInt8]?
+        var size: [UInt8]?
+        var mtime: [UInt8]?
+        var ver: [UInt8]?
+        var mode: [UInt8]?
+        var fid: [UInt8]?
+
+        init(_ line: Span<UInt8>, _ parser: LineParser) throws(RequestError) {
+            for index in 1..<parser.argumentCount {
+                let value = parser.value(index, in: line)
+                switch parser.key(index, in: line) {
+                case [UInt8]("type".utf8): type = value
+                case [UInt8]("size".utf8): size = value
+                case [UInt8]("mtime".utf8): mtime = value
+                case [UInt8]("ver".utf8): ver = value
+                case [UInt8]("mode".utf8): mode = value
+                case [UInt8]("fid".utf8): fid = value
+                default:
+                    throw RequestError(
+                        .badArgument, "the keys are type, size, mtime, ver, mode and fid")
+                }
+            }
+        }
+    }
+
     private static func present(
         _ path: TreePath, _ line: Span<UInt8>, _ parser: LineParser
     ) throws(RequestError) -> FileReport {
-        var values: [String: [UInt8]] = [:]
-        for index in 1..<parser.argumentCount {
-            let key = String(decoding: parser.key(index, in: line), as: UTF8.self)
-            guard ["type", "size", "mtime", "ver", "mode", "fid"].contains(key) else {
-                throw RequestError(.badArgument, "the keys are type, size, mtime, ver, mode and fid")
-            }
-            values[key] = parser.value(index, in: line)
-        }
-        func number(_ key: String) throws(RequestError) -> Int64 {
-            try Number.parse(values[key] ?? [], named: key)
-        }
-        let mtime = try WallTime(text: values["mtime"] ?? [])
+        let values = try Values(line, parser)
+        let mtime = try WallTime(text: values.mtime ?? [])
         var mode: FileMode?
-        if let text = values["mode"] { mode = try FileMode(text: text) }
-        switch values["type"] {
+        if let text = values.mode { mode = try FileMode(text: text) }
+        switch values.type {
         case [UInt8]("dir".utf8):
+            guard values.size == nil, values.ver == nil, values.fid == nil else {
+                throw RequestError(.badArgument, "a directory has mtime= and mode= only")
+            }
             return .directory(path, mtime: mtime, mode: mode)
         case nil, [UInt8]("file".utf8):
             guard !path.isRoot else { throw RequestError(.isDirectory, "/ is a directory") }
-            let fid = values["fid"] == nil ? 0 : try number("fid")
+            let size = try Number.parse(values.size ?? [], named: "size")
+            let ver = try Number.parse(values.ver ?? [], named: "ver")
+            let fid = try Number.parse(values.fid ?? [UInt8(ascii: "0")], named: "fid")
             return .file(
-                path,
-                FileFacts(
-                    size: try number("size"), mtime: mtime, mode: mode, fid: fid,
-                    ver: try number("ver")))
+                path, FileFacts(size: size, mtime: mtime, mode: mode, fid: fid, ver: ver))
         default: throw RequestError(.badArgument, "type is dir or file")
         }
     }

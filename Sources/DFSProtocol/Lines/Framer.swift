@@ -162,7 +162,7 @@ public struct Framer: Sendable {
         guard let ending = Framer.payloadEnding(bytes, at: end) else {
             return Framer.isBadEnding(bytes, at: end)
                 ? .broken(Framer.badEnding, line: awaited.line)
-                : .incomplete(consumed: 0, wanted: end + 1)
+                : .incomplete(consumed: 0, wanted: max(end, bytes.count) + 1)
         }
         awaiting = nil
         return .frame(
@@ -248,18 +248,17 @@ public struct Framer: Sendable {
     private static func isHTTP(
         _ bytes: Span<UInt8>, _ line: Range<Int>, _ token: Range<Int>
     ) -> Bool {
-        let name: StaticString = "HTTP/"
-        guard token.count >= name.utf8CodeUnitCount, token.lowerBound > line.lowerBound else {
-            return false
-        }
-        for offset in 0..<name.utf8CodeUnitCount
-        where bytes[token.lowerBound + offset] != name.utf8Start[offset] { return false }
+        guard token.count >= nameOfHTTP.count else { return false }
+        for offset in nameOfHTTP.indices
+        where bytes[token.lowerBound + offset] != nameOfHTTP[offset] { return false }
         var end = line.lowerBound
-        while bytes[end] != UInt8(ascii: " ") { end += 1 }
-        let target = lastToken(bytes, line.lowerBound..<(token.lowerBound - 1))
-        return target.lowerBound > end && Verb(bytes.extracting(line.lowerBound..<end)) == nil
+        while end < token.lowerBound, bytes[end] != UInt8(ascii: " ") { end += 1 }
+        guard Verb(bytes.extracting(line.lowerBound..<end)) == nil else { return false }
+        for index in end..<token.lowerBound where bytes[index] != UInt8(ascii: " ") { return true }
+        return false
     }
 
+    private static let nameOfHTTP = [UInt8]("HTTP/".utf8)
     private static let notHTTP = RequestError(
         .notHTTP, "this port speaks DFS/1, not HTTP", isFatal: true)
 

@@ -23,6 +23,9 @@ public struct LineParser: Sendable {
     /// Where the verb, `OK`, `ERR`, `*` or `!` stands.
     public private(set) var head: Range<Int> = 0..<0
     private var arguments: [Argument] = []
+    private var pairs = 0
+    /// Room for more arguments than these is given back after the line that needed it.
+    private static let keptArguments = 1024
 
     /// Starts with room for the arguments of a usual line.
     public init() { arguments.reserveCapacity(16) }
@@ -37,9 +40,7 @@ public struct LineParser: Sendable {
     ///
     /// - Throws: `bad-tag` or `bad-syntax`. What was read until then (the tag) stays readable.
     public mutating func parse(_ line: Span<UInt8>) throws(RequestError) {
-        tag = nil
-        head = 0..<0
-        arguments.removeAll(keepingCapacity: true)
+        startOver()
         var index = LineParser.skipSpaces(line, from: 0)
         if index < line.count, line[index] == UInt8(ascii: "@") {
             let end = LineParser.endOfToken(line, from: index)
@@ -59,10 +60,19 @@ public struct LineParser: Sendable {
     ///
     /// - Throws: `bad-syntax`.
     public mutating func parseArguments(_ text: Span<UInt8>) throws(RequestError) {
+        startOver()
+        try parseArguments(text, from: 0)
+    }
+
+    private mutating func startOver() {
         tag = nil
         head = 0..<0
-        arguments.removeAll(keepingCapacity: true)
-        try parseArguments(text, from: 0)
+        pairs = 0
+        if arguments.capacity <= LineParser.keptArguments {
+            arguments.removeAll(keepingCapacity: true)
+        } else {
+            self = LineParser()
+        }
     }
 
     private mutating func parseArguments(_ line: Span<UInt8>, from: Int) throws(RequestError) {
@@ -71,7 +81,14 @@ public struct LineParser: Sendable {
             index = LineParser.skipSpaces(line, from: index)
             if index >= line.count { return }
             let argument = try LineParser.argument(line, from: index)
-            if argument.isPair { try refuseRepeatedKey(argument, in: line) }
+            if argument.isPair {
+                pairs += 1
+                guard pairs <= Limits.pairsInLine else {
+                    throw RequestError(
+                        .badSyntax, "a line has at most \(Limits.pairsInLine) keys")
+                }
+                try refuseRepeatedKey(argument, in: line)
+            }
             arguments.append(argument)
             index = argument.value.upperBound + (argument.isQuoted ? 1 : 0)
         }

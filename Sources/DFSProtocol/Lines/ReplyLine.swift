@@ -12,6 +12,7 @@ public struct ReplyLine: Sendable {
         case notice
     }
 
+    /// What kind of line it is, with the code of an error.
     public let kind: Kind
     /// The tag of the request that is answered.
     public let tag: Tag?
@@ -40,11 +41,13 @@ public struct ReplyLine: Sendable {
         case [UInt8(ascii: "!")]: kind = .notice
         case [UInt8]("OK".utf8): kind = .ok
         case [UInt8]("ERR".utf8):
-            guard !operands.isEmpty else {
+            guard ReplyLine.isBareWord(parser, 0), ReplyLine.isCode(operands[0]) else {
                 throw RequestError(.badSyntax, "an ERR line names its code")
             }
             let code = String(decoding: operands.removeFirst(), as: UTF8.self)
-            let isFatal = operands.first == [UInt8]("fatal".utf8)
+            // A text that happens to be "fatal" stands between quotation marks.
+            let isFatal =
+                ReplyLine.isBareWord(parser, 1) && operands.first == [UInt8]("fatal".utf8)
             if isFatal { operands.removeFirst() }
             kind = .error(code: code, isFatal: isFatal)
         default: throw RequestError(.badSyntax, "a reply starts with OK, ERR, * or !")
@@ -52,6 +55,15 @@ public struct ReplyLine: Sendable {
         tag = parser.tag
         self.operands = operands
         self.pairs = pairs
+    }
+
+    private static func isBareWord(_ parser: LineParser, _ index: Int) -> Bool {
+        index < parser.argumentCount && !parser[index].isPair && !parser[index].isQuoted
+    }
+
+    private static func isCode(_ word: [UInt8]) -> Bool {
+        word.first?.isASCIILetter == true
+            && word.allSatisfy { $0.isASCIILetter || $0.isASCIIDigit || $0 == UInt8(ascii: "-") }
     }
 
     /// The raw value of a key, or nil where the line does not have it.

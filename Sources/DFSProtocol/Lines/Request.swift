@@ -34,7 +34,7 @@ public struct Request: Sendable {
     ///
     /// Numbers, choices and modes are checked here; paths, times and names where they are read.
     /// - Parameter literal: The length of the payload that followed the line.
-    /// - Throws: `unknown-verb`, `not-http`, `bad-syntax`, `bad-argument` or `range`.
+    /// - Throws: `unknown-verb`, `bad-syntax`, `bad-argument`, `unsupported` or `range`.
     public init(
         _ parser: LineParser, line: Span<UInt8>, literal: Int?, role: Role
     ) throws(RequestError) {
@@ -84,14 +84,9 @@ public struct Request: Sendable {
         }
     }
 
-    /// Tells an HTTP client from a typing error.
+    /// Tells a word that is no verb of ours from what is no verb at all.
     private static func unknownVerb(_ parser: LineParser, _ line: Span<UInt8>) -> RequestError {
         let head = parser.headBytes(in: line)
-        if parser.argumentCount == 2, !parser[1].isPair,
-            parser.value(1, in: line).starts(with: [UInt8]("HTTP/".utf8))
-        {
-            return RequestError(.notHTTP, "this port speaks DFS/1, not HTTP", isFatal: true)
-        }
         guard head.first?.isASCIILetter == true,
             head.allSatisfy({ $0.isASCIILetter || $0 == UInt8(ascii: "-") })
         else { return RequestError(.badSyntax, "a request starts with a verb; HELP lists them") }
@@ -136,8 +131,7 @@ extension VerbSpecification {
         let positional = takesData ? Array(operands.dropLast()) : operands
         let least = positional.count { $0.presence == .required }
         let repeats = positional.last?.presence == .repeated
-        // PING and REGISTER-like lists: a repeated operand stands once at least, but for PING's text.
-        let minimum = repeats && verb != .ping ? least + 1 : least
+        let minimum = repeats && positional.last?.mayBeAbsent == false ? least + 1 : least
         guard values.count >= minimum, repeats || values.count <= positional.count else {
             throw RequestError(.badArgument, "\(verb.rawValue) takes \(syntax)")
         }
@@ -203,7 +197,13 @@ extension VerbSpecification.ValueKind {
                     "a server id has 1 to 64 letters, digits, dots, dashes or underscores",
                     fields: [.init("argument", [UInt8](name.utf8))])
             }
-        case .path, .handle, .handleOrPath, .verb, .tag, .text, .glob, .time, .data: return
+        case .glob:
+            guard value.count <= Limits.patternBytes else {
+                throw RequestError(
+                    .badArgument, "a pattern has at most \(Limits.patternBytes) bytes",
+                    fields: [.init("argument", [UInt8](name.utf8))])
+            }
+        case .path, .handle, .handleOrPath, .verb, .tag, .text, .time, .data: return
         }
     }
 }

@@ -9,10 +9,14 @@ public struct Glob: Sendable {
 
     private let pieces: [Piece]
 
-    /// Reads a pattern. A `[` that is never closed stands for itself.
+    /// Reads a pattern.
+    ///
+    /// A `[` that is never closed stands for itself. Between brackets a backslash does, too.
     public init(_ pattern: [UInt8]) {
         var pieces: [Piece] = []
         var index = 0
+        // Once a set is not closed no later one is; looking again each time would be quadratic.
+        var mayHaveSets = true
         while index < pattern.count {
             switch pattern[index] {
             case UInt8(ascii: "*"):
@@ -21,13 +25,12 @@ public struct Glob: Sendable {
             case UInt8(ascii: "?"):
                 pieces.append(.anyCharacter)
                 index += 1
-            case UInt8(ascii: "["):
+            case UInt8(ascii: "[") where mayHaveSets:
                 if let (piece, next) = Glob.set(pattern, from: index) {
                     pieces.append(piece)
                     index = next
                 } else {
-                    pieces.append(.exact([pattern[index]]))
-                    index += 1
+                    mayHaveSets = false
                 }
             case UInt8(ascii: "\\") where index + 1 < pattern.count:
                 pieces.append(.exact([pattern[index + 1]]))
@@ -47,7 +50,7 @@ public struct Glob: Sendable {
         }
     }
 
-    /// Whether the whole name fits the pattern; linear in name times pattern at worst.
+    /// Whether the whole name fits the pattern; costs name times pattern at worst.
     public func matches(_ name: [UInt8]) -> Bool {
         var (piece, index) = (0, 0)
         var retry: (piece: Int, index: Int)?
@@ -65,8 +68,9 @@ public struct Glob: Sendable {
                 }
             }
             guard let (start, from) = retry, from < name.count else { return false }
-            retry = (start, from + 1)
-            (piece, index) = (start + 1, from + 1)
+            let next = from + Glob.character(name, at: from).length
+            retry = (start, next)
+            (piece, index) = (start + 1, next)
         }
         return true
     }

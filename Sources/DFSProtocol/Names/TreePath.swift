@@ -60,7 +60,9 @@ public struct TreePath: Hashable, Sendable {
         }
     }
 
-    /// Why a single name can not stand in the tree, or nil where it can. Length is not looked at.
+    /// Why a single name can not stand in the tree, or nil where it can.
+    ///
+    /// Length is not looked at.
     public static func refusal(component: some Collection<UInt8>) -> String? {
         if component.isEmpty { return "a path has no empty component and does not end in /" }
         if component.elementsEqual([dot]) || component.elementsEqual([dot, dot]) {

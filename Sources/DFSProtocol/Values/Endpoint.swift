@@ -50,7 +50,16 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     /// Whether the host is an address or name of this machine's loopback.
     public var isLoopback: Bool {
         host == "localhost" || host == "::1"
-            || (host.hasPrefix("127.") && host.split(separator: ".").count == 4)
+            || (host.hasPrefix("127.") && Endpoint.isIPv4(host))
+    }
+
+    /// Whether text is four numbers with dots: `127.0.0.1` is, `127.example.com` is not.
+    private static func isIPv4(_ text: String) -> Bool {
+        let parts = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        return parts.count == 4
+            && parts.allSatisfy { part in
+                Number.parse(Array(part).span).map { $0 <= 255 } ?? false
+            }
     }
 
     /// Whether the host stands for every address of this machine.

@@ -39,6 +39,10 @@ public struct Limits: Equatable, Sendable {
     public static let componentBytes = 255
     /// Longest tree path, in bytes; an export's own path comes on top of it.
     public static let pathBytes = 4096
+    /// Longest pattern of FIND, in bytes; matching costs pattern times name.
+    public static let patternBytes = 1024
+    /// Most pairs in one line; each is compared with those before it.
+    public static let pairsInLine = 64
     /// Items of one LIST or FIND unless asked otherwise, and the most that may be asked.
     public static let listItems = 10_000
     /// Text of one page of LIST or FIND, in bytes, after which `more=yes` is said early.

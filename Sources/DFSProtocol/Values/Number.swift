@@ -21,7 +21,9 @@ public enum Number {
     public static func parse(_ text: [UInt8], named name: String) throws(RequestError) -> Int64 {
         if let value = parse(text.span) { return value }
         if !text.isEmpty, isDigits(text.span), text[0] != UInt8(ascii: "0") {
-            throw RequestError(.range, "\(name) is over 9223372036854775807")
+            throw RequestError(
+                .range, "\(name) is over 9223372036854775807",
+                fields: [.init("argument", [UInt8](name.utf8))])
         }
         throw RequestError(
             .badArgument, "\(name) is a decimal number without sign or leading zero",

@@ -1,6 +1,6 @@
 /// Why a request was refused: a code for programs, fields for both, a sentence for people.
 ///
-/// It is what every core throws and what `LineWriter.appendError` writes.
+/// It is what every core throws and what `LineWriter.error` writes.
 public struct RequestError: Error, Equatable, Sendable {
     /// One `key=value` of the error line, in the order in which it is written.
     public struct Field: Equatable, Sendable {
@@ -25,7 +25,9 @@ public struct RequestError: Error, Equatable, Sendable {
     public var code: ErrorCode
     /// What the refusal is about: path, server, limit.
     public var fields: [Field]
-    /// A sentence for a person that says what to do next. Never parsed.
+    /// A sentence for a person that says what to do next.
+    ///
+    /// Never parsed.
     public var advice: String
     /// Whether the sender closes the connection after this line.
     public var isFatal: Bool

@@ -23,6 +23,7 @@ public struct ServerID: Hashable, Comparable, Sendable, CustomStringConvertible 
 
     /// The id as it is written.
     public var bytes: [UInt8] { [UInt8](text.utf8) }
+    /// The id as it is written; it has no character that would need quotes.
     public var description: String { text }
 
     /// Orders ids bytewise, so that lists of servers are stable.

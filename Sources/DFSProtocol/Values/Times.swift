@@ -8,32 +8,52 @@ public struct MonotonicTime: Hashable, Comparable, Sendable {
 
     /// Whole milliseconds from an earlier point to this one; 0 where `earlier` is later.
     public func milliseconds(since earlier: MonotonicTime) -> Int64 {
-        max(0, nanoseconds - earlier.nanoseconds) / 1_000_000
+        guard earlier < self else { return 0 }
+        let (difference, overflow) = nanoseconds.subtractingReportingOverflow(earlier.nanoseconds)
+        return (overflow ? .max : difference) / 1_000_000
     }
 
-    /// The point that many milliseconds later.
+    /// The point that many milliseconds later; the end of time where that is beyond it.
     public func advanced(milliseconds: Int64) -> MonotonicTime {
-        MonotonicTime(nanoseconds: nanoseconds + milliseconds * 1_000_000)
+        let (span, tooLong) = milliseconds.multipliedReportingOverflow(by: 1_000_000)
+        let (sum, tooLate) = nanoseconds.addingReportingOverflow(span)
+        guard tooLong || tooLate else { return MonotonicTime(nanoseconds: sum) }
+        return MonotonicTime(nanoseconds: milliseconds < 0 ? .min : .max)
     }
 
+    /// Orders points of one clock.
     public static func < (left: MonotonicTime, right: MonotonicTime) -> Bool {
         left.nanoseconds < right.nanoseconds
     }
 }
 
 /// A point of the calendar in UTC, with all the digits that a file system keeps.
+///
+/// Holds what RFC 3339 can say: what is earlier than the year 1 or later than 9999 becomes the first or
+/// the last point of that time, since a file system may keep any 64 bits there.
 public struct WallTime: Hashable, Comparable, Sendable {
     /// Seconds since 1970-01-01T00:00:00Z; negative before it.
     public let seconds: Int64
     /// 0 to 999 999 999.
     public let nanoseconds: Int32
 
+    /// 0001-01-01T00:00:00Z.
+    private static let firstSecond: Int64 = -62_135_596_800
+    /// 9999-12-31T23:59:59Z.
+    private static let lastSecond: Int64 = 253_402_300_799
+
     /// Takes seconds since 1970 and the nanoseconds within the second.
     public init(seconds: Int64, nanoseconds: Int32 = 0) {
-        self.seconds = seconds
-        self.nanoseconds = nanoseconds
+        if seconds < WallTime.firstSecond {
+            (self.seconds, self.nanoseconds) = (WallTime.firstSecond, 0)
+        } else if seconds > WallTime.lastSecond {
+            (self.seconds, self.nanoseconds) = (WallTime.lastSecond, 999_999_999)
+        } else {
+            (self.seconds, self.nanoseconds) = (seconds, min(max(nanoseconds, 0), 999_999_999))
+        }
     }
 
+    /// Orders by second, then by nanosecond.
     public static func < (left: WallTime, right: WallTime) -> Bool {
         (left.seconds, left.nanoseconds) < (right.seconds, right.nanoseconds)
     }

@@ -24,7 +24,9 @@ extension Verb {
                 options: [.optional("client", .text), .optional("caps", .text)],
                 "Agrees on the protocol version and on capabilities.")
         case .help: .init(both, [.optional("verb", .verb)], "Lists the verbs of this server.")
-        case .ping: .init(both, [.repeated("text", .text)], "Answers with its operands.")
+        case .ping:
+            .init(
+                both, [.repeated("text", .text, mayBeAbsent: true)], "Answers with its operands.")
         case .cancel:
             .init(both, [.required("tag", .tag)], "Ends a tagged request that is in flight.")
         case .quit: .init(both, [], "Closes the connection after an answer.")

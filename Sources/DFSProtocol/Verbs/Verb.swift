@@ -49,22 +49,24 @@ public enum Verb: String, CaseIterable, Sendable {
             self = .locate
             return
         }
-        guard letters.count <= 16, let verb = Verb.byName[Verb.upperCased(letters)] else {
-            return nil
-        }
+        guard let packed = Verb.packed(letters), let verb = Verb.byName[packed] else { return nil }
         self = verb
     }
 
     private static let byName = Dictionary(
-        uniqueKeysWithValues: allCases.map { ([UInt8]($0.rawValue.utf8), $0) })
+        uniqueKeysWithValues: allCases.compactMap { verb in
+            packed([UInt8](verb.rawValue.utf8).span).map { ($0, verb) }
+        })
 
-    private static func upperCased(_ letters: Span<UInt8>) -> [UInt8] {
-        var result: [UInt8] = []
+    /// Up to 16 letters, in upper case, as one number; nil where there are none or more.
+    private static func packed(_ letters: Span<UInt8>) -> UInt128? {
+        guard (1...16).contains(letters.count) else { return nil }
+        var word: UInt128 = 0
         for index in 0..<letters.count {
             let byte = letters[index]
-            result.append(byte.isASCIILetter ? byte & 0xDF : byte)
+            word = word << 8 | UInt128(byte.isASCIILetter ? byte & 0xDF : byte)
         }
-        return result
+        return word
     }
 
     /// The most frequent verb by far is told apart before anything is looked up.
@@ -78,7 +80,22 @@ public enum Verb: String, CaseIterable, Sendable {
 
     /// What the verb takes on a role, or nil where that role does not have it.
     public func specification(for role: Role) -> VerbSpecification? {
-        specifications.first { $0.roles.contains(role) }
+        switch role {
+        case .name: Verb.rowsOfNameServer[self]
+        case .file: Verb.rowsOfFileServer[self]
+        }
+    }
+
+    /// The rows, built once: every request that is not answered in place looks its verb up.
+    private static let rowsOfNameServer = rows(for: .name)
+    private static let rowsOfFileServer = rows(for: .file)
+
+    private static func rows(for role: Role) -> [Verb: VerbSpecification] {
+        var rows: [Verb: VerbSpecification] = [:]
+        for verb in allCases {
+            rows[verb] = verb.specifications.first { $0.roles.contains(role) }
+        }
+        return rows
     }
 
     /// The verbs of one role, in the order of the documents.

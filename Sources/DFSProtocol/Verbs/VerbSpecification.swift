@@ -2,14 +2,23 @@
 public struct VerbSpecification: Sendable {
     /// What a value means; decides how it is checked and how it is completed.
     public enum ValueKind: Equatable, Sendable {
+        /// An absolute path in the tree.
         case path
+        /// A session, as OPEN named it.
         case handle
+        /// A session or a path; what starts with `/` is a path.
         case handleOrPath
+        /// 0 to 2^63-1.
         case number
+        /// The id of a file server.
         case serverID
+        /// A verb of this role.
         case verb
+        /// The tag of a request, with its `@`.
         case tag
+        /// Any bytes.
         case text
+        /// A pattern for one name, see `Glob`.
         case glob
         /// Four octal digits.
         case mode
@@ -32,14 +41,21 @@ public struct VerbSpecification: Sendable {
 
         /// How documents and HELP call it.
         public let name: String
+        /// What the value means.
         public let kind: ValueKind
+        /// Whether it may be left out or may come again.
         public let presence: Presence
+        /// Whether a repeated operand may also not be there at all; without meaning for the others.
+        public var mayBeAbsent = false
     }
 
     /// A value that is written `key=value` in any place.
     public struct Option: Sendable {
+        /// What stands before `=`.
         public let key: String
+        /// What the value means.
         public let kind: ValueKind
+        /// Whether a request without it is refused.
         public let isRequired: Bool
     }
 
@@ -51,9 +67,13 @@ public struct VerbSpecification: Sendable {
         case changes
     }
 
+    /// The roles that this row is for.
     public let roles: [Role]
+    /// The values that stand at positions, in their order.
     public let operands: [Operand]
+    /// The values that are written `key=value`, in the order of the documents.
     public let options: [Option]
+    /// What the request does to what others can see.
     public let effect: Effect
     /// Whether the request may be sent again when its answer was lost.
     public let isRepeatable: Bool
@@ -73,14 +93,6 @@ public struct VerbSpecification: Sendable {
         self.summary = summary
     }
 
-    /// The fewest operands, with a data operand counted only if the data came as a quoted string.
-    var minimumOperands: Int { operands.count { $0.presence != .optional } }
-
-    /// The most operands; nil where the last one may repeat.
-    var maximumOperands: Int? {
-        operands.last?.presence == .repeated ? nil : operands.count
-    }
-
     /// Whether the verb takes data, as its last operand or as a literal.
     public var takesData: Bool { operands.last?.kind == .data }
 
@@ -90,7 +102,8 @@ public struct VerbSpecification: Sendable {
             switch operand.presence {
             case .required: operand.kind == .data ? "<\(operand.name)>" : operand.name
             case .optional: "[\(operand.name)]"
-            case .repeated: "\(operand.name)..."
+            case .repeated:
+                operand.mayBeAbsent ? "[\(operand.name)...]" : "\(operand.name)..."
             }
         }
         let keyed = options.map { option in
@@ -109,8 +122,10 @@ extension VerbSpecification.Operand {
     static func optional(_ name: String, _ kind: VerbSpecification.ValueKind) -> Self {
         .init(name: name, kind: kind, presence: .optional)
     }
-    static func repeated(_ name: String, _ kind: VerbSpecification.ValueKind) -> Self {
-        .init(name: name, kind: kind, presence: .repeated)
+    static func repeated(
+        _ name: String, _ kind: VerbSpecification.ValueKind, mayBeAbsent: Bool = false
+    ) -> Self {
+        .init(name: name, kind: kind, presence: .repeated, mayBeAbsent: mayBeAbsent)
     }
     static let path = required("path", .path)
     static let handle = required("h", .handle)
