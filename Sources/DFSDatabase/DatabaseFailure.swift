@@ -74,7 +74,7 @@ extension DatabaseFailure {
                 "it can not be opened for writing (\(cause)): check that its directory exists and "
                     + "belongs to this user")
         case .SQLITE_MISUSE:
-            self.init(.closed, "it was closed")
+            self = .closed
         default:
             self.init(.statement, "SQLite refused (\(code.rawValue)): \(message)")
         }
@@ -86,6 +86,8 @@ extension DatabaseFailure {
             code: error.extendedResultCode, message: error.message ?? "no message",
             systemError: systemError)
     }
+
+    static let closed = DatabaseFailure(.closed, "it was closed")
 
     static let outOfSpace = DatabaseFailure(
         .outOfSpace, "no space is left: nothing of the change was kept; free some and try again")

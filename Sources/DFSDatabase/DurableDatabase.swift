@@ -47,7 +47,7 @@ public final class DurableDatabase: Sendable {
     /// - Throws: `DatabaseFailure`, or what `change` throws.
     public func write<Result>(_ change: (Transaction) throws -> Result) throws -> Result {
         if let failure = stopped.withLock({ $0 }) { throw failure }
-        return try use(.writing) { database in
+        return try use { database in
             var result: Result?
             try database.inTransaction(.immediate) {
                 result = try change(Transaction(database))
@@ -62,14 +62,14 @@ public final class DurableDatabase: Sendable {
     ///
     /// - Throws: `DatabaseFailure`, or what `query` throws.
     public func read<Result>(_ query: (Transaction) throws -> Result) throws -> Result {
-        try use(.reading) { try query(Transaction($0)) }
+        try use { database in try database.readOnly { try query(Transaction(database)) } }
     }
 
     /// Looks through every page for contradictions; about a second for a gigabyte in memory.
     ///
     /// - Throws: `DatabaseFailure` of kind `damaged` with the first finding.
     public func verify() throws {
-        let finding = try use(.reading) { database in
+        let finding = try use { database in
             try String.fetchOne(database, sql: "PRAGMA quick_check(1)") ?? "no answer"
         }
         if finding != "ok" {
@@ -84,36 +84,22 @@ public final class DurableDatabase: Sendable {
     ///   failure that ended all writing the connection stays as it is, for the end of the process.
     public func close() throws {
         if let failure = stopped.withLock({ $0 }) { throw failure }
-        try use(.writing) { _ = try $0.checkpoint(.truncate) }
+        try use { _ = try $0.checkpoint(.truncate) }
         try naming { try queue.close() }
     }
 
     /// Runs something on the connection, names what SQLite reports, and remembers what ends all writing.
-    private func use<Result>(
-        _ access: Access, _ body: (Database) throws -> Result
-    ) throws -> Result {
+    private func use<Result>(_ body: (Database) throws -> Result) throws -> Result {
         do {
-            return try naming {
-                switch access {
-                case .reading:
-                    try queue.read { database in
-                        try naming(on: database) { try body(database) }
-                    }
-                case .writing:
-                    try queue.writeWithoutTransaction { database in
-                        try naming(on: database) { try body(database) }
-                    }
-                }
+            return try queue.writeWithoutTransaction { database in
+                // GRDB's own `read` hands a closed connection to SQLite, which does not survive it.
+                guard database.sqliteConnection != nil else { throw DatabaseFailure.closed }
+                return try naming(on: database) { try body(database) }
             }
         } catch let failure as DatabaseFailure {
             if failure.stopsWriting { stopped.withLock { $0 = $0 ?? failure } }
             throw failure
         }
-    }
-
-    private enum Access {
-        case reading
-        case writing
     }
 }
 

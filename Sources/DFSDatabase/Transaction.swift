@@ -12,7 +12,7 @@ public struct Transaction {
     /// - Parameter sql: One statement. From our own source, never with values pasted into it.
     public func statement(_ sql: String) throws -> PreparedStatement {
         guard let connection = database.sqliteConnection else {
-            throw DatabaseFailure(.closed, "it was closed")
+            throw DatabaseFailure.closed
         }
         return PreparedStatement(try database.cachedStatement(sql: sql), on: connection)
     }
