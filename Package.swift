@@ -108,7 +108,10 @@ let package = Package(
         .testTarget(
             name: "FileServiceTests", dependencies: ["FileService"], swiftSettings: strict),
         .testTarget(
-            name: "DFSTransportTests", dependencies: ["DFSTransport"], swiftSettings: strict),
+            name: "DFSTransportTests",
+            dependencies: [
+                "DFSTransport", .product(name: "NIOEmbedded", package: "swift-nio"),
+            ], swiftSettings: strict),
         .testTarget(
             name: "DFSStorageTests", dependencies: ["DFSStorage"], swiftSettings: strict),
         .testTarget(

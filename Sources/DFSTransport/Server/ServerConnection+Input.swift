@@ -54,6 +54,8 @@ extension ServerConnection {
 
     /// Drops what the framer is done with, and the memory with the last of it.
     private func consume(_ count: Int) {
+        // A request that ended the input has dropped everything already.
+        guard phase == .serving else { return }
         pending.moveReaderIndex(forwardBy: count)
         if pending.readableBytes == 0 {
             pending = ByteBuffer()

@@ -77,7 +77,9 @@ public final class ServerConnection {
 }
 
 extension ServerConnection: ChannelInboundHandler {
+    /// Bytes from the socket.
     public typealias InboundIn = ByteBuffer
+    /// Bytes to the socket.
     public typealias OutboundOut = ByteBuffer
 
     /// Greets the peer: the server speaks first.

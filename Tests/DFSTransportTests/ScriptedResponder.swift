@@ -1,0 +1,53 @@
+import DFSProtocol
+import DFSTransport
+import NIOCore
+
+/// A file-server role that answers STAT at once and keeps everything else until the test says so.
+final class ScriptedResponder: RequestResponder {
+    let role = Role.file
+    private(set) var held: [(request: Request, payload: ByteBuffer?, exchange: Exchange)] = []
+    private(set) var opened: [ConnectionID] = []
+    private(set) var closed: [ConnectionID] = []
+    private(set) var cancelledRequests: [RequestID] = []
+    private(set) var answeredInPlace = 0
+
+    func writeGreeting(into line: inout LineWriter) {
+        line.pair("id", "fs1")
+        line.pair("epoch", 4)
+    }
+
+    func answerInPlace(
+        _ parser: borrowing LineParser, _ line: Span<UInt8>, into reply: inout LineWriter
+    ) -> Bool {
+        guard Verb(line.extracting(parser.head)) == .stat, parser.argumentCount == 1 else {
+            return false
+        }
+        answeredInPlace += 1
+        reply.begin(tag: parser.tag)
+        reply.append("OK type=file\n")
+        return true
+    }
+
+    func receive(_ request: Request, payload: ByteBuffer?, _ exchange: Exchange) {
+        guard request.verb == .stat else { return held.append((request, payload, exchange)) }
+        var reply = LineWriter()
+        reply.begin(tag: request.tag)
+        reply.append("OK type=file\n")
+        exchange.finish(reply)
+    }
+
+    func connectionOpened(_ connection: ServerConnection) { opened.append(connection.id) }
+    func connectionClosed(_ connection: ServerConnection) { closed.append(connection.id) }
+    func cancelled(_ exchange: Exchange) { cancelledRequests.append(exchange.id) }
+
+    /// Answers the oldest kept request with `OK` and a note.
+    func release(_ note: String = "", payload: ByteBuffer? = nil) {
+        let (_, _, exchange) = held.removeFirst()
+        var reply = LineWriter()
+        reply.begin(tag: exchange.tag)
+        reply.append("OK")
+        if !note.isEmpty { reply.operand([UInt8](note.utf8)) }
+        if let payload { reply.end(literal: payload.readableBytes) } else { reply.end() }
+        exchange.finish(reply, payload: payload)
+    }
+}
