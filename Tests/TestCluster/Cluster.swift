@@ -42,7 +42,7 @@ public final class Cluster: Sendable {
 
     deinit { shutDown() }
 
-    /// Ends all processes and removes all files. Nothing happens the second time.
+    /// Ends all processes and removes all files; nothing happens the second time.
     public func shutDown() {
         for server in state.withLock({ $0 }).reversed() { server.end() }
         // What can not be removed now is removed with the whole run's folder.

@@ -16,7 +16,9 @@ public struct Pace: Equatable, Sendable {
 
     /// What the servers do by themselves.
     public static let usual = Pace(beat: 1000, suspect: 2500, down: 3500)
-    /// A tenth of it: for tests that wait for silence. A loaded machine may look silent.
+    /// A tenth of it, for tests that wait for silence.
+    ///
+    /// A loaded machine may look silent, so nothing should depend on a server staying up.
     public static let fast = Pace(beat: 100, suspect: 250, down: 350)
 
     /// The name server's options for it.

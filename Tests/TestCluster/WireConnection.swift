@@ -97,7 +97,7 @@ extension WireConnection {
     /// Says that nothing more will be sent; answers can still be read.
     public func halfClose() { shutdown(descriptor, Int32(SHUT_WR)) }
 
-    /// Sends and reads nothing more. The peer sees the connection end.
+    /// Sends and reads nothing more; the peer sees the connection end.
     public func close() {
         shutdown(descriptor, Int32(SHUT_RDWR))
         isAtEnd = true
