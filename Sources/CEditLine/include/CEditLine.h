@@ -1,1 +1,118 @@
 #pragma once
+
+/* What Swift sees of libedit: no variadic call, no stdio global, UTF-8 bytes and no wchar_t.
+ *
+ * Everything here belongs to the one thread that reads lines, except what says otherwise. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Signals of an interactive program ------------------------------------------------ */
+
+/* Installs handlers without SA_RESTART for SIGINT, SIGTERM, SIGHUP, SIGQUIT and SIGWINCH, and an
+ * empty one for SIGPIPE (a handler, unlike SIG_IGN, is not inherited by a program that is started).
+ * What was ignored from outside (nohup) stays ignored.  Returns 0, or -1 with errno. */
+int dfs_signals_install(void);
+
+/* Puts back what stood before dfs_signals_install. */
+void dfs_signals_restore(void);
+
+/* How many SIGINT came since the last call. */
+int dfs_signals_take_interrupts(void);
+
+/* SIGTERM, SIGHUP or SIGQUIT once it came, else 0. */
+int dfs_signals_termination(void);
+
+/* Ends the process by that signal, as if it had never been caught.  Does not return. */
+_Noreturn void dfs_signals_end(int signal_number);
+
+/* Wakes dfs_signals_wait and a reading editor.  Any thread, any signal handler. */
+void dfs_signals_wake(void);
+
+/* Waits until woken by a signal or by dfs_signals_wake; at most that long (negative: for ever).
+ * Also returns when `input_descriptor` (negative: none) can be read.
+ * A return without cause is possible: the caller looks at what it waits for and waits again. */
+void dfs_signals_wait(int64_t milliseconds, int input_descriptor);
+
+/* ---- The line editor ------------------------------------------------------------------ */
+
+typedef struct dfs_editor dfs_editor;
+
+/* What the editor asks of its owner, on the reading thread. */
+typedef struct {
+    void *_Nullable context;
+    /* The prompt as UTF-8.  Terminal sequences stand between two bytes 0x01, and visible text
+     * follows the last of them (libedit loses a sequence at the very end). */
+    const char *_Nonnull (*_Nonnull prompt)(void *_Nullable context);
+    /* Tab: the whole line and the cursor, both in bytes of UTF-8. */
+    void (*_Nonnull complete)(void *_Nullable context, const uint8_t *_Nonnull line, size_t length,
+                              size_t cursor);
+    /* Something woke the editor.  Not zero: the prompt has changed and is drawn anew. */
+    int (*_Nonnull woken)(void *_Nullable context);
+} dfs_editor_owner;
+
+typedef enum {
+    DFS_READ_LINE,
+    /* Ctrl-C: the line is dropped. */
+    DFS_READ_INTERRUPTED,
+    /* Ctrl-D on an empty line, or the terminal is gone. */
+    DFS_READ_END,
+    /* SIGTERM, SIGHUP or SIGQUIT; the terminal is as it was found. */
+    DFS_READ_TERMINATED,
+} dfs_read_result;
+
+/* Opens an editor on the standard streams, whose locale becomes UTF-8; the user's editrc is read
+ * first and Tab bound after it.  NULL where the terminal can not be edited on: read plainly then. */
+dfs_editor *_Nullable dfs_editor_open(const char *_Nonnull program, dfs_editor_owner owner,
+                                      int history_size);
+
+/* Gives the terminal back and frees the editor. */
+void dfs_editor_close(dfs_editor *_Nonnull editor);
+
+/* Reads one line.  `line` is without its newline and valid until the next call. */
+dfs_read_result dfs_editor_read(dfs_editor *_Nonnull editor, const uint8_t *_Nullable *_Nonnull line,
+                                size_t *_Nonnull length);
+
+/* Makes a line the newest that the up arrow recalls; one equal to the newest changes nothing. */
+void dfs_editor_remember(dfs_editor *_Nonnull editor, const uint8_t *_Nonnull line, size_t length);
+
+/* For `complete`: removes characters (not bytes) before the cursor and inserts text there. */
+void dfs_editor_replace(dfs_editor *_Nonnull editor, size_t removed_characters,
+                        const uint8_t *_Nonnull text, size_t length);
+
+/* For `complete`: rings the bell after the callback. */
+void dfs_editor_beep(dfs_editor *_Nonnull editor);
+
+/* For `complete`: moves below the line, so that text can be printed; the line is drawn anew
+ * after the callback. */
+void dfs_editor_leave_line(dfs_editor *_Nonnull editor);
+
+/* For `complete`: writes text of our own; a newline also returns to the first column. */
+void dfs_editor_print(dfs_editor *_Nonnull editor, const uint8_t *_Nonnull text, size_t length);
+
+/* For `complete`: waits for one key.  Returns its code point, or -1 on Ctrl-C and end of input. */
+int32_t dfs_editor_read_key(dfs_editor *_Nonnull editor);
+
+/* For `woken`: prints text above the line that is being typed; draws the line anew. */
+void dfs_editor_print_above(dfs_editor *_Nonnull editor, const uint8_t *_Nonnull text,
+                            size_t length);
+
+/* ---- The terminal --------------------------------------------------------------------- */
+
+/* Columns and rows of a terminal; 80 x 24 where it does not say. */
+void dfs_terminal_size(int descriptor, int *_Nonnull columns, int *_Nonnull rows);
+
+/* Sets LC_CTYPE from the environment, or to C.UTF-8 where that is no UTF-8.  libedit drops and
+ * garbles everything beyond ASCII in any other locale. */
+void dfs_terminal_set_locale(void);
+
+/* Columns that valid UTF-8 takes on a terminal, as libedit counts them. */
+int dfs_terminal_width(const uint8_t *_Nonnull text, size_t length);
+
+#ifdef __cplusplus
+}
+#endif
