@@ -1,0 +1,191 @@
+import DFSProtocol
+
+extension DiskWork {
+    /// Does the work; blocks, so it runs on the storage pool and never on an event loop.
+    ///
+    /// - Parameters:
+    ///   - payload: The bytes that stand for `RequestData.attached`.
+    ///   - space: Takes what READ and FETCH read; its bytes count only if this returns.
+    /// - Throws: What the store throws, and `too-large` for a FETCH that does not fit.
+    public func run(
+        on store: any FileStore, payload: UnsafeRawBufferPointer, space: inout some ReadSpace
+    ) throws(RequestError) -> DiskOutcome {
+        switch self {
+        case .open(let path, let access, let mode):
+            return try DiskWork.open(path, access, mode, store)
+        case .read(let file, let offset, let count, let asText):
+            return try DiskWork.read(file, offset, count, asText: asText, &space)
+        case .write(let file, let offset, let data):
+            try data.use(payload) { (bytes) throws(RequestError) in
+                try file.write(bytes, at: offset)
+            }
+            return .wrote(count: data.count, size: try file.facts().size)
+        case .append(let file, let data):
+            var size: Int64 = 0
+            try data.use(payload) { (bytes) throws(RequestError) in
+                size = try file.append(bytes)
+            }
+            return .wrote(count: data.count, size: size)
+        case .truncate(let file, let size):
+            try file.truncate(to: size)
+            return .wrote(count: 0, size: size)
+        case .sync(let file): return .facts(try file.sync())
+        case .close(let file): return .facts(try file.close())
+        case .describe(let file): return .facts(try file.facts())
+        case .setFileAttributes(let file, let mode, let mtime):
+            return .facts(try file.setAttributes(mode: mode, mtime: mtime))
+        default: return try runOnPath(store, payload, &space)
+        }
+    }
+
+    private func runOnPath(
+        _ store: any FileStore, _ payload: UnsafeRawBufferPointer, _ space: inout some ReadSpace
+    ) throws(RequestError) -> DiskOutcome {
+        switch self {
+        case .entry(let path): return .entry(try store.entry(path))
+        case .list(let path, let after, let limit, let tag):
+            return try DiskWork.list(path, after, limit, tag, store)
+        case .fetch(let path, let range, let limit):
+            return try DiskWork.fetch(path, range, limit, store, &space)
+        case .store(let path, let data, let mode, let mtime):
+            let replacement = try store.beginReplacement(of: path, mode: mode)
+            defer { replacement.abandon() }
+            try data.use(payload) { (bytes) throws(RequestError) in try replacement.write(bytes) }
+            return .entry(try replacement.commit(mtime: mtime))
+        case .setAttributes(let path, let mode, let mtime):
+            return .entry(try store.setAttributes(path, mode: mode, mtime: mtime))
+        case .digest(let path, let range):
+            let pair = range.map { (offset: $0.offset, count: $0.count) }
+            let (sha256, facts) = try store.digest(path, range: pair)
+            return .digest(sha256: sha256, facts)
+        default:
+            // A disk that does not tell its free bytes still has a status worth showing.
+            return .census(store.census(), freeBytes: try? store.freeBytes())
+        }
+    }
+
+    private static func open(
+        _ path: TreePath, _ access: FileAccess, _ mode: FileMode?, _ store: any FileStore
+    ) throws(RequestError) -> DiskOutcome {
+        let file = try store.open(path, access, mode: mode)
+        do throws(RequestError) {
+            return .opened(file, try file.facts())
+        } catch {
+            // The first error is the one to tell; nothing was written through this descriptor.
+            _ = try? file.close()
+            throw error
+        }
+    }
+
+    private static func read(
+        _ file: any OpenFile, _ offset: Int64, _ count: Int, asText: Bool,
+        _ space: inout some ReadSpace
+    ) throws(RequestError) -> DiskOutcome {
+        guard asText else {
+            let filled = try space.fill(count) { (buffer) throws(RequestError) in
+                try file.read(at: offset, into: buffer)
+            }
+            return .read(
+                count: filled, reachedEnd: try isEnd(file, offset, filled, wanted: count))
+        }
+        var text = [UInt8](repeating: 0, count: count)
+        let filled = try text.fillInPlace { (buffer) throws(RequestError) in
+            try file.read(at: offset, into: buffer)
+        }
+        text.removeLast(count - filled)
+        return .text(text, reachedEnd: try isEnd(file, offset, filled, wanted: count))
+    }
+
+    /// Whether nothing follows what was read; looks one byte further where that is not known yet.
+    private static func isEnd(
+        _ file: any OpenFile, _ offset: Int64, _ count: Int, wanted: Int
+    ) throws(RequestError) -> Bool {
+        if count < wanted { return true }
+        let (next, overflow) = offset.addingReportingOverflow(Int64(count))
+        if overflow || next == .max { return true }
+        var probe: [UInt8] = [0]
+        return try probe.fillInPlace { (buffer) throws(RequestError) in
+            try file.read(at: next, into: buffer)
+        } == 0
+    }
+
+    private static func fetch(
+        _ path: TreePath, _ range: FileRange?, _ limit: Int, _ store: any FileStore,
+        _ space: inout some ReadSpace
+    ) throws(RequestError) -> DiskOutcome {
+        let file = try store.open(path, .read, mode: nil)
+        // A session that only read has nothing to lose when its descriptor goes.
+        defer { _ = try? file.close() }
+        let facts = try file.facts()
+        let offset = range?.offset ?? 0
+        let wanted = range?.count ?? facts.size
+        if range == nil, facts.size > Int64(limit) {
+            throw RequestError(
+                .tooLarge, path: path,
+                "FETCH takes ranges of a large file: FETCH path offset count",
+                fields: [.init("size", number: facts.size), .init("max", number: limit)])
+        }
+        let room = Int(min(wanted, Int64(limit), max(0, facts.size - offset)))
+        let filled = try space.fill(room) { (buffer) throws(RequestError) in
+            try file.read(at: offset, into: buffer)
+        }
+        let (end, overflow) = offset.addingReportingOverflow(Int64(filled))
+        return .fetched(
+            file.identity, facts, count: filled,
+            reachedEnd: overflow || end >= facts.size || filled < room)
+    }
+
+    /// Writes the items here, so that the event loop need not format thousands of lines.
+    private static func list(
+        _ path: TreePath, _ after: [UInt8]?, _ limit: Int, _ tag: Tag?, _ store: any FileStore
+    ) throws(RequestError) -> DiskOutcome {
+        let (entries, hasMore) = try store.list(path, after: after, limit: limit)
+        var lines = LineWriter()
+        for (index, entry) in entries.enumerated() {
+            lines.begin(tag: tag)
+            let name = [UInt8](entry.path.name)
+            if entry.isDirectory {
+                lines.append("* dir")
+                lines.pair("name", name)
+            } else {
+                lines.append("* file")
+                lines.pair("name", name)
+                lines.pair("size", entry.facts.size)
+                lines.pair("mtime", entry.facts.mtime.text)
+                lines.pair("ver", entry.facts.ver)
+                if entry.facts.fid > 0 { lines.pair("fid", entry.facts.fid) }
+            }
+            lines.end()
+            let isLast = index + 1 == entries.count
+            if lines.bytes.count >= Limits.listBytes || isLast, !isLast || hasMore {
+                return .listing(lines, count: index + 1, after: name)
+            }
+        }
+        return .listing(lines, count: entries.count, after: nil)
+    }
+}
+
+extension RequestData {
+    /// Shows the bytes, wherever they are.
+    func use(
+        _ payload: UnsafeRawBufferPointer,
+        _ body: (UnsafeRawBufferPointer) throws(RequestError) -> Void
+    ) throws(RequestError) {
+        guard case .inline(let bytes) = self else { return try body(payload) }
+        let result = bytes.withUnsafeBytes { buffer -> Result<Void, RequestError> in
+            Result { () throws(RequestError) in try body(buffer) }
+        }
+        try result.get()
+    }
+}
+
+extension [UInt8] {
+    fileprivate mutating func fillInPlace(
+        _ body: (UnsafeMutableRawBufferPointer) throws(RequestError) -> Int
+    ) throws(RequestError) -> Int {
+        let result = withUnsafeMutableBytes { buffer -> Result<Int, RequestError> in
+            Result { () throws(RequestError) in try body(buffer) }
+        }
+        return try result.get()
+    }
+}

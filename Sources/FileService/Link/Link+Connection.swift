@@ -1,0 +1,188 @@
+import DFSProtocol
+
+// The life of a connection: found, registered, kept alive, lost, left.
+extension Link {
+    /// Gives up the connection and plans the next try.
+    mutating func lose(
+        _ reason: String, _ now: MonotonicTime, waiting milliseconds: Int64? = nil
+    ) -> [LinkAction] {
+        let server = configuration.nameServers[serverIndex]
+        var actions: [LinkAction] = [
+            .disconnect(session: session), .unreachable,
+            .note("lost the name server at \(server): \(reason)"),
+        ]
+        forgetConnection()
+        if isStopping {
+            phase = .stopped
+            stopEnds = nil
+            return actions + [.stopped]
+        }
+        phase = .waiting
+        serverIndex = (serverIndex + 1) % configuration.nameServers.count
+        let wait = milliseconds ?? backoff.next()
+        backoffEnds = now.advanced(milliseconds: wait)
+        actions.append(.note("trying again in \(wait) ms"))
+        return actions
+    }
+
+    private mutating func forgetConnection() {
+        // Orders belong to their connection: the name server does not wait for them any more.
+        finishedOrders.removeAll()
+        inventory = nil
+        isBusy = false
+        isBeating = false
+        beatsAt = nil
+        pauseEnds = nil
+        acknowledged = nil
+    }
+
+    mutating func replied(
+        _ request: LinkRequest, _ result: Result<ReplyLine, LinkRefusal>, _ now: MonotonicTime
+    ) -> [LinkAction] {
+        switch (request, result) {
+        case (.hello, .success):
+            return [send(.register(generation: newest))]
+        case (.hello, .failure(let refusal)): return refused(refusal, now)
+        case (.register, .success(let line)): return registered(line, now)
+        case (.register, .failure(let refusal)): return refused(refusal, now)
+        case (.heartbeat, .success(let line)):
+            isBeating = false
+            beat(line, now)
+            return []
+        case (.heartbeat, .failure(let refusal)):
+            isBeating = false
+            if Link.isUnknown(refusal) { return registerAgain(refusal, now) }
+            beatsAt = now.advanced(milliseconds: paceMilliseconds)
+            return [.note("a heartbeat was refused: \(refusal.text)")]
+        case (.report(let batch, _), .success): return reported(batch)
+        case (.report, .failure(let refusal)): return reportRefused(refusal, now)
+        case (.done, .success):
+            isBusy = false
+            return pump()
+        case (.done, .failure(let refusal)):
+            isBusy = false
+            // The client was told `timeout`; the reports have told the rest.
+            return [.note("the name server did not take DONE: \(refusal.text)")] + pump()
+        case (.goodbye, _):
+            let old = session
+            forgetConnection()
+            phase = .stopped
+            stopEnds = nil
+            return [.disconnect(session: old), .stopped]
+        }
+    }
+
+    private mutating func registered(_ line: ReplyLine, _ now: MonotonicTime) -> [LinkAction] {
+        phase = .registered
+        backoff.reset()
+        isBusy = false
+        inventory = nil
+        beat(line, now)
+        // A name server that does not say when it counts us out leaves the default.
+        if let down = try? line.number("down"), down > 0 { downMilliseconds = min(down, 600_000) }
+        var actions: [LinkAction] = []
+        let server = configuration.nameServers[serverIndex]
+        actions.append(.note("registered with the name server at \(server)"))
+        wasRegistered = true
+        if line.text("inventory") == "since", let known = try? line.number("gen"), known <= newest {
+            acknowledged = known
+            actions.append(.acknowledged(known))
+        } else {
+            acknowledged = nil
+            inventory = Inventory(baseline: newest, after: nil)
+        }
+        return actions + pump()
+    }
+
+    private mutating func refused(_ refusal: LinkRefusal, _ now: MonotonicTime) -> [LinkAction] {
+        let isTransient =
+            refusal.retryMilliseconds != nil
+            || [
+                ErrorCode.busy, .draining, .timeout, .internal, .io, .noSpace, .tooMany, .cancelled,
+                .serverDown,
+            ].contains { $0.rawValue == refusal.code }
+        if !wasRegistered, !isTransient {
+            let server = configuration.nameServers[serverIndex]
+            phase = .stopped
+            let actions: [LinkAction] = [
+                .disconnect(session: session),
+                .giveUp("the name server at \(server) refused this server: \(refusal.text)"),
+            ]
+            forgetConnection()
+            return actions
+        }
+        let wait = refusal.retryMilliseconds.map { min(max($0, 100), 60_000) }
+        return lose("REGISTER was refused: \(refusal.text)", now, waiting: wait)
+    }
+
+    /// Comes again on a new connection where the name server does not know this one any more.
+    ///
+    /// A new connection, because what is on its way on this one belongs to the old registration.
+    private mutating func registerAgain(
+        _ refusal: LinkRefusal, _ now: MonotonicTime
+    ) -> [LinkAction] {
+        let index = serverIndex
+        let actions = lose("it does not know this server: \(refusal.text)", now, waiting: 0)
+        serverIndex = index
+        return actions
+    }
+
+    private static func isUnknown(_ refusal: LinkRefusal) -> Bool {
+        refusal.code == ErrorCode.staleEpoch.rawValue
+            || refusal.code == ErrorCode.unknownServer.rawValue
+    }
+
+    private mutating func reportRefused(
+        _ refusal: LinkRefusal, _ now: MonotonicTime
+    ) -> [LinkAction] {
+        isBusy = false
+        if let retry = refusal.retryMilliseconds {
+            pauseEnds = now.advanced(milliseconds: min(max(retry, 10), 60_000))
+            return []
+        }
+        if Link.isUnknown(refusal) { return registerAgain(refusal, now) }
+        return lose("a REPORT was refused: \(refusal.text)", now)
+    }
+
+    /// Plans the next heartbeat at the pace that the name server sets.
+    private mutating func beat(_ line: ReplyLine, _ now: MonotonicTime) {
+        // Without `next=` the last pace holds.
+        if let next = try? line.number("next") { paceMilliseconds = min(max(next, 10), 60_000) }
+        beatsAt = now.advanced(milliseconds: paceMilliseconds)
+    }
+
+    mutating func timePassed(_ now: MonotonicTime) -> [LinkAction] {
+        var actions: [LinkAction] = []
+        if let end = stopEnds, end <= now { return lose("it did not answer in time", now) }
+        if let end = backoffEnds, end <= now { actions += connect() }
+        if let end = pauseEnds, end <= now {
+            pauseEnds = nil
+            actions += pump()
+        }
+        if phase == .registered, !isBeating, let due = beatsAt, due <= now {
+            isBeating = true
+            beatNumber += 1
+            actions.append(send(.heartbeat(sequence: beatNumber)))
+        }
+        return actions
+    }
+
+    mutating func stop(_ now: MonotonicTime) -> [LinkAction] {
+        guard !isStopping, phase != .stopped else { return phase == .stopped ? [.stopped] : [] }
+        isStopping = true
+        guard phase == .registered else {
+            let wasConnected = isConnected
+            phase = .stopped
+            backoffEnds = nil
+            return (wasConnected ? [.disconnect(session: session)] : []) + [.stopped]
+        }
+        // Longer than one batch takes, shorter than an operator's patience.
+        stopEnds = now.advanced(milliseconds: 3_000)
+        return pump()
+    }
+}
+
+extension LinkRefusal {
+    /// Code and advice, for logs.
+    var text: String { advice.isEmpty ? code : "\(code), \(Quoting.text([UInt8](advice.utf8)))" }
+}

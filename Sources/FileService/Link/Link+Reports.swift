@@ -1,0 +1,107 @@
+import DFSProtocol
+
+// What is told: inventories, changes, and what became of orders.
+extension Link {
+    /// Sends the next thing that is to be told, one at a time.
+    mutating func pump() -> [LinkAction] {
+        guard phase == .registered, !isBusy, pauseEnds == nil else { return [] }
+        if let index = finishedOrders.firstIndex(where: isTold) {
+            let finished = finishedOrders.remove(at: index)
+            isBusy = true
+            return [send(.done(order: finished.number, error: finished.error))]
+        }
+        if let inventory {
+            isBusy = true
+            return [.load(.inventory(after: inventory.after), session: session)]
+        }
+        if let acknowledged, acknowledged < newest {
+            isBusy = true
+            return [.load(.changes(after: acknowledged), session: session)]
+        }
+        var actions: [LinkAction] = []
+        if !wasCaughtUp {
+            wasCaughtUp = true
+            actions.append(.caughtUp)
+        }
+        if isStopping, finishedOrders.isEmpty {
+            phase = .leaving
+            actions.append(send(.goodbye))
+        }
+        return actions
+    }
+
+    /// Whether the name server knows what an order changed. While an inventory runs it need not: the order
+    /// can not wait for thousands of other files, and the changes follow the inventory.
+    private func isTold(_ finished: FinishedOrder) -> Bool {
+        inventory != nil || finished.error != nil || finished.generation <= (acknowledged ?? 0)
+    }
+
+    mutating func loaded(
+        _ result: Result<ReportBatch?, RequestError>, _ now: MonotonicTime
+    ) -> [LinkAction] {
+        isBusy = false
+        switch result {
+        case .failure(let error):
+            pauseEnds = now.advanced(milliseconds: backoff.next())
+            return [.note("the exports could not be read: \(error.advice)")]
+        case .success(nil):
+            inventory = Inventory(baseline: newest, after: nil)
+            return [.note("the history of changes is too short; telling everything")] + pump()
+        case .success(let batch?):
+            if batch.count == 0, case .changes = batch.cut {
+                // The store counted a change that it does not show: nothing to tell, so nothing is owed.
+                acknowledged = newest
+                return [.acknowledged(newest)] + pump()
+            }
+            isBusy = true
+            return [send(.report(batch, generation: wireGeneration(of: batch)))]
+        }
+    }
+
+    mutating func reported(_ batch: ReportBatch) -> [LinkAction] {
+        isBusy = false
+        var actions: [LinkAction] = []
+        switch batch.cut {
+        case .inventory:
+            if let next = batch.next {
+                inventory?.after = next
+            } else if let baseline = inventory?.baseline {
+                inventory = nil
+                acknowledged = baseline
+                actions.append(.acknowledged(baseline))
+            }
+        case .changes:
+            if let generation = batch.generation {
+                acknowledged = generation
+                actions.append(.acknowledged(generation))
+            }
+        }
+        return actions + pump()
+    }
+
+    /// The generation that a batch carries on the wire; an inventory's last one carries its baseline.
+    private func wireGeneration(of batch: ReportBatch) -> Int64? {
+        if let generation = batch.generation { return generation }
+        return batch.next == nil ? inventory?.baseline : nil
+    }
+
+    mutating func noticed(_ line: ReplyLine) -> [LinkAction] {
+        do throws(RequestError) {
+            return [.perform(try NameServerOrder(line), session: session)]
+        } catch {
+            // An order that can not even be named gets no answer; the name server stops waiting by itself.
+            guard let number = try? line.number("op") else {
+                return [.note("the name server sent a notice that is none: \(error.advice)")]
+            }
+            finish(number, error.code, 0)
+            return pump()
+        }
+    }
+
+    /// Keeps what became of an order until DONE can be sent.
+    mutating func finish(_ number: Int64, _ error: ErrorCode?, _ generation: Int64) {
+        guard phase == .registered else { return }
+        finishedOrders.append(
+            FinishedOrder(number: number, error: error, generation: generation))
+    }
+}

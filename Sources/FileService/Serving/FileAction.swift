@@ -1,0 +1,54 @@
+import DFSProtocol
+
+/// What the core wants done; the host carries actions out in their order.
+public enum FileAction: Sendable {
+    /// Run this on the storage pool and hand the outcome to `finished`.
+    case run(DiskJob)
+    /// Send whole item lines, if any, and then the last line.
+    case answer(RequestID, items: LineWriter?, final: LineWriter)
+    /// Send a last line that announces the bytes which the request's latest job has read.
+    case answerWithBytes(RequestID, LineWriter)
+    /// Send the error line.
+    case refuse(RequestID, RequestError)
+    /// Copy a file from another server, and hand the outcome to `pulled`.
+    case pull(RequestID, target: TreePath, source: TreePath)
+}
+
+/// Who asks: the request, and how its client is shown in HANDLES.
+public struct Caller: Sendable {
+    public let id: RequestID
+    /// What HELLO said, or the peer's address.
+    public let client: [UInt8]
+
+    /// Pairs a request with its client.
+    public init(id: RequestID, client: [UInt8]) {
+        self.id = id
+        self.client = client
+    }
+}
+
+/// Whether a file server is known to a name server; what STATUS shows.
+public struct LinkSummary: Equatable, Sendable {
+    /// How the link to the name server stands.
+    public enum State: String, Sendable {
+        /// There is no name server: `--standalone`.
+        case none
+        case connecting
+        /// Registered, and the first report is not complete yet.
+        case reporting
+        case registered
+    }
+
+    public var state: State
+    /// The name server that is used or tried.
+    public var nameServer: Endpoint?
+    /// Changes that no name server has acknowledged.
+    public var pending: Int64
+
+    /// Joins what the link knows of itself.
+    public init(state: State, nameServer: Endpoint? = nil, pending: Int64 = 0) {
+        self.state = state
+        self.nameServer = nameServer
+        self.pending = pending
+    }
+}

@@ -1,0 +1,233 @@
+import DFSProtocol
+
+// Answers: what each outcome says on the wire, key by key in the order of Protocol.md.
+extension FileServerCore {
+    /// Answers a job that is over, and keeps the session it used current.
+    mutating func settle(
+        _ job: PendingJob, _ result: Result<DiskOutcome, RequestError>, _ generation: Int64?,
+        _ now: MonotonicTime
+    ) -> [FileAction] {
+        if case .open(let path, let access, let client) = job.purpose, let ticket = job.ticket {
+            return opened(ticket, path, access, client, result, generation, now)
+        }
+        if case .close(let key) = job.purpose, let ticket = job.ticket {
+            return closed(ticket, key, result, generation, now)
+        }
+        guard let ticket = job.ticket else { return [] }
+        switch result {
+        case .failure(let error): return [.refuse(ticket.id, error)]
+        case .success(let outcome):
+            if case .session(let key) = job.purpose { follow(key, job, outcome) }
+            return hold(answer(ticket, job.work, outcome), waits(job.work) ? generation : nil, now)
+        }
+    }
+
+    /// Whether the name server is to know of such work before its answer is sent.
+    private func waits(_ work: DiskWork) -> Bool {
+        switch work {
+        case .open, .truncate, .sync, .close, .store, .setAttributes, .setFileAttributes: true
+        default: false
+        }
+    }
+
+    /// Holds an answer back until its change is known to the name server, where that is possible.
+    mutating func hold(
+        _ action: FileAction, _ generation: Int64?, _ now: MonotonicTime
+    ) -> [FileAction] {
+        guard let generation, mustWait(generation) else { return [action] }
+        let patience = configuration.reportPatienceMilliseconds
+        waits.hold(action, for: generation, until: now.advanced(milliseconds: patience))
+        return []
+    }
+
+    private mutating func follow(_ key: SessionKey, _ job: PendingJob, _ outcome: DiskOutcome) {
+        switch (job.work, outcome) {
+        case (.sync, _): sessions[key]?.hasChanges = false
+        case (.read(_, let offset, _, _), .read(let count, _)):
+            move(key, job, to: offset, count)
+        case (.read(_, let offset, _, _), .text(let text, _)):
+            move(key, job, to: offset, text.count)
+        default: break
+        }
+    }
+
+    /// Moves the cursor; offset and count were added without overflow before the read began.
+    private mutating func move(_ key: SessionKey, _ job: PendingJob, to offset: Int64, _ count: Int)
+    {
+        guard case .cursor? = job.lane?.turn else { return }
+        let (end, overflow) = offset.addingReportingOverflow(Int64(count))
+        sessions[key]?.cursor = overflow ? .max : end
+    }
+
+    private mutating func opened(
+        _ ticket: Ticket, _ path: TreePath, _ access: FileAccess, _ client: [UInt8],
+        _ result: Result<DiskOutcome, RequestError>, _ generation: Int64?, _ now: MonotonicTime
+    ) -> [FileAction] {
+        guard case .success(.opened(let file, let facts)) = result else {
+            sessions.release(on: ticket.id.connection)
+            if case .failure(let error) = result { return [.refuse(ticket.id, error)] }
+            return []
+        }
+        let session = FileSession(
+            path: path, access: access, file: file, client: client, openedAt: now, usedAt: now)
+        guard let key = sessions.add(session, on: ticket.id.connection) else {
+            return enqueue(
+                .close(file), for: nil, purpose: .abandoned, in: (file.identity, .alone))
+        }
+        let final = line(ticket) {
+            $0.pair("h", key.handle)
+            $0.pair("size", facts.size)
+            $0.pair("ver", facts.ver)
+            if facts.fid > 0 { $0.pair("fid", facts.fid) }
+            $0.append(" lease=conn")
+        }
+        return hold(
+            .answer(ticket.id, items: nil, final: final), access.writes ? generation : nil, now)
+    }
+
+    private mutating func closed(
+        _ ticket: Ticket, _ key: SessionKey, _ result: Result<DiskOutcome, RequestError>,
+        _ generation: Int64?, _ now: MonotonicTime
+    ) -> [FileAction] {
+        let ending: Ending
+        switch result {
+        case .success(.facts(let facts)): ending = .success(facts)
+        case .failure(let error): ending = .failure(error)
+        default: return []
+        }
+        sessions.end(key, with: ending)
+        return hold(answer(ticket, closing: ending), generation, now)
+    }
+
+    func answer(_ ticket: Ticket, closing ending: Ending) -> FileAction {
+        switch ending {
+        case .failure(let error): .refuse(ticket.id, error)
+        case .success(let facts): stored(ticket, facts)
+        }
+    }
+
+    /// `OK size= ver=`
+    func stored(_ ticket: Ticket, _ facts: FileFacts) -> FileAction {
+        .answer(
+            ticket.id, items: nil,
+            final: line(ticket) {
+                $0.pair("size", facts.size)
+                $0.pair("ver", facts.ver)
+            })
+    }
+
+    /// Writes `[tag] OK`, what `pairs` adds, and the end of the line.
+    func line(_ ticket: Ticket, _ pairs: (inout LineWriter) -> Void) -> LineWriter {
+        var line = LineWriter(capacity: 96)
+        line.begin(tag: ticket.tag)
+        line.append("OK")
+        pairs(&line)
+        line.end()
+        return line
+    }
+
+    private func answer(_ ticket: Ticket, _ work: DiskWork, _ outcome: DiskOutcome) -> FileAction {
+        switch outcome {
+        case .read(let count, let reachedEnd):
+            return withBytes(ticket, count) {
+                $0.pair("bytes", Int64(count))
+                $0.pair("eof", reachedEnd ? "yes" : "no")
+            }
+        case .fetched(_, let facts, let count, let reachedEnd):
+            return withBytes(ticket, count) {
+                $0.pair("size", facts.size)
+                $0.pair("ver", facts.ver)
+                if facts.fid > 0 { $0.pair("fid", facts.fid) }
+                $0.pair("eof", reachedEnd ? "yes" : "no")
+            }
+        case .listing(let items, let count, let after):
+            let final = line(ticket) {
+                $0.pair("count", Int64(count))
+                guard let after else { return }
+                $0.append(" more=yes")
+                $0.pair("after", after)
+            }
+            return .answer(ticket.id, items: items, final: final)
+        default:
+            let final = line(ticket) { pairs(ticket, work, outcome, into: &$0) }
+            return .answer(ticket.id, items: nil, final: final)
+        }
+    }
+
+    private func withBytes(
+        _ ticket: Ticket, _ count: Int, _ pairs: (inout LineWriter) -> Void
+    ) -> FileAction {
+        var head = LineWriter(capacity: 64)
+        head.begin(tag: ticket.tag)
+        head.append("OK")
+        pairs(&head)
+        head.end(literal: count)
+        return .answerWithBytes(ticket.id, head)
+    }
+
+    private func pairs(
+        _ ticket: Ticket, _ work: DiskWork, _ outcome: DiskOutcome, into line: inout LineWriter
+    ) {
+        switch (work, outcome) {
+        case (_, .text(let text, let reachedEnd)):
+            line.pair("bytes", Int64(text.count))
+            line.pair("eof", reachedEnd ? "yes" : "no")
+            line.append(" data=")
+            line.appendQuoted(text.span, always: true)
+        case (.truncate, .wrote(_, let size)): line.pair("size", size)
+        case (_, .wrote(let count, let size)):
+            line.pair("bytes", Int64(count))
+            line.pair("size", size)
+        case (.sync, .facts(let facts)): line.pair("ver", facts.ver)
+        case (.describe, .facts(let facts)): describe(facts, isDirectory: false, into: &line)
+        case (.entry, .entry(let entry)):
+            describe(entry.facts, isDirectory: entry.isDirectory, into: &line)
+        case (.store, .entry(let entry)):
+            line.pair("size", entry.facts.size)
+            line.pair("ver", entry.facts.ver)
+        case (_, .digest(let sha256, let facts)):
+            line.pair("sha256", sha256)
+            line.pair("size", facts.size)
+            line.pair("ver", facts.ver)
+        case (_, .census(let census, let freeBytes)):
+            let uptime = ticket.receivedAt.milliseconds(since: configuration.startedAt)
+            status(census, freeBytes, uptime, into: &line)
+        default: break
+        }
+    }
+
+    private func describe(_ facts: FileFacts, isDirectory: Bool, into line: inout LineWriter) {
+        line.pair("type", isDirectory ? "dir" : "file")
+        if !isDirectory { line.pair("size", facts.size) }
+        line.pair("mtime", facts.mtime.text)
+        if let mode = facts.mode { line.pair("mode", mode.text) }
+        if !isDirectory {
+            line.pair("ver", facts.ver)
+            if facts.fid > 0 { line.pair("fid", facts.fid) }
+        }
+        line.pair("server", configuration.id.bytes)
+        line.append(" state=up")
+    }
+
+    private func status(
+        _ census: StoreCensus, _ freeBytes: Int64?, _ uptime: Int64, into line: inout LineWriter
+    ) {
+        line.append(" role=file")
+        line.pair("id", configuration.id.bytes)
+        line.pair("epoch", configuration.epoch)
+        line.pair("uptime", uptime)
+        line.pair("files", census.files)
+        line.pair("dirs", census.directories)
+        line.pair("bytes", census.bytes)
+        if let freeBytes { line.pair("free", freeBytes) }
+        line.pair("handles", Int64(sessions.count))
+        line.pair("jobs", Int64(jobs.count))
+        line.pair("mounts", list: configuration.mounts.map(\.bytes))
+        line.pair("link", link.state.rawValue)
+        if let nameServer = link.nameServer { line.pair("name-server", nameServer.description) }
+        line.pair("pending", link.pending)
+        line.pair("skipped", census.skipped)
+        line.pair("unreadable", census.unreadable)
+        line.pair("scanning", census.isScanning ? "yes" : "no")
+    }
+}

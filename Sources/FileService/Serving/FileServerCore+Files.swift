@@ -1,0 +1,133 @@
+import DFSProtocol
+
+// Verbs that name a path and need no session.
+extension FileServerCore {
+    mutating func stat(_ request: Request, _ ticket: Ticket) throws(RequestError) -> [FileAction] {
+        if request.operands[0].first == TreePath.slash {
+            return enqueue(.entry(try request.path()), for: ticket)
+        }
+        let (key, session) = try use(request, ticket)
+        return enqueue(
+            .describe(session.file), for: ticket, purpose: .session(key),
+            in: (session.file.identity, .shared))
+    }
+
+    mutating func setAttributes(
+        _ request: Request, _ ticket: Ticket
+    ) throws(RequestError) -> [FileAction] {
+        let mode = try request.mode()
+        let mtime = try time(request)
+        guard mode != nil || mtime != nil else {
+            throw RequestError(.badArgument, "SETATTR changes mtime= or mode= or both")
+        }
+        if request.operands[0].first == TreePath.slash {
+            return enqueue(
+                .setAttributes(try request.path(), mode: mode, mtime: mtime), for: ticket)
+        }
+        let (key, session) = try change(request, ticket)
+        return enqueue(
+            .setFileAttributes(session.file, mode: mode, mtime: mtime), for: ticket,
+            purpose: .session(key), in: (session.file.identity, .alone))
+    }
+
+    /// Reads `mtime=`, where `now` is this server's clock.
+    private func time(_ request: Request) throws(RequestError) -> WallTime? {
+        guard let text = request.option("mtime") else { return nil }
+        if text.elementsEqual("now".utf8) { return configuration.wallClock() }
+        return try WallTime(text: text)
+    }
+
+    mutating func list(_ request: Request, _ ticket: Ticket) throws(RequestError) -> [FileAction] {
+        let limit = try request.number("limit") ?? Int64(Limits.listItems)
+        guard (1...Int64(Limits.listItems)).contains(limit) else {
+            throw RequestError(
+                .badArgument, "limit is 1 to \(Limits.listItems)",
+                fields: [.init("argument", [UInt8]("limit".utf8))])
+        }
+        return enqueue(
+            .list(
+                try request.path(), after: request.option("after"), limit: Int(limit),
+                tag: ticket.tag), for: ticket)
+    }
+
+    mutating func fetch(_ request: Request, _ ticket: Ticket) throws(RequestError) -> [FileAction] {
+        enqueue(
+            .fetch(
+                try request.path(), try range(request), limit: configuration.limits.payloadBytes),
+            for: ticket, purpose: .fetch(repeats: 0))
+    }
+
+    mutating func digest(
+        _ request: Request, _ ticket: Ticket
+    ) throws(RequestError) -> [FileAction] {
+        enqueue(.digest(try request.path(), try range(request)), for: ticket)
+    }
+
+    /// Reads `[offset count]`.
+    private func range(_ request: Request) throws(RequestError) -> FileRange? {
+        switch request.operands.count {
+        case 1: nil
+        case 3:
+            try FileRange(offset: try request.number(at: 1), count: try request.number(at: 2))
+        default:
+            throw RequestError(
+                .badArgument, "\(request.verb.rawValue) takes offset and count, or neither")
+        }
+    }
+
+    mutating func store(_ request: Request, _ ticket: Ticket) throws(RequestError) -> [FileAction] {
+        enqueue(
+            .store(
+                try request.path(), RequestData(request.content), mode: try request.mode(),
+                mtime: try time(request)), for: ticket)
+    }
+
+    mutating func pull(_ request: Request, _ ticket: Ticket) throws(RequestError) -> [FileAction] {
+        let target = try request.path()
+        guard let text = request.option("source") else {
+            throw RequestError(.badArgument, "PULL needs source=")
+        }
+        let source = try TreePath(text)
+        guard link.state != .none else {
+            throw RequestError(
+                .unsupported,
+                "PULL asks a name server where the source is, and this server has none")
+        }
+        pulls[ticket.id] = ticket
+        return [.pull(ticket.id, target: target, source: source)]
+    }
+
+    /// Takes the outcome of a copy from another server.
+    ///
+    /// - Parameter generation: The newest change on the disk after the copy, nil where nothing changed.
+    public mutating func pulled(
+        _ id: RequestID, _ result: Result<FileEntry, RequestError>, changed generation: Int64?,
+        at now: MonotonicTime
+    ) -> [FileAction] {
+        guard let ticket = pulls.removeValue(forKey: id) else { return [] }
+        switch result {
+        case .failure(let error): return [.refuse(id, error)]
+        case .success(let entry):
+            return hold(stored(ticket, entry.facts), generation, now)
+        }
+    }
+
+    /// Repeats a FETCH in its file's lane where a change ran while it read; nil where none did.
+    mutating func fetchAgain(
+        _ number: UInt64, _ job: PendingJob, _ repeats: Int,
+        _ result: Result<DiskOutcome, RequestError>
+    ) -> [FileAction]? {
+        var file: FileIdentity?
+        if case .success(.fetched(let identity, _, _, _)) = result { file = identity }
+        let wasOutside = job.lane == nil
+        let hasChanged = wasOutside ? fetches.end(number, read: file) : false
+        guard let file, repeats < 4 else { return nil }
+        // Inside a lane only a replaced file is a reason: the name led elsewhere than expected.
+        let isElsewhere = job.lane.map { $0.file != file } ?? false
+        guard hasChanged || isElsewhere || (wasOutside && lanes.isChanging(file)) else {
+            return nil
+        }
+        return enqueue(
+            job.work, for: job.ticket, purpose: .fetch(repeats: repeats + 1), in: (file, .shared))
+    }
+}
