@@ -1,0 +1,59 @@
+import Dispatch
+import Glibc
+import Synchronization
+
+/// SIGTERM and SIGINT as a planned stop; a second one ends the process at once.
+///
+/// Made before anything else, so that a signal during a long start is not lost.
+final class StopSignals: Sendable {
+    private enum State {
+        case none
+        case awaited(CheckedContinuation<String, Never>)
+        case arrived(String)
+    }
+
+    private let state = Mutex(State.none)
+
+    init() {
+        for (number, name) in [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT")] {
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            // The handler holds its source, which lives as long as the process.
+            source.setEventHandler { [source] in
+                _ = source
+                self.arrived(name)
+            }
+            source.resume()
+        }
+    }
+
+    /// Waits for the first signal and names it; called once.
+    func first() async -> String {
+        await withCheckedContinuation { continuation in
+            let earlier: String? = state.withLock { state in
+                if case .arrived(let name) = state { return name }
+                state = .awaited(continuation)
+                return nil
+            }
+            if let earlier { continuation.resume(returning: earlier) }
+        }
+    }
+
+    private func arrived(_ name: String) {
+        let waiting: CheckedContinuation<String, Never>? = state.withLock { state in
+            defer { state = .arrived(name) }
+            switch state {
+            case .none: return nil
+            case .awaited(let continuation): return continuation
+            case .arrived: stopAtOnce(name)
+            }
+        }
+        waiting?.resume(returning: name)
+    }
+
+    private func stopAtOnce(_ name: String) -> Never {
+        // Nobody is left to hear that standard error is gone.
+        _ = writeAll("stopped at once by a second \(name)\n", to: STDERR_FILENO)
+        _exit(1)
+    }
+}
