@@ -98,6 +98,7 @@ public final class LineConnection: Sendable {
                 }
                 return try await answered.futureResult.get()
             } onCancel: {
+                ticket.isCancelled.store(true, ordering: .relaxed)
                 loop.execute { reader.value.abandon(ticket, because: .cancelled) }
             }
         } catch {

@@ -1,8 +1,12 @@
 import DFSProtocol
 import NIOCore
+import Synchronization
 
 /// Names one request of a client from before it is sent until it is answered.
-final class RequestTicket: Sendable {}
+final class RequestTicket: Sendable {
+    /// Set when the caller's task is cancelled, which may be before the loop has sent the request.
+    let isCancelled = Atomic(false)
+}
 
 /// Reads the answers of one connection and gives each to who asked; bound to its loop.
 final class ReplyReader {
@@ -61,6 +65,9 @@ extension ReplyReader {
         timeout: TimeAmount
     ) {
         if let ending { return promise.fail(ending) }
+        if ticket.isCancelled.load(ordering: .relaxed) {
+            return promise.fail(ConnectionError.cancelled)
+        }
         let waiting = Waiting(ticket, promise, maximumPayload: request.maximumPayload)
         var tag: Tag?
         if request.isTagged {
