@@ -217,8 +217,8 @@ struct LineConnectionTests {
     }
 
     @Test func `notices and every line reach who listens`() async throws {
-        let server = try await FakeServer.start(greeting: Self.greeting) { _ in
-            "! change seq=1 path=/a\nOK\n"
+        let server = try await FakeServer.start(greeting: Self.greeting) { line in
+            line.hasPrefix("PING") ? "! change seq=1 path=/a\nOK\n" : ""
         }
         let heard = Recorder<String>()
         let connection = try await connected(
