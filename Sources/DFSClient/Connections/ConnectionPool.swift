@@ -1,0 +1,79 @@
+import DFSProtocol
+import DFSTransport
+import NIOCore
+
+/// Keeps one connection a server, opens it when asked for and closes what nobody uses.
+actor ConnectionPool {
+    /// A dial that several callers may wait for.
+    private typealias Dial = Task<Result<ServerLink, ConnectionError>, Never>
+
+    private let group: any EventLoopGroup
+    private let options: ClientOptions
+    private var links: [Endpoint: ServerLink] = [:]
+    private var dials: [Endpoint: Dial] = [:]
+
+    init(group: any EventLoopGroup, options: ClientOptions) {
+        self.group = group
+        self.options = options
+    }
+
+    /// The connection to a server; opened if there is none.
+    ///
+    /// - Throws: `unreachable`, `timedOut`, `violation` or `refused`: nothing was asked yet.
+    func link(to endpoint: Endpoint) async throws(ConnectionError) -> ServerLink {
+        if let link = links[endpoint] {
+            if link.isOpen { return link }
+            links[endpoint] = nil
+        }
+        let dial = dials[endpoint] ?? start(endpoint)
+        let result = await dial.value
+        if dials[endpoint] == dial { dials[endpoint] = nil }
+        let link = try result.get()
+        if links[endpoint] == nil {
+            links[endpoint] = link
+            await closeUnused()
+        }
+        return link
+    }
+
+    private func start(_ endpoint: Endpoint) -> Dial {
+        let (options, group) = (options, group)
+        let dial = Dial {
+            let trace = options.trace.map { trace in
+                { @Sendable (line: TraceLine) in trace(endpoint, line) }
+            }
+            do throws(ConnectionError) {
+                let connection = try await LineConnection.open(
+                    to: endpoint, timeout: options.connectTimeout, on: group, trace: trace)
+                return .success(ServerLink(connection, pieceBytes: options.pieceBytes))
+            } catch {
+                return .failure(error)
+            }
+        }
+        dials[endpoint] = dial
+        return dial
+    }
+
+    /// Closes the links that were idle for longest until the bound is kept.
+    private func closeUnused() async {
+        let excess = links.count - options.connections
+        guard excess > 0 else { return }
+        let idle = links.values.filter(\.isIdle).sorted { $0.lastUse < $1.lastUse }
+        for link in idle.prefix(excess) {
+            links[link.endpoint] = nil
+            await link.close()
+        }
+    }
+
+    /// Forgets a link that did not keep its word, so that the next caller gets a new one.
+    func discard(_ link: ServerLink) async {
+        if links[link.endpoint] === link { links[link.endpoint] = nil }
+        await link.close()
+    }
+
+    func closeAll() async {
+        let all = links.values.sorted { $0.endpoint.description < $1.endpoint.description }
+        links = [:]
+        for link in all { await link.close() }
+    }
+}

@@ -1,0 +1,95 @@
+import DFSProtocol
+import DFSTransport
+import NIOCore
+import Synchronization
+
+/// A connection and what is known of its use: who waits on it, since when, and what is held open.
+final class ServerLink: Sendable {
+    private struct Use {
+        var pending = 0
+        var handles = 0
+        /// The last answer, or the start of the first request after a pause.
+        var lastSign = ContinuousClock.now
+        var lastUse = ContinuousClock.now
+        var watch: Task<Void, Never>?
+    }
+
+    let connection: LineConnection
+    let endpoint: Endpoint
+    /// The most bytes that one payload to or from this server has.
+    let payloadBytes: Int
+    private let use = Mutex(Use())
+
+    init(_ connection: LineConnection, pieceBytes: Int) {
+        self.connection = connection
+        endpoint = connection.endpoint
+        // A server that announces nothing usable gets what every server of DFS/1 must take.
+        let announced = connection.greeting.value("max-data").flatMap { Number.parse($0.span) }
+        payloadBytes = Int(max(1, min(Int64(pieceBytes), announced ?? 65_536)))
+    }
+
+    var isOpen: Bool { connection.isOpen }
+
+    /// Whether closing the link would hurt nobody.
+    var isIdle: Bool { use.withLock { $0.pending == 0 && $0.handles == 0 } }
+    var lastUse: ContinuousClock.Instant { use.withLock { $0.lastUse } }
+
+    /// Counts sessions that die with the link, so that it is not closed to save a connection.
+    func holdsHandle(_ change: Int) { use.withLock { $0.handles += change } }
+
+    /// How long requests have waited without any answer; zero where none waits.
+    var silence: Duration {
+        use.withLock { $0.pending == 0 ? .zero : .now - $0.lastSign }
+    }
+
+    /// Sends a request and waits for its answer.
+    ///
+    /// - Parameter watch: Runs beside the wait, once for all requests that wait at the same time.
+    func send(
+        _ request: ClientRequest, timeout: Duration,
+        watch: (@Sendable (ServerLink) async -> Void)? = nil
+    ) async throws(ConnectionError) -> Reply {
+        begin(watch)
+        defer { end() }
+        return try await connection.send(request, timeout: timeout)
+    }
+
+    private func begin(_ watch: (@Sendable (ServerLink) async -> Void)?) {
+        use.withLock { use in
+            use.lastUse = .now
+            if use.pending == 0 { use.lastSign = .now }
+            use.pending += 1
+            guard let watch, use.watch == nil else { return }
+            use.watch = Task { [weak self] in
+                while !Task.isCancelled {
+                    // A cancelled sleep ends the loop in the next line.
+                    try? await Task.sleep(for: .milliseconds(500))
+                    guard let self, self.keepsWatching() else { return }
+                    await watch(self)
+                }
+            }
+        }
+    }
+
+    private func keepsWatching() -> Bool {
+        use.withLock { use in
+            if use.pending == 0 || !connection.isOpen { use.watch = nil }
+            return use.watch != nil
+        }
+    }
+
+    private func end() {
+        use.withLock { use in
+            use.pending -= 1
+            use.lastSign = .now
+        }
+    }
+
+    func close() async {
+        use.withLock { use in
+            use.watch?.cancel()
+            use.watch = nil
+        }
+        await connection.close()
+    }
+}

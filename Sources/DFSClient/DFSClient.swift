@@ -1,0 +1,74 @@
+@_exported import struct DFSProtocol.Endpoint
+@_exported import struct DFSProtocol.FileMode
+@_exported import struct DFSProtocol.ServerID
+@_exported import struct DFSProtocol.TreePath
+@_exported import struct DFSProtocol.WallTime
+@_exported import struct NIOCore.ByteBuffer
+
+import DFSProtocol
+import DFSTransport
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// A client of the service: one shared tree of files that lie on several file servers.
+///
+/// It asks the name server who has a file and then reads and writes it there, over one connection a
+/// server. Every call gives up at a deadline (`ClientOptions.deadline`), tries the name servers in
+/// turn, follows redirects, and reconnects by itself where what it asks may be asked twice.
+///
+/// May be used from any task. Call `close()` at the end; it ends the thread that the client owns.
+///
+///     let client = DFSClient(nameServers: [Endpoint(host: "127.0.0.1", port: 7400)])
+///     for try await entry in client.list(.root) { print(entry.path, entry.state) }
+///     let file = try await client.open(TreePath("/A/F1"), .read)
+///     let piece = try await file.read(at: 0, count: 100)
+///     try await file.close()
+///     await client.close()
+///
+/// Servers are not trusted: names, lengths and orders in their answers are checked before use, and
+/// what breaks the protocol is a `protocol-violation`.
+public final class DFSClient: Sendable {
+    /// How the client was set up.
+    public let options: ClientOptions
+    /// The name servers, in the order in which they are tried.
+    public let nameServers: [Endpoint]
+
+    let pool: ConnectionPool
+    /// Which of `nameServers` answered last; the next request starts there.
+    let currentNameServer = Mutex(0)
+    /// Whether the last attempt to reach a name server succeeded; nil before the first.
+    let reached = Mutex<Bool?>(nil)
+    /// Addresses that the name server told, so that a listing's entries need no LOCATE each.
+    let addresses = Mutex<[ServerID: Endpoint]>([:])
+    private let group: MultiThreadedEventLoopGroup
+
+    /// Sets a client up; connects only when something is asked.
+    ///
+    /// - Parameter nameServers: Tried in turn, from the one that answered last.
+    public init(nameServers: [Endpoint], options: ClientOptions = ClientOptions()) {
+        precondition(!nameServers.isEmpty, "a client needs the address of a name server")
+        self.nameServers = nameServers
+        self.options = options
+        group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        pool = ConnectionPool(group: group, options: options)
+    }
+
+    /// Whether the last attempt to reach a name server succeeded; nil before the first.
+    public var isNameServerReachable: Bool? { reached.withLock { $0 } }
+
+    /// Closes every connection, and with them their sessions; the client is of no use afterwards.
+    public func close() async {
+        await pool.closeAll()
+        // A loop that can not stop leaves nothing to do for the caller.
+        try? await group.shutdownGracefully()
+    }
+
+    func request(_ verb: Verb, _ path: TreePath? = nil) -> ClientRequest {
+        var request = ClientRequest(verb, tagged: options.tagsEveryRequest)
+        if let path { request.operand(path) }
+        return request
+    }
+
+    func deadline() -> Deadline { Deadline(after: options.deadline) }
+}

@@ -1,0 +1,119 @@
+import DFSProtocol
+import DFSTransport
+
+/// Why something asked of the service was not done.
+///
+/// `code` is the wire's word, or one of the client's own: `unreachable`, `connection-lost`,
+/// `protocol-violation`. Programs decide by `code` or `category`; `advice` is for people only.
+public struct DFSError: Error, Equatable, Sendable {
+    /// What a caller can do about it; also what dfsh's exit codes are made of.
+    public enum Category: Sendable {
+        /// Doing it again as it is will fail again.
+        case failed
+        /// A name is not there.
+        case notFound
+        /// The server refuses this client.
+        case denied
+        /// Trying again later can work.
+        case temporary
+        /// No server answered.
+        case unreachable
+        /// What arrived is not what was sent, or a peer broke the protocol.
+        case integrity
+        /// Something is there already, or changed meanwhile.
+        case conflict
+        /// The caller gave up.
+        case interrupted
+    }
+
+    /// The word after `ERR`, or the client's own.
+    public let code: String
+    /// What the failure is about, where it is about a path.
+    public var path: TreePath?
+    /// The file server concerned, where one is.
+    public var server: ServerID?
+    /// The address concerned, where the failure is about reaching one.
+    public var endpoint: Endpoint?
+    /// How long the server has been silent, in milliseconds, where the name server told.
+    public var seenMilliseconds: Int64?
+    /// After how many milliseconds trying again makes sense, where a server told.
+    public var retryMilliseconds: Int64?
+    /// A sentence for a person, from the server or from here. Not safe to print raw.
+    public var advice: String
+    /// Whether it may have been done all the same: the answer was lost, not the request refused.
+    public var isOutcomeUnknown = false
+
+    /// Builds a failure of the client's own.
+    public init(_ code: String, path: TreePath? = nil, _ advice: String) {
+        self.code = code
+        self.path = path
+        self.advice = advice
+    }
+
+    /// Builds a failure with one of the wire's codes.
+    public init(_ code: ErrorCode, path: TreePath? = nil, _ advice: String) {
+        self.init(code.rawValue, path: path, advice)
+    }
+
+    /// The code where it is one of the wire's that this version knows.
+    public var known: ErrorCode? { ErrorCode(rawValue: code) }
+
+    /// What a caller can do about it.
+    public var category: Category {
+        switch code {
+        case "unreachable", "connection-lost": .unreachable
+        case "protocol-violation": .integrity
+        default: known.map(DFSError.category) ?? (retryMilliseconds == nil ? .failed : .temporary)
+        }
+    }
+
+    private static func category(of code: ErrorCode) -> Category {
+        switch code {
+        case .notFound, .unknownServer: .notFound
+        case .denied, .readOnly, .authRequired, .authFailed: .denied
+        case .serverDown, .noReplica, .busy, .draining, .timeout, .locked, .tooMany: .temporary
+        case .corrupt: .integrity
+        case .exists, .notEmpty, .conflict, .staleFile, .staleHandle, .leaseExpired, .staleEpoch:
+            .conflict
+        case .cancelled: .interrupted
+        default: .failed
+        }
+    }
+}
+
+extension DFSError {
+    /// Says in the caller's terms what a connection said in its own.
+    init(_ error: ConnectionError, path: TreePath?, server: ServerID?, endpoint: Endpoint?) {
+        switch error {
+        case .unreachable(let address, let reason):
+            self.init("unreachable", path: path, "\(address) does not answer: \(reason)")
+        case .closed(let reason):
+            self.init("connection-lost", path: path, reason)
+            isOutcomeUnknown = true
+        case .timedOut:
+            self.init(.timeout, path: path, "no answer in time")
+            isOutcomeUnknown = true
+        case .cancelled: self.init(.cancelled, path: path, "given up by the caller")
+        case .violation(let reason): self.init("protocol-violation", path: path, reason)
+        case .refused(let refusal): self.init(refusal, path: path)
+        }
+        self.server = self.server ?? server
+        self.endpoint = endpoint
+    }
+
+    /// Takes what an ERR line says; what in it is malformed is left away, for the code is enough.
+    init(_ refusal: ServerRefusal, path: TreePath?) {
+        self.init(refusal.code, path: path, refusal.advice)
+        let line = refusal.line
+        if let named = line.value("path").flatMap({ try? TreePath($0) }) { self.path = named }
+        server = line.value("server").flatMap { ServerID($0) }
+        seenMilliseconds = line.value("seen").flatMap { Number.parse($0.span) }
+        retryMilliseconds = line.value("retry").flatMap { Number.parse($0.span) }
+        isOutcomeUnknown = known == .timeout
+    }
+
+    /// A server whose answer can not be believed.
+    static func violation(_ text: String, path: TreePath? = nil) -> DFSError {
+        DFSError("protocol-violation", path: path, text)
+    }
+}

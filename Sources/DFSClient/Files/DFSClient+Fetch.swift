@@ -1,0 +1,128 @@
+import DFSProtocol
+import DFSTransport
+import NIOCore
+
+extension DFSClient {
+    /// Reads a whole file, piece by piece and in order, and proves that it came whole.
+    ///
+    /// Pieces of up to 1 MiB travel side by side. A server that is lost midway is found again, and
+    /// the file there must be the same: else it is `stale-file`, and what was received is void.
+    ///
+    /// - Parameter entry: An entry of a listing, or nil; saves the LOCATE.
+    /// - Parameter verifies: Whether the server's SHA-256 is compared with that of what arrived.
+    /// - Parameter receive: Takes the pieces, each once and in order; runs in the caller's task.
+    /// - Throws: `DFSError`: `server-down`, `not-found`, `stale-file`, `corrupt`; or what `receive` throws.
+    public func fetch(
+        _ path: TreePath, listedAs entry: Entry? = nil, verifies: Bool = true,
+        receive: (ByteBuffer) async throws -> Void
+    ) async throws -> FileFacts {
+        let hint = try await location(of: path, on: entry?.server)
+        let limit = deadline()
+        // A small file's digest travels beside its bytes; a large one's is computed meanwhile.
+        async let digest = verifies ? digest(of: path, at: hint, size: entry?.size ?? 0) : nil
+        let (first, place) = try await piece(of: path, at: hint, 0, options.pieceBytes, limit)
+        var checksum = Checksum()
+        if verifies { checksum.update(first.bytes) }
+        try await receive(first.bytes)
+        let step = Int64(first.bytes.readableBytes)
+        let rest = first.facts.size - step
+        if rest > 0 {
+            guard step > 0 else { throw DFSError.violation("an empty piece", path: path) }
+            try await OrderedWindow.run(
+                count: (rest + step - 1) / step, width: options.piecesInFlight
+            ) { [self] number in
+                let offset = step * (number + 1)
+                let count = Int(min(step, first.facts.size - offset))
+                return try await piece(
+                    of: path, at: place, offset, count, deadline(), like: first.facts
+                ).piece.bytes
+            } take: { bytes in
+                if verifies { checksum.update(bytes) }
+                try await receive(bytes)
+            }
+        }
+        var facts = first.facts
+        guard let digest = try await digest else { return facts }
+        guard digest.facts.isSameContent(as: facts) else { throw Self.changed(path) }
+        guard digest.sha256.utf8.elementsEqual(checksum.text) else {
+            throw DFSError(.corrupt, path: path, "what arrived is not what the server has")
+        }
+        facts.sha256 = digest.sha256
+        return facts
+    }
+
+    /// Reads one range without a session.
+    ///
+    /// - Returns: Fewer bytes than asked only at the end of the file, or over the server's limit.
+    public func fetch(
+        _ path: TreePath, offset: Int64, count: Int
+    ) async throws(DFSError) -> (bytes: ByteBuffer, facts: FileFacts) {
+        let (piece, _) = try await piece(of: path, at: nil, offset, count, deadline())
+        return (piece.bytes, piece.facts)
+    }
+
+    private struct Piece: Sendable {
+        let bytes: ByteBuffer
+        let facts: FileFacts
+    }
+
+    private func piece(
+        of path: TreePath, at hint: FileLocation?, _ offset: Int64, _ count: Int,
+        _ deadline: Deadline, like expected: FileFacts? = nil
+    ) async throws(DFSError) -> (piece: Piece, place: FileLocation) {
+        let (answer, place) = try await onOwner(of: path, at: hint, isRepeatable: true, deadline) {
+            (link) throws(ConnectionError) in
+            let asked = expected == nil ? min(count, link.payloadBytes) : count
+            var request = ClientRequest(.fetch, tagged: options.tagsEveryRequest || offset > 0)
+            request.operand(path)
+            request.operand(offset)
+            request.operand(Int64(asked))
+            request.maximumPayload = asked
+            let timeout = deadline.remaining(
+                forBytes: Int64(asked) * Int64(options.piecesInFlight))
+            return (try await send(request, to: link, timeout: timeout), asked)
+        }
+        let (reply, asked) = answer
+        let facts = try FileFacts(reply.final, path: path)
+        let bytes = reply.payload ?? ByteBuffer()
+        if let expected, !expected.isSameContent(as: facts) { throw Self.changed(path) }
+        let due = max(0, min(Int64(asked), facts.size - offset))
+        guard Int64(bytes.readableBytes) == due else {
+            throw .violation(
+                "\(bytes.readableBytes) bytes came where \(due) were due", path: path)
+        }
+        return (Piece(bytes: bytes, facts: facts), place)
+    }
+
+    static func changed(_ path: TreePath) -> DFSError {
+        DFSError(.staleFile, path: path, "the file changed while it was read")
+    }
+
+    /// Asks the file server for the SHA-256 of a file.
+    public func digest(of path: TreePath) async throws(DFSError) -> FileDigest {
+        guard let digest = try await digest(of: path, at: nil, size: 0) else {
+            throw .violation("no digest", path: path)
+        }
+        return digest
+    }
+
+    /// - Parameter size: What is known of it; a server may take long over a large file.
+    func digest(
+        of path: TreePath, at hint: FileLocation?, size: Int64
+    ) async throws(DFSError) -> FileDigest? {
+        let limit = deadline()
+        var place = hint
+        if place == nil { place = try await locate(path, limit) }
+        let bytes = max(size, place?.size ?? 0)
+        let (reply, _) = try await onOwner(of: path, at: place, isRepeatable: true, limit) {
+            (link) throws(ConnectionError) in
+            // A disk reads at least a hundred times faster than the slowest network is.
+            try await send(
+                request(.digest, path), to: link, timeout: limit.remaining(forBytes: bytes / 100))
+        }
+        guard let text = reply.final.text("sha256"), text.utf8.count == 64 else {
+            throw .violation("a digest without sha256=", path: path)
+        }
+        return FileDigest(sha256: text, facts: try FileFacts(reply.final, path: path))
+    }
+}

@@ -1,0 +1,239 @@
+import DFSProtocol
+import DFSTransport
+import NIOCore
+
+extension DFSClient {
+    /// Makes or replaces a whole file; readers see the old content or the new, never a part.
+    ///
+    /// Up to 1 MiB travels in one STORE. More goes to a temporary name in the same directory
+    /// (`name.dfs-part-…`, listed until the end) and is renamed when whole and verified.
+    ///
+    /// - Parameter next: Gives the content in pieces of any size, nil at the end; runs in the
+    ///   caller's task.
+    /// - Parameter verifies: Whether the server's SHA-256 is compared with that of what was sent.
+    /// - Throws: `DFSError`: `not-found` where the directory is not there, `server-down`, `is-dir`,
+    ///   `no-space`, `corrupt`; or what `next` throws. The file is then as before, but after
+    ///   `connection-lost` and `timeout` it may be stored all the same.
+    public func store(
+        _ path: TreePath, mode: FileMode? = nil, modified: WallTime? = nil, verifies: Bool = true,
+        from next: () async throws -> ByteBuffer?
+    ) async throws -> FileFacts {
+        var head = ByteBuffer()
+        var isWhole = false
+        while head.readableBytes <= options.pieceBytes {
+            guard var piece = try await next() else {
+                isWhole = true
+                break
+            }
+            if head.readableBytes == 0 { head = piece } else { head.writeBuffer(&piece) }
+        }
+        let attributes = Attributes(mode: mode, modified: modified)
+        if isWhole {
+            let stored = try await storeAtOnce(path, head, attributes, verifies)
+            if let stored { return stored }
+        }
+        return try await storeInPieces(path, attributes, verifies) {
+            if head.readableBytes > 0 {
+                defer { head = ByteBuffer() }
+                return head
+            }
+            return isWhole ? nil : try await next()
+        }
+    }
+
+    private struct Attributes {
+        let mode: FileMode?
+        let modified: WallTime?
+    }
+
+    /// Stores with one request, or returns nil where the server takes less at once.
+    private func storeAtOnce(
+        _ path: TreePath, _ content: ByteBuffer, _ attributes: Attributes, _ verifies: Bool
+    ) async throws(DFSError) -> FileFacts? {
+        let limit = deadline()
+        let place = try await placeForCreating(path, limit)
+        var request = ClientRequest(.store, tagged: options.tagsEveryRequest)
+        request.operand(path)
+        if let mode = attributes.mode { request.option("mode", mode.text) }
+        if let modified = attributes.modified { request.option("mtime", modified.text) }
+        request.payload = content
+        let asked = request
+        let (reply, location) = try await onOwner(of: path, at: place, isRepeatable: false, limit) {
+            (link) throws(ConnectionError) -> Reply? in
+            guard content.readableBytes <= link.payloadBytes else { return nil }
+            let timeout = limit.remaining(forBytes: Int64(content.readableBytes))
+            return try await send(asked, to: link, timeout: timeout)
+        }
+        guard let reply else { return nil }
+        let facts = try FileFacts(reply.final, path: path)
+        guard verifies else { return facts }
+        var checksum = Checksum()
+        checksum.update(content)
+        return try await verified(facts, path, at: location, checksum)
+    }
+
+    /// Compares the server's digest with that of what was sent.
+    private func verified(
+        _ facts: FileFacts, _ path: TreePath, at location: FileLocation, _ checksum: Checksum
+    ) async throws(DFSError) -> FileFacts {
+        guard let digest = try await digest(of: path, at: location, size: facts.size) else {
+            throw .violation("no digest", path: path)
+        }
+        guard digest.facts.isSameContent(as: facts) else {
+            throw DFSError(.staleFile, path: path, "the file was changed right after it was stored")
+        }
+        guard digest.sha256.utf8.elementsEqual(checksum.text) else {
+            throw DFSError(.corrupt, path: path, "the server has not what was sent")
+        }
+        var facts = facts
+        facts.sha256 = digest.sha256
+        return facts
+    }
+
+    private func storeInPieces(
+        _ path: TreePath, _ attributes: Attributes, _ verifies: Bool,
+        from next: () async throws -> ByteBuffer?
+    ) async throws -> FileFacts {
+        let server = try await ownerToReplace(path)
+        let temporary = try temporaryPath(for: path)
+        let place = try await create(temporary, on: server)
+        do {
+            let file = try await open(
+                temporary, .createNew, attributes.mode, at: place, deadline())
+            let checksum = try await write(next, to: file)
+            if let modified = attributes.modified {
+                try await file.setAttributes(modified: modified)
+            }
+            let (size, _) = try await file.close()
+            guard let digest = try await digest(of: temporary, at: place, size: size) else {
+                throw DFSError.violation("no digest", path: path)
+            }
+            if verifies, !digest.sha256.utf8.elementsEqual(checksum.text) {
+                throw DFSError(.corrupt, path: path, "the server has not what was sent")
+            }
+            try await rename(temporary, to: path, replaces: true)
+            var facts = digest.facts
+            if verifies { facts.sha256 = digest.sha256 }
+            return facts
+        } catch {
+            await removeLeftover(temporary)
+            throw error
+        }
+    }
+
+    /// Removes a temporary file, also where the caller's task was cancelled.
+    private func removeLeftover(_ path: TreePath) async {
+        let removal = Task {
+            // A file that can not be removed now is listed under a name that says what it is; the
+            // failure that led here is what the caller must hear of.
+            try? await remove(path, kind: .file)
+        }
+        await removal.value
+    }
+
+    /// The file server whose file will be replaced; nil where the name is free.
+    private func ownerToReplace(_ path: TreePath) async throws(DFSError) -> ServerID? {
+        do throws(DFSError) {
+            return try await locate(path).server
+        } catch {
+            guard error.known == .notFound else { throw error }
+            return nil
+        }
+    }
+
+    /// A free name beside `path`, cut where the name would be too long.
+    private func temporaryPath(for path: TreePath) throws(DFSError) -> TreePath {
+        let suffix = ".dfs-part-" + String(UInt64.random(in: .min ... .max), radix: 36)
+        guard let parent = path.parent else {
+            throw DFSError(.isDirectory, path: path, "the top of the tree is a directory")
+        }
+        var name = path.name.prefix(255 - suffix.utf8.count)
+        // A name cut inside a character ends before it.
+        while path.name.count > name.count, let last = name.last, last & 0x80 != 0 {
+            name = name.dropLast()
+        }
+        do throws(RequestError) {
+            return try parent.appending(Array(name) + Array(suffix.utf8))
+        } catch {
+            throw DFSError(error.code, path: path, error.advice)
+        }
+    }
+
+    /// Writes pieces side by side while `next` gives more.
+    private func write(
+        _ next: () async throws -> ByteBuffer?, to file: RemoteFile
+    ) async throws -> Checksum {
+        var checksum = Checksum()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            var offset: Int64 = 0
+            var inFlight = 0
+            while var bytes = try await next() {
+                checksum.update(bytes)
+                while bytes.readableBytes > 0 {
+                    let count = min(bytes.readableBytes, file.pieceBytes)
+                    guard let piece = bytes.readSlice(length: count) else { break }
+                    if inFlight >= options.piecesInFlight {
+                        try await group.next()
+                        inFlight -= 1
+                    }
+                    let place = offset
+                    group.addTask { _ = try await file.write(piece, at: place) }
+                    inFlight += 1
+                    offset += Int64(count)
+                }
+            }
+            try await group.waitForAll()
+        }
+        return checksum
+    }
+
+    /// Copies a file from one file server to another, without its bytes passing through here.
+    ///
+    /// An existing file is replaced, atomically. The copy's SHA-256 is compared with the source's.
+    /// - Throws: `not-found`, `server-down`, `corrupt`, `stale-file` where the source changed.
+    public func copy(_ source: TreePath, to target: TreePath) async throws(DFSError) -> FileFacts {
+        let limit = deadline()
+        guard let before = try await digest(of: source, at: nil, size: 0) else {
+            throw .violation("no digest", path: source)
+        }
+        let place = try await placeForCreating(target, limit)
+        var request = request(.pull, target)
+        request.option("source", source.bytes)
+        let asked = request
+        let (reply, location) = try await onOwner(of: target, at: place, isRepeatable: false, limit)
+        { (link) throws(ConnectionError) in
+            try await send(
+                asked, to: link, timeout: limit.remaining(forBytes: before.facts.size))
+        }
+        var facts = try FileFacts(reply.final, path: target)
+        let size = facts.size
+        guard let after = try await digest(of: target, at: location, size: size) else {
+            throw .violation("no digest", path: target)
+        }
+        guard after.sha256 == before.sha256 else {
+            throw size == before.facts.size
+                ? DFSError(.corrupt, path: target, "the copy differs from \(source)")
+                : DFSClient.changed(source)
+        }
+        facts.sha256 = after.sha256
+        return facts
+    }
+
+    /// The sessions that are open on one file server, with every key that it gave.
+    public func handles(
+        on server: ServerInfo
+    ) async throws(DFSError) -> [[(key: String, value: [UInt8])]] {
+        guard let address = server.address else {
+            throw DFSError(.unknownServer, "\(server.id) has no address")
+        }
+        do throws(ConnectionError) {
+            let link = try await pool.link(to: address)
+            let reply = try await send(request(.handles), to: link, timeout: options.deadline)
+            return reply.items.map { item in
+                item.line.pairs.map { (String(decoding: $0.key, as: UTF8.self), $0.value) }
+            }
+        } catch {
+            throw DFSError(error, path: nil, server: server.id, endpoint: address)
+        }
+    }
+}

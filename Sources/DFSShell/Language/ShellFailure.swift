@@ -1,0 +1,18 @@
+/// Why a command failed, in a sentence that is safe to print as it is.
+///
+/// Names in the sentence have passed through `Quoting`.
+public struct ShellFailure: Error, Equatable, Sendable {
+    /// What the command ends with.
+    public let code: ExitCode
+    /// The sentence after `dfsh: `; empty where everything has been said already.
+    public let sentence: String
+
+    /// Joins a code and a sentence.
+    public init(_ code: ExitCode, _ sentence: String) {
+        self.code = code
+        self.sentence = sentence
+    }
+
+    /// Ends a command whose failures were told one by one.
+    public static func told(_ code: ExitCode) -> ShellFailure { ShellFailure(code, "") }
+}

@@ -1,0 +1,63 @@
+import DFSProtocol
+
+/// One word of a command line: its bytes after quoting is resolved, and which of them were quoted.
+///
+/// A quoted `*` is a name's own byte, an unquoted one a pattern's: that is why both are kept.
+public struct Word: Equatable, Sendable {
+    /// The bytes that the word stands for.
+    public private(set) var bytes: [UInt8] = []
+    /// For every byte whether it was quoted or escaped; as long as `bytes`.
+    private var quoted: [Bool] = []
+    /// Whether quotation marks or a backslash stood anywhere in it; `""` is a word, though empty.
+    public internal(set) var hasQuotes = false
+
+    init() {}
+
+    /// Takes bytes as they are: nothing in them is special.
+    public init(literal bytes: [UInt8]) {
+        self.bytes = bytes
+        quoted = Array(repeating: true, count: bytes.count)
+        hasQuotes = true
+    }
+
+    /// Takes unquoted text, such as an argument of the process that may be an option.
+    public init(plain bytes: [UInt8]) {
+        self.bytes = bytes
+        quoted = Array(repeating: false, count: bytes.count)
+    }
+
+    mutating func append(_ byte: UInt8, isQuoted: Bool) {
+        bytes.append(byte)
+        quoted.append(isQuoted)
+    }
+
+    /// Whether the word asks for expansion: an unquoted `*`, `?` or `[`.
+    public var isPattern: Bool {
+        zip(bytes, quoted).contains { byte, isQuoted in
+            !isQuoted && Glob.isPattern(CollectionOfOne(byte))
+        }
+    }
+
+    /// The word for `Glob`: quoted bytes that are special there stand behind a backslash.
+    public var pattern: [UInt8] {
+        var result: [UInt8] = []
+        for (byte, isQuoted) in zip(bytes, quoted) {
+            if isQuoted, Word.special.contains(byte) { result.append(UInt8(ascii: "\\")) }
+            result.append(byte)
+        }
+        return result
+    }
+
+    private static let special = [UInt8]("*?[]\\!^-".utf8)
+
+    /// Whether the word begins with an unquoted `-` and something behind it.
+    public var looksLikeOption: Bool {
+        bytes.count > 1 && bytes[0] == UInt8(ascii: "-") && !quoted[0]
+    }
+
+    /// The bytes as text where they are compared with words of our own.
+    public var text: String { String(decoding: bytes, as: UTF8.self) }
+
+    /// The word in quotes where it needs them, for messages.
+    public var shown: String { Quoting.text(bytes) }
+}

@@ -1,0 +1,53 @@
+import DFSClient
+import DFSProtocol
+
+/// How listings show an entry: its name, and why its content can not be had.
+struct EntryText {
+    /// How long each server that is not up has been silent, in milliseconds.
+    private let silence: [ServerID: Int64]
+
+    /// Asks for the servers' silence only where an entry is not available.
+    init(for entries: [Entry], client: DFSClient) async throws {
+        guard entries.contains(where: { $0.kind == .file && $0.state != .up }) else {
+            silence = [:]
+            return
+        }
+        var silence: [ServerID: Int64] = [:]
+        for server in try await client.servers() { silence[server.id] = server.seenMilliseconds }
+        self.silence = silence
+    }
+
+    /// A name as it can be typed back, with `/` behind a directory.
+    static func name(_ entry: Entry, _ bytes: some Collection<UInt8>) -> String {
+        Quoting.text(bytes) + (entry.kind == .directory ? "/" : "")
+    }
+
+    /// ` (server-down: m2, silent for 4 s)`, or nothing where the content can be had.
+    ///
+    /// Two spaces stand before it, which no quoted name ends in: scripts cut there.
+    func mark(_ entry: Entry) -> String {
+        var marks: [String] = []
+        if !entry.isAvailable {
+            let server = entry.server.map { ": \($0)" } ?? ""
+            let since = entry.server.flatMap { silence[$0] }.map {
+                entry.state == .goodbye
+                    ? ", stopped \(Amounts.seconds($0)) ago" : ", silent for \(Amounts.seconds($0))"
+            }
+            marks.append("(server-down\(server)\(since ?? ""))")
+        }
+        if !entry.conflicts.isEmpty {
+            let others = entry.conflicts.map(\.text).joined(separator: " ")
+            marks.append("(conflict: also on \(others))")
+        }
+        return marks.map { "  " + $0 }.joined()
+    }
+
+    /// What `ls -l` says of the server: `up`, `suspect 3 s`, `down 12 s`.
+    func state(_ entry: Entry) -> String {
+        guard entry.kind == .file else { return "-" }
+        guard entry.state != .up, let server = entry.server, let time = silence[server] else {
+            return ErrorSentence.safe(entry.state.word)
+        }
+        return "\(ErrorSentence.safe(entry.state.word)) \(Amounts.seconds(time))"
+    }
+}

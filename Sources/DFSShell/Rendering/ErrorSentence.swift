@@ -1,0 +1,121 @@
+import DFSClient
+import DFSProtocol
+
+extension ShellFailure {
+    /// Says any failure in a sentence for a person, with what to do where that is known.
+    public init(_ error: any Error) {
+        switch error {
+        case let error as ShellFailure: self = error
+        case let error as DFSError:
+            self.init(ExitCode(error.category), ErrorSentence.text(error))
+        case let error as RequestError:
+            self.init(.usage, ErrorSentence.safe(error.advice))
+        case is CancellationError: self.init(.interrupted, "interrupted")
+        default: self.init(.failed, ErrorSentence.safe("\(error)"))
+        }
+    }
+}
+
+extension ExitCode {
+    /// The code that scripts see for a failure of the service.
+    public init(_ category: DFSError.Category) {
+        self =
+            switch category {
+            case .failed: .failed
+            case .notFound: .notFound
+            case .denied: .denied
+            case .temporary: .temporary
+            case .unreachable: .unreachable
+            case .integrity: .integrity
+            case .conflict: .conflict
+            case .interrupted: .interrupted
+            }
+    }
+}
+
+/// The sentences of dfsh's complaints.
+enum ErrorSentence {
+    /// The sentence after `dfsh: `.
+    static func text(_ error: DFSError) -> String {
+        let subject = error.path.map { "\($0): " } ?? ""
+        return subject + predicate(error)
+    }
+
+    private static func predicate(_ error: DFSError) -> String {
+        switch error.known {
+        case .notFound: "not found"
+        case .exists: "exists already" + because(error, unless: "exists")
+        case .isDirectory: "is a directory"
+        case .notDirectory: "is not a directory"
+        case .notEmpty: "the directory is not empty; rm -r removes it with everything in it"
+        case .serverDown: serverDown(error)
+        case .noReplica:
+            "no file server exports a folder there; \"servers\" shows which mounts there are"
+        case .timeout:
+            "no answer in time; it may have been done all the same, so look before repeating it"
+        case .crossServer: "the two names are on different file servers"
+        case .staleFile:
+            "the file was changed or replaced meanwhile; what was read or written is void"
+        case .staleHandle: "the session is over; open the file again"
+        case .cancelled: "interrupted"
+        case .corrupt: "damaged on the way: \(safe(error.advice)); nothing was kept"
+        case .denied, .readOnly, .noSpace, .io:
+            "\(error.code)\(server(error)): \(safe(error.advice))"
+        default: ofConnections(error)
+        }
+    }
+
+    private static func because(_ error: DFSError, unless word: String) -> String {
+        error.advice.isEmpty || error.advice.contains(word) ? "" : ": " + safe(error.advice)
+    }
+
+    private static func ofConnections(_ error: DFSError) -> String {
+        switch error.code {
+        case "unreachable":
+            if let server = error.server {
+                return "file server \(server) can not be reached: \(safe(error.advice)); try again"
+            }
+            return "no name server can be reached: \(safe(error.advice)); is dfs-nameserver "
+                + "running? -n or DFSH_NAMESERVER names another one"
+        case "connection-lost":
+            return "the connection\(server(error)) was lost: \(safe(error.advice)); "
+                + "what was asked may have been done all the same"
+        case "protocol-violation":
+            return "the server\(server(error)) broke the protocol: \(safe(error.advice))"
+        default:
+            let text = error.advice.isEmpty ? "refused" : safe(error.advice)
+            return "\(safe(error.code)): \(text)"
+        }
+    }
+
+    private static func server(_ error: DFSError) -> String {
+        error.server.map { " (file server \($0))" } ?? ""
+    }
+
+    private static func serverDown(_ error: DFSError) -> String {
+        guard let server = error.server else {
+            return "no file server for it is up; try again when one is (\"servers\" shows them)"
+        }
+        let silence = error.seenMilliseconds.map { ", silent for \(Amounts.seconds($0))" } ?? ""
+        return "file server \(server) is down\(silence); the file is safe there, "
+            + "try again when it is back (\"servers\" shows it)"
+    }
+
+    /// Text of a peer or of the system, with control bytes as escapes.
+    static func safe(_ text: String) -> String {
+        let quoted = Quoting.quoteAlways([UInt8](text.utf8)).dropFirst().dropLast()
+        var result: [UInt8] = []
+        var isEscaped = false
+        for byte in quoted {
+            if !isEscaped, byte == UInt8(ascii: "\\") {
+                isEscaped = true
+                continue
+            }
+            // A sentence keeps its quotation marks; everything else stays escaped.
+            if isEscaped, byte != UInt8(ascii: "\"") { result.append(UInt8(ascii: "\\")) }
+            result.append(byte)
+            isEscaped = false
+        }
+        return String(decoding: result, as: UTF8.self)
+    }
+}

@@ -1,0 +1,39 @@
+/// A command's row with what it does.
+struct Command: Sendable {
+    /// What parsing, help and completion see.
+    let row: CommandSpecification
+    /// Does it; results go to the session's output, failures are thrown.
+    let run: @Sendable (ShellSession, Invocation) async throws -> Void
+}
+
+/// The one table of dfsh's commands.
+public enum CommandTable {
+    static let all: [Command] =
+        ListingCommands.all + ContentCommands.all + ChangingCommands.all + TransferCommands.all
+        + ServerCommands.all + SessionCommands.all + LocalCommands.all + ShellCommands.all
+
+    /// Every row, in the order of help.
+    public static var rows: [CommandSpecification] { all.map(\.row) }
+
+    /// The row of a command by its name or another spelling of it.
+    public static func row(named name: String) -> CommandSpecification? {
+        command(named: name)?.row
+    }
+
+    static func command(named name: String) -> Command? {
+        all.first { $0.row.name == name || $0.row.aliases.contains(name) }
+    }
+
+    /// The row that a line's words begin with, and how many words its name took.
+    public static func row(of words: [Word]) -> (row: CommandSpecification, nameWords: Int)? {
+        find(words).map { ($0.command.row, words.count - $0.rest.count) }
+    }
+
+    static func find(_ words: [Word]) -> (command: Command, rest: [Word])? {
+        guard let first = words.first else { return nil }
+        if words.count > 1, let command = command(named: "\(first.text) \(words[1].text)") {
+            return (command, Array(words.dropFirst(2)))
+        }
+        return command(named: first.text).map { ($0, Array(words.dropFirst())) }
+    }
+}

@@ -1,0 +1,47 @@
+import DFSClient
+import DFSProtocol
+
+/// What completion asks; every answer comes within a budget or is nil, and none is an error.
+extension ShellSession {
+    /// The entries of a directory, or nil where they could not be had in time.
+    public func entries(in directory: TreePath, within budget: Duration) async -> [Entry]? {
+        await first(within: budget) { [client] in
+            // Why a directory can not be listed is of no interest to completion.
+            try? await client.list(directory).all()
+        }
+    }
+
+    /// The ids of the file servers, or nil where they could not be had in time.
+    public func serverNames(within budget: Duration) async -> [String]? {
+        await first(within: budget) { [client] in
+            // Why servers can not be listed is of no interest to completion.
+            try? await client.servers().map(\.id.text)
+        }
+    }
+
+    /// The sessions that are open by hand, in the order of their names.
+    public var handleNames: [String] {
+        state.withLock { $0.sessions.keys.sorted(by: ShellSession.isEarlier) }
+    }
+
+    /// `h2` stands before `h10`.
+    static func isEarlier(_ left: String, _ right: String) -> Bool {
+        (left.utf8.count, left) < (right.utf8.count, right)
+    }
+
+    private func first<Answer: Sendable>(
+        within budget: Duration, _ work: @escaping @Sendable () async -> Answer?
+    ) async -> Answer? {
+        await withTaskGroup(of: Answer?.self) { group in
+            group.addTask { await work() }
+            group.addTask {
+                // A cancelled sleep means that the work was done in time.
+                try? await Task.sleep(for: budget)
+                return nil
+            }
+            let answer = await group.next()
+            group.cancelAll()
+            return answer ?? nil
+        }
+    }
+}
