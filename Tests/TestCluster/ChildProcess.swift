@@ -35,7 +35,7 @@ public final class ChildProcess: Sendable {
         let ends = try LocalPipe()
         hangUp = ends.near
         pid = try Leash.spawn(
-            path, arguments, environment: ChildProcess.inherited + environment, input: input,
+            path, arguments, environment: ChildProcess.completed(environment), input: input,
             output: output, errors: errors, folder: folder)
         leash.started(pid)
         let other = ends.far
@@ -50,10 +50,12 @@ public final class ChildProcess: Sendable {
         close(hangUp)
     }
 
-    private static var inherited: [String] {
-        ["PATH", "LD_LIBRARY_PATH", "TMPDIR"].compactMap { name in
-            Leash.variable(name).map { "\(name)=\($0)" }
+    private static func completed(_ environment: [String]) -> [String] {
+        let inherited = ["PATH", "LD_LIBRARY_PATH", "TMPDIR"].compactMap { name in
+            environment.contains { $0.hasPrefix("\(name)=") }
+                ? nil : Leash.variable(name).map { "\(name)=\($0)" }
         }
+        return environment + inherited
     }
 
     /// Waits for the end, then makes it known in one step with the number becoming free.

@@ -13,6 +13,8 @@ public final class Cluster: Sendable {
         public var files: [(name: [UInt8], contents: [UInt8])]
         /// A folder that is there already; nil for a new one.
         public var folder: [UInt8]?
+        /// When all of its files were last changed, in seconds since 1970; nil for now.
+        public var mtime: Int64?
 
         /// Takes files with names and contents that are text.
         public init(mount: String = "/", files: KeyValuePairs<String, String> = [:]) {
@@ -120,7 +122,9 @@ public final class Cluster: Sendable {
             let path = export.folder ?? [UInt8]("\(folder)/\(id).export\(index)".utf8)
             try FileSystem.makeFolders(path)
             for file in export.files {
-                try FileSystem.write(file.contents, to: path + [UInt8(ascii: "/")] + file.name)
+                let name = path + [UInt8(ascii: "/")] + file.name
+                try FileSystem.write(file.contents, to: name)
+                if let mtime = export.mtime { try FileSystem.setTime(mtime, of: name) }
             }
             made.append((path, export.mount))
         }

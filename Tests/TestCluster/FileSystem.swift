@@ -1,3 +1,4 @@
+import DFSProtocol
 import Glibc
 
 /// What tests do with plain files, by bytes, so that every name that Linux allows can be made.
@@ -25,6 +26,14 @@ public enum FileSystem {
     /// Writes a whole file; folders on the way to it are made.
     public static func write(_ text: String, to path: String) throws {
         try write([UInt8](text.utf8), to: [UInt8](path.utf8))
+    }
+
+    /// Says when a file was last changed, in seconds since 1970.
+    public static func setTime(_ seconds: Int64, of path: [UInt8]) throws {
+        let times = [timespec(tv_sec: Int(seconds), tv_nsec: 0)]
+        guard utimensat(AT_FDCWD, cString(path), times + times, 0) == 0 else {
+            throw failure("set the time of", path)
+        }
     }
 
     /// Reads a whole file.
@@ -142,19 +151,15 @@ public enum FileSystem {
         bytes.map { CChar(bitPattern: $0) } + [0]
     }
 
-    /// Text as it may be printed: newlines stay, other control bytes and what is no UTF-8 are escaped.
+    /// Text as it may be printed: newlines stay, other control bytes and what is no UTF-8 are `\xhh`.
     public static func shown(_ bytes: some Collection<UInt8>) -> String {
-        var text = ""
-        for scalar in String(decoding: bytes, as: UTF8.self).unicodeScalars {
-            let isPlain =
-                scalar == "\n" || (scalar.value >= 0x20 && !(0x7F..<0xA0).contains(scalar.value))
-            if isPlain {
-                text.unicodeScalars.append(scalar)
-            } else {
-                text += scalar.escaped(asASCII: true)
-            }
-        }
-        return text
+        bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map { line in
+            // The quoted form escapes exactly these, and besides them quotation marks and backslashes.
+            String(decoding: Quoting.quoteAlways(line), as: UTF8.self).dropFirst().dropLast()
+                .split(separator: "\\\\", omittingEmptySubsequences: false)
+                .map { $0.replacing("\\\"", with: "\"").replacing("\\t", with: "\t") }
+                .joined(separator: "\\")
+        }.joined(separator: "\n")
     }
 
     private static func failure(_ what: String, _ path: [UInt8]) -> TestFailure {
