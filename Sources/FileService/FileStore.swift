@@ -58,7 +58,9 @@ public protocol FileStore: Sendable {
 
 /// How much a file server serves, and what it leaves out.
 public struct StoreCensus: Equatable, Sendable {
+    /// Regular files.
     public var files: Int64
+    /// Directories, the tops of the exports among them.
     public var directories: Int64
     /// Sum of the sizes of all files.
     public var bytes: Int64
@@ -100,7 +102,9 @@ public enum FileAccess: String, Sendable {
 
 /// What stands under a name on disk.
 public struct FileEntry: Equatable, Sendable {
+    /// Where in the tree.
     public var path: TreePath
+    /// Whether a directory stands there, and not a file.
     public var isDirectory: Bool
     /// A directory has `mtime` and `mode` only.
     public var facts: FileFacts
@@ -162,7 +166,9 @@ public protocol OpenFile: AnyObject, Sendable {
 
 /// What tells one file on disk from another while it is open.
 public struct FileIdentity: Hashable, Sendable {
+    /// The file system.
     public let device: UInt64
+    /// The file in it.
     public let inode: UInt64
 
     /// Takes what `fstat` says.

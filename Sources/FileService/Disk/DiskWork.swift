@@ -40,7 +40,9 @@ public enum DiskWork: Sendable {
 
 /// Bytes of a file from an offset on.
 public struct FileRange: Equatable, Sendable {
+    /// Bytes from the start of the file.
     public let offset: Int64
+    /// In bytes; offset + count is at most 2^63-1.
     public let count: Int64
 
     /// Takes a range whose end is no larger than 2^63-1.

@@ -30,8 +30,10 @@ extension Link {
         return actions
     }
 
-    /// Whether the name server knows what an order changed. While an inventory runs it need not: the order
-    /// can not wait for thousands of other files, and the changes follow the inventory.
+    /// Whether the name server knows what an order changed.
+    ///
+    /// While an inventory runs it need not: the order can not wait for thousands of other files, and the
+    /// changes follow the inventory.
     private func isTold(_ finished: FinishedOrder) -> Bool {
         inventory != nil || finished.error != nil || finished.generation <= (acknowledged ?? 0)
     }

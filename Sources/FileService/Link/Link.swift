@@ -7,10 +7,13 @@ import DFSProtocol
 public struct Link: Sendable {
     /// What does not change while the server runs.
     public struct Configuration: Sendable {
+        /// The name under which the server registers.
         public var id: ServerID
+        /// Where its exports stand in the tree.
         public var mounts: [TreePath]
         /// Where clients reach this server.
         public var address: Endpoint
+        /// Rises at each start of the server.
         public var epoch: Int64
         /// Tried in this order, again and again.
         public var nameServers: [Endpoint]

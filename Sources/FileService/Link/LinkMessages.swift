@@ -83,6 +83,7 @@ public struct NameServerOrder: Equatable, Sendable {
 
     /// Names the order in `DONE op=`.
     public let number: Int64
+    /// What to do, and to which path.
     public let kind: Kind
 
     /// Joins the parts of an order.

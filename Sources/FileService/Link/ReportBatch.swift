@@ -10,6 +10,7 @@ public struct ReportBatch: Sendable {
         case inventory(after: TreePath?)
     }
 
+    /// Which part this is.
     public let cut: Cut
     /// Lines as REPORT takes them.
     public let data: [UInt8]

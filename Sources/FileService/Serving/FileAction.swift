@@ -16,6 +16,7 @@ public enum FileAction: Sendable {
 
 /// Who asks: the request, and how its client is shown in HANDLES.
 public struct Caller: Sendable {
+    /// The request.
     public let id: RequestID
     /// What HELLO said, or the peer's address.
     public let client: [UInt8]
@@ -39,6 +40,7 @@ public struct LinkSummary: Equatable, Sendable {
         case registered
     }
 
+    /// Where it stands.
     public var state: State
     /// The name server that is used or tried.
     public var nameServer: Endpoint?

@@ -106,7 +106,7 @@ extension FileServerCore {
         }
     }
 
-    /// `OK size= ver=`
+    /// Writes `OK size= ver=`, for whatever changed a file as a whole.
     func stored(_ ticket: Ticket, _ facts: FileFacts) -> FileAction {
         .answer(
             ticket.id, items: nil,

@@ -7,14 +7,19 @@ import DFSProtocol
 public struct FileServerCore: Sendable {
     /// What does not change while the server runs.
     public struct Configuration: Sendable {
+        /// What STATUS and STAT call this server.
         public var id: ServerID
+        /// Rises at each start.
         public var epoch: Int64
+        /// Where the exports stand in the tree.
         public var mounts: [TreePath]
+        /// What requests and answers may hold.
         public var limits = Limits()
-        /// Jobs that wait or run; above it requests are told `busy`. Each may hold one payload.
+        /// Jobs that wait or run, each with one payload at most; above it requests are told `busy`.
         public var jobLimit = 1024
         /// How long an answer waits for the name server to know of the change.
         public var reportPatienceMilliseconds: Int64 = 1000
+        /// What `uptime=` counts from.
         public var startedAt: MonotonicTime
         /// The server's clock, for `mtime=now`.
         public var wallClock: @Sendable () -> WallTime

@@ -1,0 +1,183 @@
+import DFSProtocol
+import DFSTransport
+import FileService
+import NIOCore
+
+/// Serves clients: carries requests to the core and the core's actions to disk and sockets.
+///
+/// Lives on the server's one loop; nothing here blocks.
+final class FileDesk: RequestResponder {
+    /// A request that the core has not answered.
+    private struct Pending {
+        let exchange: Exchange
+        let payload: ByteBuffer?
+        /// What the latest job read for it.
+        var bytes = ByteBuffer()
+    }
+
+    let eventLoop: any EventLoop
+    let pool: StoragePool
+    let log: @Sendable (String) -> Void
+    private let identity: LineWriter
+    private var core: FileServerCore
+    private var pending: [RequestID: Pending] = [:]
+    private var wakeUp: Scheduled<Void>?
+    private var wakesAt: MonotonicTime?
+    private var whenIdle: EventLoopPromise<Void>?
+    /// The way to the name server; nil with `--standalone`.
+    var tether: LinkTether?
+
+    let role = Role.file
+
+    init(
+        _ configuration: FileServerCore.Configuration, pool: StoragePool, on loop: any EventLoop,
+        log: @escaping @Sendable (String) -> Void
+    ) {
+        eventLoop = loop
+        self.pool = pool
+        self.log = log
+        core = FileServerCore(configuration)
+        var line = LineWriter()
+        line.pair("id", configuration.id.bytes)
+        line.pair("epoch", configuration.epoch)
+        identity = line
+    }
+
+    func writeGreeting(into line: inout LineWriter) { line.append(raw: identity.bytes) }
+
+    /// Nothing here can be answered without the disk.
+    func answerInPlace(
+        _ parser: borrowing LineParser, _ line: Span<UInt8>, into reply: inout LineWriter
+    ) -> Bool { false }
+
+    func receive(_ request: Request, payload: ByteBuffer?, _ exchange: Exchange) {
+        pending[exchange.id] = Pending(exchange: exchange, payload: payload)
+        let connection = exchange.connection
+        let client =
+            connection.clientName.isEmpty
+            ? [UInt8]((connection.peer?.description ?? "unknown").utf8) : connection.clientName
+        perform(core.receive(request, from: Caller(id: exchange.id, client: client), at: .now))
+    }
+
+    /// A connection costs nothing here before its first request.
+    func connectionOpened(_ connection: ServerConnection) {}
+
+    func connectionClosed(_ connection: ServerConnection) {
+        // A job that runs still reads its payload by its own reference.
+        pending = pending.filter { $0.key.connection != connection.id }
+        perform(core.connectionClosed(connection.id))
+    }
+
+    func cancelled(_ exchange: Exchange) {
+        pending[exchange.id] = nil
+        perform(core.cancelled(exchange.id))
+    }
+
+    /// How busy the server is, for heartbeats.
+    var load: Int64 { core.load }
+
+    /// Tells the core what became of the link.
+    func linkChanged(_ summary: LinkSummary) { core.link = summary }
+
+    func acknowledged(_ generation: Int64) { perform(core.acknowledged(generation)) }
+
+    func linkLost() { perform(core.linkLost()) }
+
+    /// Completes once every job has ended and every answer is sent.
+    func idle() -> EventLoopFuture<Void> {
+        let promise = whenIdle ?? eventLoop.makePromise()
+        whenIdle = promise
+        settle()
+        return promise.futureResult
+    }
+
+    private func perform(_ actions: [FileAction]) {
+        for action in actions {
+            switch action {
+            case .run(let job): run(job)
+            case .answer(let id, let items, let final):
+                guard let waiting = pending.removeValue(forKey: id) else { continue }
+                hold(waiting.exchange.connection)
+                if let items { waiting.exchange.send(items) }
+                waiting.exchange.finish(final)
+            case .answerWithBytes(let id, let head):
+                guard let waiting = pending.removeValue(forKey: id) else { continue }
+                waiting.exchange.finish(head, payload: waiting.bytes)
+            case .refuse(let id, let error):
+                guard let waiting = pending.removeValue(forKey: id) else { continue }
+                hold(waiting.exchange.connection)
+                waiting.exchange.fail(error)
+            case .pull(let id, let target, let source): pull(id, target, source)
+            }
+        }
+        settle()
+    }
+
+    /// A connection that holds a session is not closed for saying nothing.
+    private func hold(_ connection: ServerConnection) {
+        connection.staysOpen = core.holdsSession(connection.id)
+    }
+
+    private func settle() {
+        if core.isIdle, let promise = whenIdle {
+            whenIdle = nil
+            promise.succeed()
+        }
+        guard core.deadline != wakesAt else { return }
+        wakeUp?.cancel()
+        wakesAt = core.deadline
+        guard let deadline = core.deadline else { return wakeUp = nil }
+        wakeUp = eventLoop.assumeIsolated().scheduleTask(deadline: NIODeadline(deadline)) {
+            self.wakesAt = nil
+            self.perform(self.core.timePassed(at: .now))
+        }
+    }
+
+    private func run(_ job: DiskJob) {
+        let payload = job.request.flatMap { pending[$0]?.payload }
+        pool.run(job, payload: payload, on: eventLoop).assumeIsolated().whenComplete { result in
+            switch result {
+            case .success(let completion):
+                if let id = job.request { self.pending[id]?.bytes = completion.bytes }
+                self.finished(job, completion.result, completion.generation)
+            case .failure:
+                self.finished(
+                    job, .failure(RequestError(.draining, "this server is stopping")), nil)
+            }
+        }
+    }
+
+    private func finished(
+        _ job: DiskJob, _ result: Result<DiskOutcome, RequestError>, _ generation: Int64?
+    ) {
+        if let generation { tether?.changed(generation) }
+        perform(core.finished(job.number, result, changed: generation, at: .now))
+    }
+
+    private func pull(_ id: RequestID, _ target: TreePath, _ source: TreePath) {
+        guard let tether else { return }
+        let copy = FileCopy(
+            source: source, target: target, nameServer: tether.connection, pool: pool,
+            eventLoop: eventLoop)
+        eventLoop.makeFutureWithTask { await copy.run() }.assumeIsolated().whenSuccess { outcome in
+            if let generation = outcome.generation { self.tether?.changed(generation) }
+            self.perform(
+                self.core.pulled(id, outcome.result, changed: outcome.generation, at: .now))
+        }
+    }
+}
+
+extension MonotonicTime {
+    /// The clock that leases and liveness are counted on; the event loop's own.
+    static var now: MonotonicTime {
+        MonotonicTime(
+            nanoseconds: Int64(truncatingIfNeeded: NIODeadline.now().uptimeNanoseconds))
+    }
+}
+
+extension NIODeadline {
+    /// The same point on the event loop's clock.
+    init(_ time: MonotonicTime) {
+        self = .uptimeNanoseconds(UInt64(clamping: time.nanoseconds))
+    }
+}

@@ -1,0 +1,133 @@
+import DFSProtocol
+import FileService
+
+/// A whole file server without sockets or threads: lines in, lines out, disk work when the test says so.
+struct Bench {
+    let store: MemoryStore
+    var core: FileServerCore
+    var now = MonotonicTime(nanoseconds: 0)
+    /// Jobs that the core started and the test has not run yet, in their order.
+    var jobs: [DiskJob] = []
+    /// What each request was told, in the order of the telling.
+    var replies: [(id: RequestID, text: String)] = []
+    var pulls: [(id: RequestID, target: TreePath, source: TreePath)] = []
+    /// Whether jobs run as soon as the core starts them.
+    var runsAtOnce = true
+    private var payloads: [RequestID: [UInt8]] = [:]
+    private var serial: UInt64 = 0
+
+    init(jobLimit: Int = 1024, limits: Limits = Limits()) {
+        store = MemoryStore()
+        var configuration = FileServerCore.Configuration(
+            id: .fs1, epoch: 4, mounts: [.root], startedAt: MonotonicTime(nanoseconds: 0),
+            wallClock: { WallTime(seconds: 5_000) })
+        configuration.jobLimit = jobLimit
+        configuration.limits = limits
+        core = FileServerCore(configuration)
+    }
+
+    /// Sends a line and runs everything; the whole answer without its last newline.
+    @discardableResult
+    mutating func ask(_ line: String, on connection: UInt64 = 1, literal: String? = nil) -> String {
+        let id = send(line, on: connection, literal: literal)
+        return reply(to: id) ?? "no answer"
+    }
+
+    /// Sends a line; the answer may come later.
+    @discardableResult
+    mutating func send(
+        _ line: String, on connection: UInt64 = 1, literal: String? = nil
+    ) -> RequestID {
+        serial += 1
+        let id = RequestID(connection: ConnectionID(number: connection), serial: serial)
+        payloads[id] = literal.map { [UInt8]($0.utf8) }
+        var parser = LineParser()
+        let bytes = [UInt8](line.utf8)
+        do throws(RequestError) {
+            try parser.parse(bytes.span)
+            let request = try Request(
+                parser, line: bytes.span, literal: literal?.utf8.count, role: .file)
+            let caller = Caller(id: id, client: [UInt8]("tester".utf8))
+            perform(core.receive(request, from: caller, at: now))
+        } catch {
+            perform([.refuse(id, error)])
+        }
+        return id
+    }
+
+    func reply(to id: RequestID) -> String? { replies.first { $0.id == id }?.text }
+
+    mutating func perform(_ actions: [FileAction]) {
+        for action in actions {
+            switch action {
+            case .run(let job): jobs.append(job)
+            case .answer(let id, let items, let final):
+                tell(id, (items?.bytes ?? []) + final.bytes)
+            case .answerWithBytes(let id, let head):
+                tell(id, head.bytes + (payloads[id] ?? []) + [0x0A])
+            case .refuse(let id, let error):
+                var line = LineWriter()
+                line.error(error, tag: nil)
+                tell(id, line.bytes)
+            case .pull(let id, let target, let source): pulls.append((id, target, source))
+            }
+        }
+        while runsAtOnce, !jobs.isEmpty { runNext() }
+    }
+
+    private mutating func tell(_ id: RequestID, _ bytes: [UInt8]) {
+        replies.append((id, String(decoding: bytes.dropLast(), as: UTF8.self)))
+    }
+
+    /// Runs the job that was started first, or the one at `index`.
+    mutating func runNext(_ index: Int = 0) {
+        let job = jobs.remove(at: index)
+        finish(job, perform(job))
+    }
+
+    /// Does the disk's part of a job and keeps its outcome from the core until `finish`.
+    mutating func perform(_ job: DiskJob) -> (Result<DiskOutcome, RequestError>, Int64?) {
+        let before = store.generation
+        var space = ArraySpace()
+        let payload = job.request.flatMap { payloads[$0] } ?? []
+        let result = payload.withUnsafeBytes { bytes in
+            Result { () throws(RequestError) in
+                try job.work.run(on: store, payload: bytes, space: &space)
+            }
+        }
+        if let id = job.request { payloads[id] = space.bytes }
+        let after = store.generation
+        return (result, after > before ? after : nil)
+    }
+
+    mutating func finish(_ job: DiskJob, _ outcome: (Result<DiskOutcome, RequestError>, Int64?)) {
+        perform(core.finished(job.number, outcome.0, changed: outcome.1, at: now))
+    }
+}
+
+/// Reads into an array.
+struct ArraySpace: ReadSpace {
+    var bytes: [UInt8] = []
+
+    mutating func fill(
+        _ count: Int, _ body: (UnsafeMutableRawBufferPointer) throws(RequestError) -> Int
+    ) throws(RequestError) -> Int {
+        var room = [UInt8](repeating: 0, count: count)
+        let result = room.withUnsafeMutableBytes { buffer in
+            Result { () throws(RequestError) in try body(buffer) }
+        }
+        let filled = try result.get()
+        bytes += room.prefix(filled)
+        return filled
+    }
+}
+
+extension ServerID {
+    static let fs1 = ServerID("fs1") ?? ServerID.unnamed
+    private static let unnamed: ServerID = {
+        preconditionFailure("fs1 is a valid id")
+    }()
+}
+
+/// A path that stands in a test's source.
+func path(_ text: String) throws -> TreePath { try TreePath(text) }

@@ -1,0 +1,156 @@
+import DFSProtocol
+import Testing
+
+@testable import FileService
+
+@Suite struct LaneTests {
+    /// A bench with one file open twice on connection 1 and jobs that run when told.
+    private func opened() -> Bench {
+        var bench = Bench()
+        bench.ask("STORE /f abcdef")
+        bench.ask("OPEN /f rw")
+        bench.ask("OPEN /f rw")
+        bench.runsAtOnce = false
+        return bench
+    }
+
+    @Test func `reads of one file run together`() {
+        var bench = opened()
+
+        bench.send("@1 READ h1 0 1")
+        bench.send("@2 READ h2 0 1")
+
+        #expect(bench.jobs.count == 2)
+    }
+
+    @Test func `a change waits for earlier reads and holds up later ones`() {
+        var bench = opened()
+        let before = bench.send("@1 READ h1 0 3")
+        let change = bench.send("@2 WRITE h1 0 XYZ")
+        let after = bench.send("@3 READ h2 0 3")
+        #expect(bench.jobs.count == 1)
+
+        bench.runNext()
+        #expect(bench.jobs.count == 1)
+        bench.runNext()
+        bench.runNext()
+
+        #expect(bench.replies.suffix(3).map(\.id) == [before, change, after])
+        #expect(bench.reply(to: before)?.hasSuffix("abc") == true)
+        #expect(bench.reply(to: after)?.hasSuffix("XYZ") == true)
+    }
+
+    @Test func `changes of one file run alone in the order of arrival`() {
+        var bench = opened()
+        for (tag, text) in ["a", "b", "c"].enumerated() { bench.send("@\(tag) APPEND h1 \(text)") }
+
+        for _ in 0..<3 {
+            #expect(bench.jobs.count == 1)
+            bench.runNext()
+        }
+
+        bench.runsAtOnce = true
+        #expect(bench.ask("FETCH /f").hasSuffix("abcdefabc"))
+    }
+
+    @Test func `a change of one file does not hold up another`() {
+        var bench = opened()
+        bench.runsAtOnce = true
+        bench.ask("OPEN /g create")
+        bench.runsAtOnce = false
+
+        bench.send("@1 WRITE h1 0 x")
+        bench.send("@2 WRITE h3 0 x")
+
+        #expect(bench.jobs.count == 2)
+    }
+
+    @Test func `reads from one cursor keep their order, those of another session do not wait`() {
+        var bench = opened()
+        let first = bench.send("@1 READ h1 2")
+        let second = bench.send("@2 READ h1 2")
+        #expect(bench.jobs.count == 1)
+
+        bench.runNext()
+        bench.runNext()
+
+        #expect(bench.reply(to: first)?.hasSuffix("\nab") == true)
+        #expect(bench.reply(to: second)?.hasSuffix("\ncd") == true)
+        bench.send("@3 READ h1 1")
+        bench.send("@4 READ h2 1")
+        #expect(bench.jobs.count == 2)
+    }
+
+    @Test func `a close waits for what was asked before and ends the handle at once`() {
+        var bench = opened()
+        let read = bench.send("@1 READ h1 0 3")
+        let close = bench.send("@2 CLOSE h1")
+        let late = bench.send("@3 READ h1 0 3")
+
+        bench.runNext()
+        bench.runNext()
+
+        #expect(bench.reply(to: read)?.hasPrefix("@1 OK bytes=3 ") == true)
+        #expect(bench.reply(to: close) == "@2 OK size=6 ver=0")
+        #expect(bench.reply(to: late)?.hasPrefix("ERR stale-handle") == true)
+    }
+
+    @Test func `a request that is cancelled in its lane never runs`() {
+        var bench = opened()
+        bench.send("@1 READ h1 0 3")
+        let write = bench.send("@2 WRITE h1 0 XYZ")
+        let last = bench.send("@3 READ h2 0 3")
+
+        bench.perform(bench.core.cancelled(write))
+        #expect(bench.jobs.count == 2)
+        bench.runNext()
+        bench.runNext()
+
+        #expect(bench.reply(to: write) == nil)
+        #expect(bench.reply(to: last)?.hasSuffix("abc") == true)
+        #expect(bench.core.isIdle)
+    }
+
+    @Test func `a fetch that met a change is repeated after it`() {
+        var bench = opened()
+        let fetch = bench.send("@1 FETCH /f")
+        bench.send("@2 WRITE h1 0 XYZ")
+        let job = bench.jobs.removeFirst()
+        let torn = bench.perform(job)
+        bench.finish(job, torn)
+        #expect(bench.reply(to: fetch) == nil)
+
+        bench.runNext()
+        bench.runNext()
+
+        #expect(bench.reply(to: fetch)?.hasSuffix("XYZdef") == true)
+    }
+
+    @Test func `a fetch beside a change that has ended is repeated too`() {
+        var bench = opened()
+        let fetch = bench.send("@1 FETCH /f")
+        let job = bench.jobs.removeFirst()
+        let torn = bench.perform(job)
+        bench.send("@2 WRITE h1 0 XYZ")
+        bench.runNext()
+
+        bench.finish(job, torn)
+        #expect(bench.reply(to: fetch) == nil)
+        bench.runNext()
+
+        #expect(bench.reply(to: fetch)?.hasSuffix("XYZdef") == true)
+        #expect(bench.core.isIdle)
+    }
+
+    @Test func `a fetch that met no change needs one job`() {
+        var bench = opened()
+        bench.runsAtOnce = true
+        bench.ask("WRITE h1 0 XYZ")
+        bench.runsAtOnce = false
+
+        let fetch = bench.send("FETCH /f")
+        bench.runNext()
+
+        #expect(bench.reply(to: fetch)?.hasSuffix("XYZdef") == true)
+    }
+}

@@ -1,0 +1,87 @@
+import DFSProtocol
+import Testing
+
+@testable import FileService
+
+@Suite struct ReportWaitTests {
+    private func registered() -> Bench {
+        var bench = Bench()
+        bench.core.link = LinkSummary(state: .registered)
+        return bench
+    }
+
+    private static let changing = [
+        "OPEN /new create", "STORE /g x", "SETATTR /f mode=0600", "TRUNCATE h1 1", "SYNC h1",
+        "CLOSE h1",
+    ]
+
+    /// A bench whose session has written, with everything acknowledged so far.
+    private func written() -> Bench {
+        var bench = Bench()
+        bench.ask("STORE /f abc")
+        bench.ask("OPEN /f rw")
+        bench.ask("WRITE h1 0 x")
+        bench.core.link = LinkSummary(state: .registered)
+        bench.perform(bench.core.acknowledged(bench.store.generation))
+        return bench
+    }
+
+    @Test(arguments: changing)
+    func `a change is answered when the name server knows it`(line: String) {
+        var bench = written()
+
+        let id = bench.send(line)
+        #expect(bench.reply(to: id) == nil)
+        bench.perform(bench.core.acknowledged(bench.store.generation - 1))
+        #expect(bench.reply(to: id) == nil)
+        bench.perform(bench.core.acknowledged(bench.store.generation))
+
+        #expect(bench.reply(to: id)?.hasPrefix("OK") == true)
+        #expect(bench.core.deadline == nil)
+    }
+
+    @Test(arguments: changing)
+    func `patience ends after one second`(line: String) {
+        var bench = written()
+        let id = bench.send(line)
+        #expect(bench.core.deadline == bench.now.advanced(milliseconds: 1_000))
+
+        bench.perform(bench.core.timePassed(at: bench.now.advanced(milliseconds: 999)))
+        #expect(bench.reply(to: id) == nil)
+        bench.perform(bench.core.timePassed(at: bench.now.advanced(milliseconds: 1_000)))
+
+        #expect(bench.reply(to: id)?.hasPrefix("OK") == true)
+    }
+
+    @Test(arguments: changing)
+    func `nothing waits for a name server that is not there`(line: String) {
+        var bench = written()
+        bench.core.link = LinkSummary(state: .connecting)
+
+        #expect(bench.ask(line).hasPrefix("OK"))
+    }
+
+    @Test func `a link that breaks lets all answers go`() {
+        var bench = registered()
+        let ids = [bench.send("STORE /a 1"), bench.send("STORE /b 2")]
+        #expect(ids.allSatisfy { bench.reply(to: $0) == nil })
+
+        bench.perform(bench.core.linkLost())
+
+        #expect(ids.allSatisfy { bench.reply(to: $0)?.hasPrefix("OK") == true })
+    }
+
+    @Test(arguments: ["OPEN /f rw", "OPEN /f create", "WRITE h1 1 y", "APPEND h1 z", "FETCH /f"])
+    func `what is no change for the name server never waits`(line: String) {
+        var bench = written()
+
+        #expect(bench.ask(line).hasPrefix("OK"))
+    }
+
+    @Test func `errors never wait`() {
+        var bench = registered()
+
+        #expect(bench.ask("OPEN /none rw").hasPrefix("ERR not-found"))
+        #expect(bench.core.isIdle)
+    }
+}
