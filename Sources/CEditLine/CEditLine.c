@@ -203,6 +203,8 @@ dfs_read_result dfs_editor_read(dfs_editor *editor, const uint8_t **line, size_t
     int count = 0;
     fflush(stdout);
     dfs_signals_catch_stop(&stop_before);
+    /* libedit would draw the prompt first, and the terminal echo what is typed until then. */
+    el_wset(editor->line, EL_PREP_TERM, 1);
     const wchar_t *text = el_wgets(editor->line, &count);
     sigaction(SIGTSTP, &stop_before, NULL);
     *line = NULL;

@@ -4,9 +4,6 @@
 
 #include <signal.h>
 
-/* Whether SIGINT came and nobody has taken it yet. */
-int dfs_signals_has_interrupt(void);
-
 /* Whether the terminal changed its size since the last call. */
 int dfs_signals_take_resize(void);
 

@@ -24,6 +24,9 @@ void dfs_signals_restore(void);
 /* How many SIGINT came since the last call. */
 int dfs_signals_take_interrupts(void);
 
+/* Whether SIGINT came and nobody has taken it yet. */
+int dfs_signals_has_interrupt(void);
+
 /* SIGTERM, SIGHUP or SIGQUIT once it came, else 0. */
 int dfs_signals_termination(void);
 
