@@ -1,0 +1,173 @@
+import DFSProtocol
+import DFSTransport
+import NIOCore
+import NameService
+
+/// Joins the core to its connections, its store and its timers; lives on one event loop.
+final class NameResponder: RequestResponder {
+    private var core: NameAuthority
+    private let store: StoreThread
+    private let loop: any EventLoop
+    private let log: NameServer.Log
+    private var exchanges: [RequestID: Exchange] = [:]
+    private var connections: [ConnectionID: ServerConnection] = [:]
+    private var timer: (scheduled: Scheduled<Void>, deadline: MonotonicTime)?
+    private var isWorkScheduled = false
+    private var waiting: [NameAction] = []
+    private var isPerforming = false
+    /// Fulfilled when the last batch is durable; set when the server stops.
+    private var finished: EventLoopPromise<Void>?
+
+    init(
+        core: NameAuthority, store: StoreThread, loop: any EventLoop, log: @escaping NameServer.Log
+    ) {
+        self.core = core
+        self.store = store
+        self.loop = loop
+        self.log = log
+        settle(at: Clock.now())
+    }
+
+    var role: Role { .name }
+
+    func writeGreeting(into line: inout LineWriter) { core.writeGreeting(into: &line) }
+
+    func answerInPlace(
+        _ parser: borrowing LineParser, _ line: Span<UInt8>, into reply: inout LineWriter
+    ) -> Bool {
+        core.answerLocate(parser, line, at: Clock.monotonic(), into: &reply)
+    }
+
+    func receive(_ request: Request, payload: ByteBuffer?, _ exchange: Exchange) {
+        let data: [UInt8]
+        switch request.content {
+        case .none: data = []
+        case .inline(let bytes): data = bytes
+        case .literal: data = payload.map { Array($0.readableBytesView) } ?? []
+        }
+        exchanges[exchange.id] = exchange
+        let asker = Asker(
+            id: exchange.id, tag: exchange.tag, peer: exchange.connection.peer,
+            takesNotices: exchange.connection.takesNotices)
+        let now = Clock.now()
+        core.receive(request, data: data, asker, at: now)
+        settle(at: now)
+    }
+
+    func connectionOpened(_ connection: ServerConnection) {
+        connections[connection.id] = connection
+    }
+
+    func connectionClosed(_ connection: ServerConnection) {
+        connections[connection.id] = nil
+        let now = Clock.now()
+        core.connectionClosed(connection.id, at: now)
+        // What the core still answers to this connection is dropped with its exchanges.
+        exchanges = exchanges.filter { $0.key.connection != connection.id }
+        settle(at: now)
+    }
+
+    func cancelled(_ exchange: Exchange) {
+        exchanges[exchange.id] = nil
+        core.cancelled(exchange.id)
+        settle(at: Clock.now())
+    }
+
+    /// Commits what is left; nothing is received any more.
+    func finish() -> EventLoopFuture<Void> {
+        let promise = loop.makePromise(of: Void.self)
+        finished = promise
+        timer?.scheduled.cancel()
+        timer = nil
+        settle(at: Clock.now())
+        return promise.futureResult
+    }
+
+    /// Does what the core wants done and arranges for what comes next.
+    private func settle(at now: Moment) {
+        perform()
+        send(at: now)
+        scheduleWork()
+        scheduleTimer()
+    }
+
+    /// Performs the core's actions in their order, also where one of them brings forth others.
+    ///
+    /// Finishing an exchange may start the connection's next request, which comes back in here.
+    private func perform() {
+        waiting.append(contentsOf: core.takeActions())
+        if isPerforming { return }
+        isPerforming = true
+        var next = 0
+        while next < waiting.count {
+            perform(waiting[next])
+            next += 1
+        }
+        waiting.removeAll(keepingCapacity: true)
+        isPerforming = false
+    }
+
+    private func perform(_ action: NameAction) {
+        switch action {
+        case .reply(let id, let lines): exchanges.removeValue(forKey: id)?.finish(lines)
+        case .notify(let id, let lines): connections[id]?.notify(lines)
+        case .keepOpen(let id): connections[id]?.staysOpen = true
+        case .log(let level, let sentence): log(level, sentence)
+        }
+    }
+
+    /// Hands the next batch to the store, if there is one and no other is on its way.
+    private func send(at now: Moment) {
+        guard let batch = core.takeBatch(at: now) else {
+            if let finished, !core.isCommitting {
+                self.finished = nil
+                finished.succeed(())
+            }
+            return
+        }
+        store.commit(batch, on: loop).assumeIsolated().whenComplete { result in
+            self.arrived(result)
+        }
+    }
+
+    private func arrived(_ result: Result<Void, any Error>) {
+        let now = Clock.now()
+        switch result {
+        case .success: core.committed(at: now)
+        case .failure(let error):
+            let failure =
+                error as? CatalogueStoreError ?? CatalogueStoreError(String(describing: error))
+            core.commitFailed(failure, at: now)
+        }
+        settle(at: now)
+    }
+
+    /// Goes on with long work in the next turn of the loop, so that other requests come in between.
+    private func scheduleWork() {
+        guard core.hasWork, !isWorkScheduled else { return }
+        isWorkScheduled = true
+        loop.assumeIsolated().execute {
+            self.isWorkScheduled = false
+            let now = Clock.now()
+            self.core.work(at: now)
+            self.settle(at: now)
+        }
+    }
+
+    private func scheduleTimer() {
+        guard finished == nil, let deadline = core.nextDeadline else { return }
+        if let timer, timer.deadline <= deadline { return }
+        timer?.scheduled.cancel()
+        let delay = max(0, deadline.nanoseconds - Clock.monotonic().nanoseconds)
+        // A millisecond on top: a timer that fires a moment early would be set again for nothing.
+        let scheduled = loop.assumeIsolated().scheduleTask(
+            in: .nanoseconds(delay + 1_000_000)
+        ) {
+            self.timer = nil
+            let now = Clock.now()
+            self.core.expire(at: now)
+            self.settle(at: now)
+        }
+        timer = (scheduled, deadline)
+    }
+}

@@ -1,0 +1,200 @@
+import DFSProtocol
+
+/// One REPORT on its way into the tree: read in pieces, checked whole, then applied in slices.
+struct ReportJob {
+    /// Whether a REPORT stands alone or is part of an inventory.
+    enum Inventory: Equatable {
+        case none
+        case more
+        case end
+    }
+
+    /// Bytes of data that one slice reads.
+    static let pieceBytes = 65_536
+
+    let asker: Asker
+    let server: UInt16
+    let inventory: Inventory
+    let generation: Int64?
+    /// The data, of which `position` bytes with `lines` lines have been read.
+    var data: [UInt8]
+    var position = 0
+    var lines = 0
+    var entries: [FileReport] = []
+    var next = 0
+    /// Where the removal of a whole directory stands.
+    var cursor: [UInt8] = []
+    /// Where the search for paths that were not mentioned stands.
+    var sweep = 0
+
+    init(
+        asker: Asker, server: UInt16, inventory: Inventory, generation: Int64?, data: [UInt8]
+    ) {
+        self.asker = asker
+        self.server = server
+        self.inventory = inventory
+        self.generation = generation
+        self.data = data
+    }
+
+    /// Reads one more piece of whole lines.
+    ///
+    /// - Throws: `bad-argument line=`, the number counted over all of the data.
+    mutating func readPiece(for server: FileServer) throws(RequestError) {
+        var end = min(data.count, position + ReportJob.pieceBytes)
+        while end < data.count, data[end - 1] != UInt8(ascii: "\n") { end += 1 }
+        let piece = Array(data[position..<end])
+        let first = lines
+        do throws(RequestError) {
+            for entry in try FileReport.parse(piece) {
+                try check(entry, server)
+                entries.append(entry)
+            }
+        } catch {
+            throw shifted(error, by: first)
+        }
+        lines += piece.count { $0 == UInt8(ascii: "\n") }
+        position = end
+    }
+
+    private func check(_ entry: FileReport, _ server: FileServer) throws(RequestError) {
+        guard let mount = server.mount(over: entry.path) else {
+            throw RequestError(
+                .badArgument, path: entry.path, "\(server.id) has no mount over this path")
+        }
+        if case .file(let path, _) = entry, path == mount {
+            throw RequestError(.badArgument, path: path, "a mount point is a directory")
+        }
+    }
+
+    /// Counts a line's number from the start of the data and not of a piece.
+    private func shifted(_ error: RequestError, by lines: Int) -> RequestError {
+        guard lines > 0, let text = error.field("line"), let line = Number.parse(text.span) else {
+            return error
+        }
+        let number = line + Int64(lines)
+        return RequestError(
+            error.code, "line \(number) of the data: see HELP REPORT and Protocol.md",
+            fields: [.init("line", number: number)])
+    }
+}
+
+extension NameAuthority {
+    /// Does a slice of a report; true when it is over.
+    mutating func report(_ job: inout ReportJob, at now: Moment) -> Bool {
+        guard membership.server(on: job.asker.connection) == job.server else {
+            fail(job.asker, isElsewhere(membership[job.server]))
+            return true
+        }
+        do throws(RequestError) {
+            if job.position < job.data.count {
+                try job.readPiece(for: membership[job.server])
+                if job.position < job.data.count { return false }
+                job.data = []
+                job.position = 0
+                if job.inventory != .none, catalogue.mentions[job.server] == nil {
+                    catalogue.mentions[job.server] = InventoryMentions()
+                }
+            }
+            if try !apply(&job, at: now) { return false }
+        } catch {
+            fail(job.asker, error)
+            return finishReport(of: job.server, at: now)
+        }
+        if job.inventory == .end, !sweep(&job, at: now) { return false }
+        acknowledge(job)
+        return finishReport(of: job.server, at: now)
+    }
+
+    private mutating func finishReport(of server: UInt16, at now: Moment) -> Bool {
+        guard var queue = reports[server], !queue.isEmpty else {
+            reports[server] = nil
+            return true
+        }
+        jobs.append(.report(queue.removeFirst()))
+        reports[server] = queue
+        return true
+    }
+
+    private mutating func acknowledge(_ job: ReportJob) {
+        if job.inventory == .end {
+            catalogue.mentions[job.server] = nil
+            if membership[job.server].generation != job.generation {
+                membership[job.server].generation = job.generation
+                membership.touch(job.server)
+            }
+            act(.log(.info, "the inventory of \(membership[job.server].id) is complete"))
+        } else if job.inventory == .none, let generation = job.generation,
+            membership[job.server].generation != nil
+        {
+            membership[job.server].generation = generation
+            membership.touch(job.server)
+        }
+        var line = LineWriter()
+        line.begin(tag: job.asker.tag)
+        line.append("OK")
+        line.pair("files", catalogue.holdingsOfServers[job.server]?.files ?? 0)
+        line.end()
+        answerAfterCommit(job.asker, line)
+    }
+
+    private mutating func apply(_ job: inout ReportJob, at now: Moment) throws(RequestError) -> Bool
+    {
+        var left = Job.steps
+        while job.next < job.entries.count {
+            if left == 0 { return false }
+            left -= 1
+            let entry = job.entries[job.next]
+            if replacesDirectory(entry, job.server) {
+                if !depart(entry.path, job.server, &job.cursor, at: now) { return false }
+                left = max(0, left - Job.steps / 4)
+            }
+            try apply(entry, of: job.server, at: now)
+            job.next += 1
+        }
+        return true
+    }
+
+    /// Whether what the server had below the path has to go first, which may take slices.
+    private func replacesDirectory(_ entry: FileReport, _ server: UInt16) -> Bool {
+        switch entry {
+        case .gone: return true
+        case .directory: return false
+        case .file(let path, _):
+            guard let node = catalogue.find(path) else { return false }
+            return catalogue.records[Int(node)].isDirectory && catalogue.isHeld(node, by: server)
+        }
+    }
+
+    /// Removes what a complete inventory did not mention; true when all nodes have been looked at.
+    private mutating func sweep(_ job: inout ReportJob, at now: Moment) -> Bool {
+        guard let mentions = catalogue.mentions[job.server] else { return true }
+        let end = min(catalogue.records.count, job.sweep + Job.steps * 4)
+        for number in job.sweep..<end {
+            let record = catalogue.records[number]
+            guard number > 0, record.server == job.server || record.flags.contains(.shared),
+                !record.isFree, !record.isClaim, !mentions.contains(UInt32(number)),
+                !isSpared(UInt32(number), mentions)
+            else { continue }
+            let path = catalogue.path(of: UInt32(number))
+            switch catalogue.depart(UInt32(number), job.server) {
+            // The index holds checked names only, so a path of it is one.
+            case .gone: if let path = try? TreePath(path) { tell(.remove, path) }
+            case .promoted: if let path = try? TreePath(path) { tell(.write, path) }
+            case .nothing, .hidden: continue
+            }
+        }
+        job.sweep = end
+        return end == catalogue.records.count
+    }
+
+    private func isSpared(_ node: UInt32, _ mentions: InventoryMentions) -> Bool {
+        guard !mentions.moved.isEmpty else { return false }
+        var current = node
+        while current != Catalogue.root {
+            if mentions.moved.contains(current) { return true }
+            current = catalogue.records[Int(current)].parent
+        }
+        return false
+    }
+}

@@ -1,0 +1,98 @@
+import DFSProtocol
+
+/// What is believed of a file server.
+public enum ServerState: String, Sendable {
+    /// Registered, and heard of lately.
+    case up
+    /// Silent for a while, or its connection is gone; its files are still told as they were.
+    case suspect
+    /// Silent for so long that its files are `server-down`.
+    case down
+    /// Stopped on purpose; its files are `server-down` at once.
+    case goodbye
+}
+
+/// One file server that was ever registered.
+struct FileServer {
+    /// 1 and up; what the catalogue keeps in place of the id.
+    let number: UInt16
+    let id: ServerID
+    var address: Endpoint { didSet { writeSuffix() } }
+    /// The highest epoch that was accepted.
+    var epoch: Int64
+    /// Up to which generation its reports are in the catalogue; nil until an inventory ended.
+    var generation: Int64?
+    var mounts: [TreePath]
+    var state: ServerState { didSet { writeSuffix() } }
+    /// The last sign of life, for `seen=`; before this process started where it comes from the store.
+    var lastSeen: MonotonicTime
+    /// From when on silence counts; after a restart that is the start.
+    var silentSince: MonotonicTime
+    /// The last sign of life that is kept, in seconds since 1970.
+    var keptLastSeen: Int64
+    /// The connection that is this server's own.
+    var connection: ConnectionID?
+    /// Bytes that can still be stored; nil where it was not told.
+    var free: Int64?
+    /// What the server calls its load; less is better.
+    var load: Int64?
+    /// ` server= addr= state= size=` as LOCATE writes it, made anew only when it changes.
+    private(set) var suffix: [UInt8] = []
+
+    init(row: CatalogueServer, number: UInt16, at now: Moment) {
+        self.number = number
+        id = row.id
+        address = row.address
+        epoch = row.epoch
+        generation = row.generation
+        mounts = row.mounts
+        state = row.saidGoodbye ? .goodbye : .suspect
+        let (away, overflow) = now.wall.seconds.subtractingReportingOverflow(row.lastSeen)
+        let seconds = overflow ? 0 : min(max(0, away), 1_000_000_000)
+        lastSeen = now.monotonic.advanced(milliseconds: -seconds * 1000)
+        silentSince = now.monotonic
+        keptLastSeen = row.lastSeen
+        writeSuffix()
+    }
+
+    private mutating func writeSuffix() {
+        var writer = LineWriter()
+        writer.pair("server", id.bytes)
+        writer.pair("addr", address.description)
+        writer.pair("state", state.rawValue)
+        writer.append(" size=")
+        suffix = writer.bytes
+    }
+
+    /// Whether files are told as reachable.
+    var isReachable: Bool { state == .up || state == .suspect }
+
+    /// The longest of its mounts at or above a path; nil where none is.
+    func mount(over path: TreePath) -> TreePath? {
+        mounts.filter { path.isWithin($0) }.max { $0.bytes.count < $1.bytes.count }
+    }
+
+    /// The row that is kept.
+    var row: CatalogueServer {
+        CatalogueServer(
+            number: UInt32(number), id: id, address: address, epoch: epoch, generation: generation,
+            mounts: mounts, saidGoodbye: state == .goodbye, lastSeen: keptLastSeen)
+    }
+
+    /// The refusal that a client gets for a file of this server while it is not reachable.
+    func isDown(_ path: TreePath, at now: Moment, pace: Pace) -> RequestError {
+        let why =
+            state == .goodbye
+            ? "\(id) was stopped on purpose; its files come back when it is started again"
+            : state == .down
+                ? "\(id) is silent; it is asked for again when it registers"
+                : "\(id) is not certain to be there; try again soon"
+        return RequestError(
+            .serverDown, path: path, why,
+            fields: [
+                .init("server", id.bytes),
+                .init("seen", number: now.monotonic.milliseconds(since: lastSeen)),
+                .init("retry", number: pace.beat),
+            ])
+    }
+}

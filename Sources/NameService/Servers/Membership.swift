@@ -1,0 +1,129 @@
+import DFSProtocol
+
+/// Knows every file server and decides which are alive. Time enters as an argument.
+struct Membership {
+    let pace: Pace
+    /// By number less one.
+    private(set) var servers: [FileServer] = []
+    private var numbers: [ServerID: UInt16] = [:]
+    /// Which server a connection is registered as.
+    private var byConnection: [ConnectionID: UInt16] = [:]
+    /// Servers whose rows wait for the next commit.
+    private(set) var dirty: Set<UInt16> = []
+
+    /// No silence becomes too long before this; a sign of life only makes it later than needed.
+    private(set) var nextDeadline: MonotonicTime?
+
+    /// How often the last sign of life is kept, in seconds.
+    static let keptEverySeconds: Int64 = 60
+    /// Most servers of one name server; numbers are never given again.
+    static let most = 10_000
+
+    /// A server whose state is not what it was.
+    struct Change: Equatable {
+        var server: UInt16
+        var state: ServerState
+    }
+
+    init(pace: Pace) { self.pace = pace }
+
+    subscript(number: UInt16) -> FileServer {
+        get { servers[Int(number) - 1] }
+        set { servers[Int(number) - 1] = newValue }
+    }
+
+    /// Whether a server of that number is known.
+    func knows(_ number: UInt16) -> Bool { number > 0 && Int(number) <= servers.count }
+
+    /// A server by its id; nil where it was never registered.
+    func server(_ id: ServerID) -> FileServer? { numbers[id].map { self[$0] } }
+
+    /// The server that a connection is registered as.
+    func server(on connection: ConnectionID) -> UInt16? { byConnection[connection] }
+
+    /// All servers, ordered by id.
+    var ordered: [FileServer] { servers.sorted { $0.id < $1.id } }
+
+    /// Adds a server that was kept or has just registered for the first time.
+    mutating func add(_ row: CatalogueServer, at now: Moment) throws {
+        guard Int(row.number) == servers.count + 1, let number = UInt16(exactly: row.number),
+            numbers[row.id] == nil
+        else {
+            throw CatalogueStoreError("the catalogue is damaged: server \(row.number) is not one")
+        }
+        numbers[row.id] = number
+        servers.append(FileServer(row: row, number: number, at: now))
+        expect(servers[servers.count - 1])
+    }
+
+    private mutating func expect(_ server: FileServer) {
+        guard server.isReachable else { return }
+        let deadline = server.silentSince.advanced(
+            milliseconds: server.state == .up ? pace.suspect : pace.down)
+        nextDeadline = nextDeadline.map { min($0, deadline) } ?? deadline
+    }
+
+    mutating func touch(_ number: UInt16) { dirty.insert(number) }
+
+    /// The rows that changed since the last call.
+    mutating func takeChanges() -> [CatalogueChange] {
+        let changes = dirty.sorted().map { CatalogueChange.putServer(self[$0].row) }
+        dirty.removeAll()
+        return changes
+    }
+
+    /// Gives a server a connection; the one that it had before is no longer its own.
+    mutating func attach(_ number: UInt16, to connection: ConnectionID, at now: Moment) {
+        if let old = self[number].connection { byConnection[old] = nil }
+        self[number].connection = connection
+        byConnection[connection] = number
+        touch(number)
+        _ = seen(number, at: now, kept: true)
+    }
+
+    /// Takes a server's connection away.
+    mutating func detach(_ number: UInt16) {
+        if let connection = self[number].connection { byConnection[connection] = nil }
+        self[number].connection = nil
+    }
+
+    /// Notes a sign of life.
+    mutating func seen(_ number: UInt16, at now: Moment, kept: Bool = false) -> Change? {
+        let index = Int(number) - 1
+        servers[index].lastSeen = now.monotonic
+        servers[index].silentSince = now.monotonic
+        if kept || now.wall.seconds >= servers[index].keptLastSeen + Membership.keptEverySeconds {
+            servers[index].keptLastSeen = now.wall.seconds
+            touch(number)
+        }
+        return set(number, .up)
+    }
+
+    /// Changes what is believed of a server.
+    mutating func set(_ number: UInt16, _ state: ServerState) -> Change? {
+        let index = Int(number) - 1
+        if servers[index].state == state { return nil }
+        servers[index].state = state
+        if state == .goodbye || state == .up { touch(number) }
+        expect(servers[index])
+        return Change(server: number, state: state)
+    }
+
+    /// Marks every server that has been silent for too long.
+    ///
+    /// - Returns: The servers that changed, ordered by id so that a simulation replays identically.
+    mutating func expire(at now: MonotonicTime) -> [Change] {
+        var changes: [Change] = []
+        for server in ordered where server.isReachable {
+            let silence = now.milliseconds(since: server.silentSince)
+            if silence >= pace.down {
+                if let change = set(server.number, .down) { changes.append(change) }
+            } else if silence >= pace.suspect, server.state == .up {
+                if let change = set(server.number, .suspect) { changes.append(change) }
+            }
+        }
+        nextDeadline = nil
+        for server in servers { expect(server) }
+        return changes
+    }
+}

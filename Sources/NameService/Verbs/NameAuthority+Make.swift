@@ -1,0 +1,108 @@
+import DFSProtocol
+
+/// CREATE, MKDIR and SETATTR: new names, and what is known of directories.
+extension NameAuthority {
+    /// The directory in which a new name is made.
+    ///
+    /// - Throws: `exists` where the name is there or claimed, `not-found` or `not-dir` for the parent.
+    private func parentOfNew(_ path: TreePath) throws(RequestError) -> UInt32 {
+        if catalogue.find(path) != nil {
+            throw RequestError(
+                .exists, path: path, "the name is there, or claimed by another client")
+        }
+        return try directory(at: path.parent ?? .root)
+    }
+
+    mutating func create(_ request: Request, _ asker: Asker, at now: Moment) throws(RequestError) {
+        let path = try request.path()
+        let wanted = try request.server(in: membership)
+        if mustWait(request, asker, for: [path]) { return }
+        let parent = try parentOfNew(path)
+        guard claims.count < Claims.most else {
+            throw RequestError(
+                .busy, "too many names are claimed; their files come, or they end within a minute",
+                fields: [.init("retry", number: pace.beat)])
+        }
+        let choice = try place(path, wanted, at: now)
+        let server = membership[choice.server]
+        let node = try catalogue.insert(Array(path.name).span, in: parent, kind: .claim)
+        catalogue.records[Int(node)].server = server.number
+        let deadline = now.wall.seconds &+ Claims.seconds
+        catalogue.claimDeadlines[node] = deadline
+        claims.add(
+            .init(
+                node: node, deadline: deadline,
+                end: now.monotonic.advanced(milliseconds: Claims.seconds * 1000)))
+        var reply = LineWriter()
+        reply.begin(tag: asker.tag)
+        reply.append("OK")
+        reply.pair("path", path.bytes)
+        reply.pair("server", server.id.bytes)
+        reply.pair("addr", server.address.description)
+        reply.pair("why", choice.why)
+        reply.end()
+        answerAfterCommit(asker, reply)
+    }
+
+    private func place(
+        _ path: TreePath, _ wanted: FileServer?, at now: Moment
+    ) throws(RequestError) -> Placement.Choice {
+        let owners = Placement.owners(of: path, membership.servers)
+        if let wanted {
+            guard owners.contains(where: { $0.id == wanted.id }) else {
+                throw RequestError(
+                    .noReplica, path: path, "new names here belong to another server's mount",
+                    fields: [.init("server", wanted.id.bytes)])
+            }
+            guard wanted.state == .up else { throw wanted.isDown(path, at: now, pace: pace) }
+            return .init(server: wanted.number, why: "asked for by the client")
+        }
+        guard let latest = owners.max(by: { $0.lastSeen < $1.lastSeen }) else {
+            throw RequestError(.noReplica, path: path, "no server has a mount over this path")
+        }
+        guard let choice = Placement.choose(owners) else {
+            throw latest.isDown(path, at: now, pace: pace)
+        }
+        return choice
+    }
+
+    mutating func makeDirectory(
+        _ request: Request, _ asker: Asker, at now: Moment
+    ) throws(RequestError) {
+        let path = try request.path()
+        let mode = try request.mode() ?? FileMode(bits: 0o755)
+        if mustWait(request, asker, for: [path]) { return }
+        let parent = try parentOfNew(path)
+        let node = try catalogue.insert(Array(path.name).span, in: parent, kind: .directory)
+        catalogue.records[Int(node)].flags.insert(.explicit)
+        catalogue.setFacts(FileFacts(size: 0, mtime: now.wall, mode: mode, ver: 0), of: node)
+        touchParent(of: path, at: now)
+        tell(.create, path)
+        answerAfterCommit(asker, accepted(asker))
+    }
+
+    mutating func setAttributes(
+        _ request: Request, _ asker: Asker, at now: Moment
+    ) throws(RequestError) {
+        let path = try request.path()
+        let mode = try request.mode()
+        var time: WallTime?
+        if let text = request.option("mtime") {
+            time = text.elementsEqual("now".utf8) ? now.wall : try WallTime(text: text)
+        }
+        guard mode != nil || time != nil else {
+            throw RequestError(.badArgument, "SETATTR needs mode= or mtime=")
+        }
+        if mustWait(request, asker, for: [path]) { return }
+        let node = try directory(at: path)
+        guard !path.isRoot else {
+            throw RequestError(.unsupported, path: path, "the top of the tree has no attributes")
+        }
+        var facts = catalogue.facts(of: node)
+        facts.mode = mode ?? facts.mode
+        facts.mtime = time ?? facts.mtime
+        catalogue.setFacts(facts, of: node)
+        tell(.write, path)
+        answerAfterCommit(asker, accepted(asker))
+    }
+}
