@@ -6,6 +6,7 @@ extension ShellFailure {
     public init(_ error: any Error) {
         switch error {
         case let error as ShellFailure: self = error
+        case let error as LocalFailure: self = error.told
         case let error as DFSError:
             self.init(ExitCode(error.category), ErrorSentence.text(error))
         case let error as RequestError:

@@ -21,6 +21,7 @@ public final class ShellSession: Sendable {
         var sessionsOpened = 0
         var wantsToQuit = false
         var history: @Sendable () -> [[UInt8]] = { [] }
+        var confirmation: (@Sendable (String) -> Bool)?
     }
 
     /// Asks the servers.
@@ -30,6 +31,7 @@ public final class ShellSession: Sendable {
     /// Whether a person sits there: the only case in which anything is asked.
     public let isInteractive: Bool
     let state = Mutex(State())
+    let disk = LocalDisk()
 
     /// Starts at the top of the tree.
     public init(client: DFSClient, output: ShellOutput, isInteractive: Bool = false) {
@@ -96,6 +98,18 @@ public final class ShellSession: Sendable {
     /// Tells `history` where the lines are; there are none before.
     public func setHistory(_ lines: @escaping @Sendable () -> [[UInt8]]) {
         state.withLock { $0.history = lines }
+    }
+
+    /// Gives the shell somebody to ask; without, everything is confirmed, as in a script.
+    public func setConfirmation(_ ask: @escaping @Sendable (String) -> Bool) {
+        state.withLock { $0.confirmation = ask }
+    }
+
+    /// Asks the person whether to go on.
+    func confirms(_ question: String) -> Bool {
+        guard let ask = state.withLock({ $0.confirmation }) else { return true }
+        output.flush()
+        return ask(question)
     }
 
     /// Ends open sessions by closing the connections.

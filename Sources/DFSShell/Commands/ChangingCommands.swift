@@ -1,0 +1,106 @@
+import DFSClient
+import DFSProtocol
+
+/// `mkdir`, `rm` and `mv`: what changes names.
+enum ChangingCommands {
+    static let all: [Command] = [
+        Command(row: makeDirectory, run: runMakeDirectory),
+        Command(row: remove, run: runRemove),
+        Command(row: move, run: MoveCommand.run),
+    ]
+
+    private static let makeDirectory = CommandSpecification(
+        "mkdir", .files, [.init("path", .remotePath, .oneOrMore)],
+        options: [.init("p", "missing parents too; an existing directory is no error")],
+        "Makes directories; no file server is needed for that.",
+        examples: [("mkdir -p /docs/2026/november", "with both parents")],
+        exits: [.notFound, .conflict, .unreachable])
+
+    private static let remove = CommandSpecification(
+        "rm", .files, [.init("path", .remotePath, .oneOrMore)],
+        options: [
+            .init("r", "directories with everything in them"),
+            .init("f", "what is not there is no error, and nothing is asked"),
+        ], "Removes files, on the disk of their server too.",
+        examples: [
+            ("rm '/docs/*.bak'", "the one file of that name"), ("rm -r /old", "all of /old"),
+        ], exits: [.notFound, .denied, .temporary, .unreachable, .conflict])
+
+    private static let move = CommandSpecification(
+        "mv", .files,
+        [.init("source", .remotePath, .oneOrMore), .init("target", .remotePath)],
+        "Renames, or moves into a directory; between servers it copies, verifies and removes.",
+        examples: [
+            ("mv a.txt b.txt", "renames, and replaces a b.txt that is there"),
+            ("mv *.txt /docs", "all of them into the directory /docs"),
+        ], exits: [.notFound, .denied, .temporary, .unreachable, .integrity, .conflict])
+
+    private static func runMakeDirectory(_ session: ShellSession, _ call: Invocation) async throws {
+        let paths = try call.operands.map { try session.path($0.bytes) }
+        try await session.forEach(paths) { path in
+            if call.has("p") {
+                try await session.makeDirectoryWithParents(path)
+            } else {
+                try await session.client.makeDirectory(path)
+            }
+        }
+    }
+
+    private static func runRemove(_ session: ShellSession, _ call: Invocation) async throws {
+        let isForced = call.has("f")
+        var paths: [TreePath] = []
+        for word in call.operands {
+            do {
+                paths += try await session.paths(word)
+            } catch let failure as ShellFailure where isForced && failure.code == .notFound {
+                continue
+            }
+        }
+        let hasPattern = call.operands.contains(where: \.isPattern)
+        if hasPattern, !isForced, paths.count > 0 {
+            let names = paths.count == 1 ? "\(paths[0])" : "\(paths.count) names"
+            guard session.confirms("remove \(names)?") else {
+                throw ShellFailure(.interrupted, "nothing was removed")
+            }
+        }
+        try await session.forEach(paths) { path in
+            do throws(DFSError) {
+                try await session.client.remove(
+                    path, isRecursive: call.has("r"), kind: call.has("r") ? nil : .file)
+            } catch {
+                if isForced, error.known == .notFound { return }
+                if error.known == .isDirectory, !call.has("r") {
+                    throw ShellFailure(
+                        .failed, "\(path): is a directory; rm -r removes it with all in it")
+                }
+                throw error
+            }
+        }
+    }
+}
+
+extension ShellSession {
+    /// Makes a directory and what is missing above it; one that is there is fine.
+    func makeDirectoryWithParents(_ path: TreePath) async throws {
+        var missing: [TreePath] = []
+        var next: TreePath? = path
+        while let candidate = next, !candidate.isRoot {
+            if let entry = try await entry(at: candidate) {
+                guard entry.kind == .directory else {
+                    throw DFSError(.notDirectory, path: candidate, "a file is in the way")
+                }
+                break
+            }
+            missing.append(candidate)
+            next = candidate.parent
+        }
+        for directory in missing.reversed() {
+            do throws(DFSError) {
+                try await client.makeDirectory(directory)
+            } catch {
+                // Somebody else made it first.
+                guard error.known == .exists else { throw error }
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+import DFSClient
+import DFSProtocol
+
+/// `cat` and `stat`: what is in a file, and what is known of it.
+enum ContentCommands {
+    static let all: [Command] = [
+        Command(row: concatenate, run: runConcatenate),
+        Command(row: status, run: runStatus),
+    ]
+
+    private static let concatenate = CommandSpecification(
+        "cat", .files, [.init("path", .remotePath, .oneOrMore)],
+        "Writes the content of files to standard output.",
+        examples: [("cat /A/F1 /A/F2", "one after the other")],
+        exits: [.notFound, .denied, .temporary, .unreachable, .integrity, .conflict])
+
+    private static let status = CommandSpecification(
+        "stat", .files, [.init("path", .remotePath, .oneOrMore)],
+        "Tells what is known of paths, as of the file server's last report.",
+        examples: [("stat /A/F1", "size, times, version, identity and server")],
+        exits: [.notFound, .unreachable])
+
+    private static func runConcatenate(_ session: ShellSession, _ call: Invocation) async throws {
+        try await session.forEach(try await session.paths(call.operands)) { path in
+            _ = try await session.client.fetch(path, verifies: false) { bytes in
+                session.output.write(Array(bytes.readableBytesView))
+                // Nobody reads on: what is left need not travel.
+                if session.output.isBroken { throw ShellFailure.told(.failed) }
+            }
+        }
+    }
+
+    private static func runStatus(_ session: ShellSession, _ call: Invocation) async throws {
+        let paths = try await session.paths(call.operands)
+        var isFirst = true
+        try await session.forEach(paths) { path in
+            let status = try await session.client.stat(path)
+            if !isFirst { session.output.line("") }
+            isFirst = false
+            var rows = [["path", "\(path)"]]
+            for (key, value) in status.pairs where key != "path" {
+                rows.append([ErrorSentence.safe(key), Quoting.text(value)])
+            }
+            for line in Columns.table(rows) { session.output.line(line) }
+        }
+    }
+}

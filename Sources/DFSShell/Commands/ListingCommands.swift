@@ -1,0 +1,86 @@
+import DFSClient
+import DFSProtocol
+
+/// `ls`, `find` and `du`: what is there, with what can not be had marked.
+enum ListingCommands {
+    static let all: [Command] = [
+        Command(row: list, run: ListCommand.run),
+        Command(row: find, run: runFind),
+        Command(row: tree, run: TreeCommand.run),
+        Command(row: usage, run: runUsage),
+    ]
+
+    private static let list = CommandSpecification(
+        "ls", .files, [.init("path", .remotePath, .any)],
+        options: [
+            .init("l", "size, time of the last change, server and state of each"),
+            .init("1", "one name a line, also on a terminal"),
+            .init("h", "sizes with units"),
+            .init("t", "newest first"),
+            .init("S", "largest first"),
+            .init("r", "the other way round"),
+            .init("a", "names that begin with a dot too"),
+            .init("R", "directories below, too"),
+        ],
+        "Lists directories; files on servers that are down stay listed and are marked.",
+        examples: [
+            ("ls -l /docs", "sizes, times and servers"),
+            ("ls -1 /B", "F3  (server-down: m2, silent for 4 s)"),
+            ("ls '*.txt'", "the one file of that name; without quotes all that fit"),
+        ], exits: [.notFound, .temporary, .unreachable])
+
+    private static let find = CommandSpecification(
+        "find", .files, [.init("path", .remotePath, .any)],
+        options: [
+            .init("name", "only names that fit, such as '*.txt'", value: .pattern),
+            .init("type", "only files, or only directories", value: .choice(["file", "dir"])),
+        ], "Lists everything below directories, a path a line.",
+        examples: [("find /docs -name '*.md' -type file", "every Markdown file below /docs")],
+        exits: [.notFound, .unreachable])
+
+    private static let tree = CommandSpecification(
+        "tree", .files, [.init("path", .remoteDirectory, .optional)],
+        options: [.init("a", "names that begin with a dot too")],
+        "Draws everything below a directory.", examples: [("tree /A", "the tree below /A")],
+        exits: [.notFound, .unreachable])
+
+    private static let usage = CommandSpecification(
+        "du", .files, [.init("path", .remotePath, .any)],
+        options: [.init("h", "sizes with units")],
+        "Counts bytes, files and directories below paths.",
+        examples: [("du -h /", "12M  3,210 files  40 directories  /")],
+        exits: [.notFound, .unreachable])
+
+    private static func runFind(_ session: ShellSession, _ call: Invocation) async throws {
+        let tops =
+            call.operands.isEmpty
+            ? [session.workingDirectory] : try await session.paths(call.operands)
+        let kind: Entry.Kind? = call.value("type").map { $0.text == "file" ? .file : .directory }
+        try await session.forEach(tops) { top in
+            let found = session.client.find(
+                top, pattern: call.value("name")?.pattern, kind: kind)
+            var pages = found.makeAsyncIterator()
+            while let page = try await pages.nextPage(), !session.output.isBroken {
+                let text = try await EntryText(for: page, client: session.client)
+                for entry in page {
+                    session.output.line(EntryText.name(entry, entry.path.bytes) + text.mark(entry))
+                }
+            }
+        }
+    }
+
+    private static func runUsage(_ session: ShellSession, _ call: Invocation) async throws {
+        let tops =
+            call.operands.isEmpty
+            ? [session.workingDirectory] : try await session.paths(call.operands)
+        var rows: [[String]] = []
+        try await session.forEach(tops) { top in
+            let usage = try await session.client.diskUsage(top)
+            let bytes = call.has("h") ? Amounts.human(usage.bytes) : "\(usage.bytes)"
+            let directories =
+                usage.directories == 1 ? "1 directory" : "\(usage.directories) directories"
+            rows.append([bytes, Amounts.count(usage.files, "file"), directories, "\(top)"])
+        }
+        for line in Columns.table(rows, rightAligned: [0, 1, 2]) { session.output.line(line) }
+    }
+}

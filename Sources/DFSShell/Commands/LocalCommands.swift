@@ -1,0 +1,85 @@
+import DFSProtocol
+import Glibc
+
+/// `cd`, `pwd` and their counterparts on this machine.
+enum LocalCommands {
+    static let all: [Command] = [
+        Command(row: changeDirectory, run: runChangeDirectory),
+        Command(row: workingDirectory, run: runWorkingDirectory),
+        Command(row: changeLocal, run: runChangeLocal),
+        Command(row: listLocal, run: runListLocal),
+        Command(row: localDirectory, run: runLocalDirectory),
+    ]
+
+    private static let changeDirectory = CommandSpecification(
+        "cd", .files, [.init("path", .remoteDirectory, .optional)],
+        "Changes the working directory; without a path to the top.",
+        examples: [("cd ../B", "to the directory B beside this one")],
+        exits: [.notFound, .unreachable])
+
+    private static let workingDirectory = CommandSpecification(
+        "pwd", .files, "Shows the working directory.")
+
+    private static let changeLocal = CommandSpecification(
+        "lcd", .local, [.init("path", .localDirectory, .optional)],
+        "Changes the working directory on this machine; without a path to your home.",
+        exits: [.notFound, .denied])
+
+    private static let listLocal = CommandSpecification(
+        "lls", .local, [.init("path", .localPath, .optional)],
+        options: [.init("a", "names that begin with a dot too")],
+        "Lists a directory on this machine.", exits: [.notFound, .denied])
+
+    private static let localDirectory = CommandSpecification(
+        "lpwd", .local, "Shows the working directory on this machine.")
+
+    private static func runChangeDirectory(
+        _ session: ShellSession, _ call: Invocation
+    ) async throws {
+        guard let word = call.operands.first else {
+            return session.state.withLock { $0.workingDirectory = .root }
+        }
+        let path = try await session.onePath(word)
+        let entry = try await session.client.stat(path).entry
+        guard entry.kind == .directory else {
+            throw ShellFailure(.failed, "\(path): is not a directory")
+        }
+        session.state.withLock { $0.workingDirectory = path }
+    }
+
+    private static func runWorkingDirectory(
+        _ session: ShellSession, _ call: Invocation
+    ) async throws {
+        session.output.line("\(session.workingDirectory)")
+    }
+
+    private static func runChangeLocal(_ session: ShellSession, _ call: Invocation) async throws {
+        var path = call.operands.first?.bytes
+        if path == nil, let home = getenv("HOME") { path = LocalName.bytes(home) }
+        let target = path ?? [TreePath.slash]
+        guard LocalName.withPath(target, { chdir($0) }) == 0 else {
+            throw LocalFailure.failure(target, errno)
+        }
+    }
+
+    private static func runListLocal(_ session: ShellSession, _ call: Invocation) async throws {
+        let path = call.operands.first?.bytes ?? [UInt8(ascii: ".")]
+        let names: [LocalName.Entry]
+        do {
+            names = try await session.disk.list(try await session.disk.open(directory: path))
+        } catch let failure as LocalFailure where failure.number == ENOTDIR {
+            return session.output.line(Quoting.text(path))
+        }
+        for entry in names where call.has("a") || entry.name.first != UInt8(ascii: ".") {
+            session.output.line(Quoting.text(entry.name) + (entry.kind == .directory ? "/" : ""))
+        }
+    }
+
+    private static func runLocalDirectory(
+        _ session: ShellSession, _ call: Invocation
+    ) async throws {
+        guard let path = getcwd(nil, 0) else { throw LocalFailure.failure([], errno) }
+        defer { free(path) }
+        session.output.line(Quoting.text(LocalName.bytes(path)))
+    }
+}

@@ -1,0 +1,58 @@
+import DFSClient
+import DFSProtocol
+
+/// `locate`, `servers`, `status` and `handles`: where things are and who is alive.
+enum ServerCommands {
+    static let all: [Command] = [
+        Command(row: locate, run: runLocate),
+        Command(row: servers, run: runServers),
+        Command(row: status, run: runStatus),
+    ]
+
+    private static let locate = CommandSpecification(
+        "locate", .servers, [.init("path", .remotePath, .oneOrMore)],
+        "Tells which file server has a file, where that is reached, and its state.",
+        examples: [("locate /B/F4", "/B/F4  m2  127.0.0.1:7402  up")],
+        exits: [.notFound, .temporary, .unreachable])
+
+    private static let servers = CommandSpecification(
+        "servers", .servers, "Lists the file servers: address, state, files, bytes, mounts.",
+        examples: [("servers", "m2  127.0.0.1:7402  down 12 s  2 files  12 bytes  /B")],
+        exits: [.unreachable])
+
+    private static let status = CommandSpecification(
+        "status", .servers, "Tells how the name server is doing.", exits: [.unreachable])
+
+    private static func runLocate(_ session: ShellSession, _ call: Invocation) async throws {
+        try await session.forEach(try await session.paths(call.operands)) { path in
+            let place = try await session.client.locate(path)
+            var words = [
+                "\(path)", place.server.text, ErrorSentence.safe("\(place.address)"),
+                ErrorSentence.safe(place.state.word),
+            ]
+            if place.state != .up { words[3] += " " + Amounts.seconds(place.seenMilliseconds) }
+            session.output.line(words.joined(separator: "  "))
+        }
+    }
+
+    private static func runServers(_ session: ShellSession, _ call: Invocation) async throws {
+        let rows = try await session.client.servers().map { server in
+            var state = ErrorSentence.safe(server.state.word)
+            if server.state != .up, let seen = server.seenMilliseconds {
+                state += " " + Amounts.seconds(seen)
+            }
+            return [
+                server.id.text, server.address.map { ErrorSentence.safe("\($0)") } ?? "-", state,
+                Amounts.count(server.files, "file"), Amounts.sentence(server.bytes),
+                server.mounts.map(\.description).joined(separator: " "),
+            ]
+        }
+        for line in Columns.table(rows, rightAligned: [3, 4]) { session.output.line(line) }
+    }
+
+    private static func runStatus(_ session: ShellSession, _ call: Invocation) async throws {
+        let pairs = try await session.client.status()
+        let rows = pairs.map { [ErrorSentence.safe($0.key), Quoting.text($0.value)] }
+        for line in Columns.table(rows) { session.output.line(line) }
+    }
+}

@@ -1,0 +1,62 @@
+import DFSProtocol
+
+/// `help`, `echo`, `history` and `quit`.
+enum ShellCommands {
+    static let all: [Command] = [
+        Command(row: help, run: runHelp),
+        Command(row: echo, run: runEcho),
+        Command(row: history, run: runHistory),
+        Command(row: quit, run: runQuit),
+    ]
+
+    private static let help = CommandSpecification(
+        "help", aliases: ["?"], .shell, [.init("command", .command, .any)],
+        "Lists the commands, or tells all about one.",
+        examples: [("help ls", "usage, options, examples and exit codes of ls")])
+
+    private static let echo = CommandSpecification(
+        "echo", .shell, [.init("text", .text, .any)], "Writes its words and a newline.")
+
+    private static let history = CommandSpecification(
+        "history", .shell, "Lists the lines that were typed.")
+
+    private static let quit = CommandSpecification(
+        "quit", aliases: ["exit", "bye"], .shell, "Leaves; sessions opened by hand end.")
+
+    private static func runHelp(_ session: ShellSession, _ call: Invocation) async throws {
+        guard !call.operands.isEmpty else {
+            for line in HelpText.overview(CommandTable.rows) { session.output.line(line) }
+            return
+        }
+        let name = call.operands.map(\.text).joined(separator: " ")
+        if let row = CommandTable.row(named: name) {
+            for line in HelpText.details(row) { session.output.line(line) }
+            return
+        }
+        // `help session` lists what begins with the word.
+        let rows = CommandTable.rows.filter { $0.name.hasPrefix(name + " ") }
+        guard !rows.isEmpty else {
+            throw ShellFailure(
+                .usage, "\(Quoting.text([UInt8](name.utf8))) is no command; help lists them")
+        }
+        for line in HelpText.overview(rows) { session.output.line(line) }
+    }
+
+    private static func runEcho(_ session: ShellSession, _ call: Invocation) async throws {
+        // What a person typed is shown as bytes only where they are harmless.
+        let words = call.operands.map { ErrorSentence.safe($0.text) }
+        session.output.line(words.joined(separator: " "))
+    }
+
+    private static func runHistory(_ session: ShellSession, _ call: Invocation) async throws {
+        let lines = session.state.withLock { $0.history }()
+        for (number, line) in lines.enumerated() {
+            let text = ErrorSentence.safe(String(decoding: line, as: UTF8.self))
+            session.output.line("\(number + 1)  \(text)")
+        }
+    }
+
+    private static func runQuit(_ session: ShellSession, _ call: Invocation) async throws {
+        session.state.withLock { $0.wantsToQuit = true }
+    }
+}

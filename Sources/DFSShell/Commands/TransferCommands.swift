@@ -1,0 +1,175 @@
+import DFSClient
+import DFSProtocol
+
+/// `get` and `put`.
+enum TransferCommands {
+    static let all: [Command] = [
+        Command(row: get, run: runGet),
+        Command(row: put, run: runPut),
+    ]
+
+    private static let get = CommandSpecification(
+        "get", .files, [.init("path", .remotePath), .init("local", .localPath, .optional)],
+        options: [
+            .init("r", "directories with everything in them"),
+            .init("p", "permission bits and times as they are there"),
+        ],
+        "Brings files here, verified; what is there already is replaced only by a whole file.",
+        examples: [
+            ("get /A/F1", "as F1 into the local working directory"),
+            ("get -r /docs /tmp/docs", "all of /docs; what can not be had is told, and exit is 5"),
+            ("get *.txt /tmp", "every name that fits, into the directory /tmp"),
+        ], exits: [.notFound, .denied, .temporary, .unreachable, .integrity, .conflict])
+
+    private static let put = CommandSpecification(
+        "put", .files, [.init("local", .localPath), .init("path", .remotePath, .optional)],
+        options: [
+            .init("r", "directories with everything in them; symbolic links are skipped"),
+            .init("p", "permission bits and times as they are here"),
+        ], "Brings files from here into the tree, verified; each is replaced at once or not at all.",
+        examples: [
+            ("put notes.txt /docs", "into the directory /docs"),
+            ("put -r photos /pool/photos", "all of photos"),
+        ], exits: [.notFound, .denied, .temporary, .unreachable, .integrity, .conflict])
+
+    private static func runGet(_ session: ShellSession, _ call: Invocation) async throws {
+        let sources = try await session.paths(call.operands[0])
+        let target = call.operands.count > 1 ? call.operands[1].bytes : nil
+        let keeps = call.has("p")
+        let total = session.output.isErrorTerminal ? await session.bytes(below: sources) : nil
+        try await session.tallied("got", total: total) { tally in
+            let download = Download(session: session, tally: tally, keepsAttributes: keeps)
+            for source in sources {
+                do {
+                    try await get(
+                        source, to: target, isOneOfMany: sources.count > 1, call, download)
+                } catch {
+                    let code = session.tell(error)
+                    if code == .interrupted { throw ShellFailure.told(code) }
+                    tally.failed(code)
+                }
+            }
+        }
+    }
+
+    private static func get(
+        _ source: TreePath, to target: [UInt8]?, isOneOfMany: Bool, _ call: Invocation,
+        _ download: Download
+    ) async throws {
+        let session = download.session
+        let entry =
+            source.isRoot ? nil : try await session.client.stat(source).entry
+        let place = try await LocalPlace(
+            target: target, name: Array(source.name), isOneOfMany: isOneOfMany, session.disk)
+        guard entry == nil || entry?.kind == .directory else {
+            guard let entry, !place.endsInSlash else {
+                throw ShellFailure(.notFound, "local \(place.shown): no such directory")
+            }
+            return try await download.file(
+                entry, as: place.name, in: try await session.disk.open(directory: place.parent))
+        }
+        guard call.has("r") else {
+            throw ShellFailure(
+                .failed, "\(source): is a directory; get -r brings it with all in it")
+        }
+        guard !place.name.isEmpty else {
+            throw ShellFailure(.usage, "get: / needs a local name to be brought to")
+        }
+        let parent = try await session.disk.open(directory: place.parent)
+        let top = try await session.disk.directory(place.name, in: parent, makes: true)
+        var tree = TreeDownload(download, of: source, into: top)
+        try await tree.run()
+    }
+
+    private static func runPut(_ session: ShellSession, _ call: Invocation) async throws {
+        let local = call.operands[0].bytes
+        guard let kind = try await session.disk.kind(of: local) else {
+            throw LocalFailure(path: local, number: 2).told
+        }
+        let path = try await putTarget(session, call, local)
+        if kind == .directory, !call.has("r") {
+            throw ShellFailure(
+                .failed,
+                "local \(Quoting.text(local)): is a directory; put -r brings it with all in it")
+        }
+        try await session.tallied("put") { tally in
+            let upload = Upload(session: session, tally: tally, keepsAttributes: call.has("p"))
+            guard kind == .directory else {
+                return try await upload.file(local, in: nil, to: path)
+            }
+            let directory = try await session.disk.open(directory: local)
+            if !path.isRoot { try await session.makeDirectoryWhereMissing(path) }
+            try await upload.tree(directory, to: path)
+        }
+    }
+
+    /// Into an existing directory under the local name; else the path itself.
+    private static func putTarget(
+        _ session: ShellSession, _ call: Invocation, _ local: [UInt8]
+    ) async throws -> TreePath {
+        let name = local.split(separator: TreePath.slash).last.map(Array.init) ?? []
+        let isNameless = name.isEmpty || name == [0x2E] || name == [0x2E, 0x2E]
+        guard call.operands.count > 1 else {
+            if isNameless { throw call.misuse("\(Quoting.text(local)) has no name to be put under") }
+            return try session.workingDirectory.appending(name)
+        }
+        let target = try await session.onePath(call.operands[1])
+        guard try await session.entry(at: target)?.kind == .directory else { return target }
+        return isNameless ? target : try target.appending(name)
+    }
+}
+
+/// Where on this machine something goes that the person gave a path for, or none.
+struct LocalPlace {
+    /// The directory, as a path of the person.
+    let parent: [UInt8]
+    /// The name in it; empty where a directory of the tree has none.
+    let name: [UInt8]
+    /// Whether a directory was meant that is not there.
+    let endsInSlash: Bool
+
+    /// - Parameter isOneOfMany: Whether the target must be a directory.
+    init(target: [UInt8]?, name: [UInt8], isOneOfMany: Bool, _ disk: LocalDisk) async throws {
+        guard let target, !target.isEmpty else {
+            (parent, self.name, endsInSlash) = ([0x2E], name, false)
+            return
+        }
+        let kind = try await disk.kind(of: target)
+        if kind == .directory, !name.isEmpty {
+            (parent, self.name, endsInSlash) = (target, name, false)
+            return
+        }
+        if isOneOfMany {
+            throw ShellFailure(
+                .usage, "local \(Quoting.text(target)): several files need a directory")
+        }
+        endsInSlash = target.last == TreePath.slash && kind == nil
+        var trimmed = target
+        while trimmed.count > 1, trimmed.last == TreePath.slash { trimmed.removeLast() }
+        let cut = trimmed.lastIndex(of: TreePath.slash)
+        let last = Array(trimmed[(cut.map { $0 + 1 } ?? 0)...])
+        if last.isEmpty || last == [0x2E] || last == [0x2E, 0x2E] {
+            // The top of the tree into a directory that is named by a dot.
+            (parent, self.name) = (trimmed, [0x2E])
+        } else {
+            parent = cut.map { $0 == 0 ? [TreePath.slash] : Array(trimmed[..<$0]) } ?? [0x2E]
+            self.name = last
+        }
+    }
+
+    /// The whole, for messages.
+    var shown: String { Quoting.text(LocalName.join(parent, name)) }
+}
+
+extension ShellSession {
+    /// How many bytes are below paths, for a progress line; nil where that is not known.
+    func bytes(below paths: [TreePath]) async -> Int64? {
+        var total: Int64 = 0
+        for path in paths {
+            // A progress line without a percentage is no failure.
+            guard let usage = try? await client.diskUsage(path) else { return nil }
+            total += usage.bytes
+        }
+        return total
+    }
+}

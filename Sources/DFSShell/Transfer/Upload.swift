@@ -1,0 +1,128 @@
+import DFSClient
+import DFSProtocol
+
+/// Brings files from this machine into the tree, and verifies what arrived.
+struct Upload: Sendable {
+    let session: ShellSession
+    let tally: TransferTally
+    /// Whether permission bits and times are kept as they are.
+    let keepsAttributes: Bool
+
+    /// Stores one file; readers see the old content or the new.
+    func file(_ name: [UInt8], in directory: LocalDirectory?, to path: TreePath) async throws {
+        let disk = session.disk
+        let source = try await disk.source(name, in: directory)
+        let isExecutable = source.mode.bits & 0o100 != 0
+        let piece = Int(min(1_048_576, max(4096, source.size + 1)))
+        _ = try await session.client.store(
+            path, mode: keepsAttributes || isExecutable ? source.mode : nil,
+            modified: keepsAttributes ? source.modified : nil
+        ) {
+            guard let bytes = try await disk.read(source, count: piece) else { return nil }
+            tally.moved(bytes.readableBytes)
+            return bytes
+        }
+        tally.finished()
+    }
+
+    /// Stores a whole directory: many files side by side, and every failure told.
+    ///
+    /// - Throws: What ends the whole: the target can not be made, or the task was cancelled.
+    func tree(_ directory: LocalDirectory, to path: TreePath) async throws {
+        try await withThrowingTaskGroup(of: Int.self) { group in
+            var used = 0
+            try await walk(directory, to: path) { name, directory, path in
+                while used >= Upload.capacity { used -= try await group.next() ?? 0 }
+                used += 1
+                group.addTask {
+                    try await fileOrTell(name, in: directory, to: path)
+                    return 1
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    /// How many files travel at once.
+    private static let capacity = 32
+
+    private typealias FoundFile = ([UInt8], LocalDirectory, TreePath) async throws -> Void
+
+    /// Makes the directories of the tree and hands over its files, in order.
+    private func walk(
+        _ top: LocalDirectory, to topPath: TreePath, _ found: FoundFile
+    ) async throws {
+        // A stack and no recursion: a local tree may be deeper than a thread's stack.
+        var waiting = [(directory: top, path: topPath)]
+        while let (directory, path) = waiting.popLast() {
+            try Task.checkCancellation()
+            guard let entries = await orTell({ try await session.disk.list(directory) }) else {
+                continue
+            }
+            var below: [(directory: LocalDirectory, path: TreePath)] = []
+            for entry in entries {
+                let shown = Quoting.text(LocalName.join(directory.path, entry.name))
+                switch entry.kind {
+                case .symbolicLink: skip(shown, "symbolic link")
+                case .special: skip(shown, "neither a file nor a directory")
+                case .file:
+                    guard let target = await orTell({ try path.appending(entry.name) }) else {
+                        continue
+                    }
+                    try await found(entry.name, directory, target)
+                case .directory:
+                    let next = await orTell {
+                        let target = try path.appending(entry.name)
+                        let open = try await session.disk.directory(
+                            entry.name, in: directory, makes: false)
+                        try await session.makeDirectoryWhereMissing(target)
+                        return (open, target)
+                    }
+                    if let next { below.append(next) }
+                }
+            }
+            waiting += below.reversed()
+        }
+    }
+
+    private func skip(_ shown: String, _ reason: String) {
+        session.output.complain("\(shown): skipped: \(reason)")
+        tally.skipped()
+    }
+
+    /// Runs something; a failure is told and counted.
+    private func orTell<Answer>(_ body: () async throws -> Answer) async -> Answer? {
+        do {
+            return try await body()
+        } catch {
+            tally.failed(session.tell(error))
+            return nil
+        }
+    }
+
+    private func fileOrTell(
+        _ name: [UInt8], in directory: LocalDirectory, to path: TreePath
+    ) async throws {
+        do {
+            try await file(name, in: directory, to: path)
+        } catch {
+            let code = session.tell(error)
+            if code == .interrupted { throw CancellationError() }
+            tally.failed(code)
+        }
+    }
+}
+
+extension ShellSession {
+    /// Makes a directory whose parent is there; one that is there is fine.
+    func makeDirectoryWhereMissing(_ path: TreePath) async throws {
+        do throws(DFSError) {
+            try await client.makeDirectory(path)
+        } catch {
+            guard error.known == .exists else { throw error }
+            guard try await entry(at: path)?.kind == .directory else {
+                throw DFSError(.notDirectory, path: path, "a file is in the way")
+            }
+        }
+    }
+}
