@@ -1,0 +1,87 @@
+import ArgumentParser
+import DFSProtocol
+import FileServerHost
+import Glibc
+import Logging
+import ServerCommand
+
+/// The command line of `dfs-fileserver`.
+@main
+struct FileServerCommand: ServerProgram {
+    static let configuration = CommandConfiguration(
+        commandName: "dfs-fileserver",
+        abstract: "Serves ordinary folders as parts of the shared tree.",
+        usage: """
+            dfs-fileserver --export DIR[:/mount]... --name-server host:port[,host:port]... [options]
+            dfs-fileserver --export DIR[:/mount]... --standalone [options]
+            """, version: productVersion)
+    static let role = Role.file
+
+    @Option(
+        name: .customLong("export"),
+        help: ArgumentHelp(
+            "A folder to serve, and where it stands in the tree; may be given again.",
+            discussion: "The mount is what follows the last ':/'; without one it is /.",
+            valueName: "dir[:/mount]"))
+    var exports: [Export]
+
+    @Option(help: "The stable name of this server; one server at a time has it.")
+    var id = ServerID.defaultID
+
+    @Option(
+        help: ArgumentHelp(
+            "Where to listen; port 0 lets the system choose.", valueName: "host:port"))
+    var listen = Endpoint(host: "127.0.0.1", port: 7401)
+
+    @Option(
+        help: ArgumentHelp(
+            "Where clients reach this server. (default: where it listens)", valueName: "host:port"))
+    var advertise: Endpoint?
+
+    @Option(
+        name: .customLong("name-server"),
+        help: ArgumentHelp(
+            "Name servers, tried in this order.", valueName: "host:port[,host:port]..."))
+    var nameServers: NameServerList?
+
+    @Flag(help: "Serves without a name server.")
+    var standalone = false
+
+    @OptionGroup var shared: SharedOptions
+
+    func validate() throws {
+        guard !exports.isEmpty else {
+            throw ValidationError("there is nothing to serve: give --export DIR[:/mount]")
+        }
+        guard standalone != (nameServers != nil) else {
+            throw ValidationError("give either --name-server or --standalone")
+        }
+        for (index, export) in exports.enumerated() {
+            if exports[..<index].contains(where: { $0.mount == export.mount }) {
+                throw ValidationError(
+                    "two exports are mounted at \(export.mount); give each its own")
+            }
+        }
+    }
+
+    func start(in state: StateDirectory, log: Logger) async throws -> any RunningServer {
+        let configuration = FileServer.Configuration(
+            id: id, epoch: try state.raiseEpoch(), listen: listen, advertise: advertise,
+            nameServers: nameServers?.endpoints ?? [])
+        return try await FileServer.start(
+            configuration,
+            exports: exports.map { FileServer.Export(folder: $0.folder, mount: $0.mount) },
+            log: { log.notice("\($0)") },
+            failed: { error in
+                // Nothing that was acknowledged is lost: it is on disk, or a client was never told so.
+                log.critical("\(error)")
+                exit(1)
+            })
+    }
+}
+
+/// `FileServer` as the launcher sees it.
+extension FileServer: RunningServer {
+    /// Finishes what is in flight, says goodbye and comes to rest.
+    public func stop() async throws { try await shutDown() }
+}

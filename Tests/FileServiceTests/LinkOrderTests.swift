@@ -1,0 +1,103 @@
+import DFSProtocol
+import Testing
+
+@testable import FileService
+
+@Suite struct LinkOrderTests {
+    @Test func `an order is done, reported, and only then said to be done`() throws {
+        var bench = try LinkBench()
+        try bench.catchUp()
+
+        let actions = try bench.notice("! remove op=17 path=/A/f recursive=yes")
+        guard case .perform(let order, let session)? = actions.first else {
+            Issue.record("no order")
+            return
+        }
+        #expect(
+            order == NameServerOrder(number: 17, kind: .remove(try path("/A/f"), recursive: true)))
+        bench.store.put(try path("/A/f"), "x")
+        bench.receive(.ordered(session: session, number: 17, nil, generation: 1))
+        #expect(bench.actions.texts == ["load changes 0"])
+        let report = try #require(try bench.load().compactMap(\.report).first)
+        try bench.reply(.report(report.batch, generation: 1), "OK files=1")
+
+        #expect(bench.actions.texts == ["acknowledged 1", "send done 17 "])
+    }
+
+    @Test func `an order that failed says why`() throws {
+        var bench = try LinkBench()
+        try bench.catchUp()
+        _ = try bench.notice("! rename op=3 from=/A/a to=/A/b")
+        let refusal = RequestError(.notEmpty, "not empty")
+
+        let actions = bench.receive(.ordered(session: 1, number: 3, refusal, generation: 0))
+
+        #expect(actions.texts == ["send done 3 not-empty"])
+    }
+
+    @Test(arguments: [
+        ("! remove op=4 path=/../x", ["send done 4 bad-name"]),
+        ("! explode op=5", ["send done 5 unsupported"]), ("! remove path=/x", []), ("! hello", []),
+    ])
+    func `an order that is none is answered where it can be`(
+        line: String, texts: [String]
+    ) throws {
+        var bench = try LinkBench()
+        try bench.catchUp()
+
+        #expect(try bench.notice(line).texts == texts)
+    }
+
+    @Test func `an order of a lost connection is not said to be done on the next one`() throws {
+        var bench = try LinkBench()
+        try bench.catchUp()
+        _ = try bench.notice("! remove op=17 path=/A/f")
+        bench.receive(.lost(session: 1, reason: "gone"))
+
+        #expect(bench.receive(.ordered(session: 1, number: 17, nil, generation: 0)).isEmpty)
+    }
+
+    @Test func `an order during an inventory does not wait for its end`() throws {
+        var bench = try LinkBench()
+        try bench.register("OK next=1000 suspect=2500 down=3500 inventory=full")
+        let report = try #require(try bench.load().compactMap(\.report).first)
+        bench.receive(.ordered(session: 1, number: 8, nil, generation: 1))
+        let more = ReportBatch(
+            cut: report.batch.cut, data: [], count: 1, generation: nil, next: try path("/A/b"))
+
+        #expect(
+            try bench.reply(.report(more, generation: nil), "OK files=1").texts == ["send done 8 "])
+    }
+
+    @Test func `a planned stop tells what is untold, says goodbye and ends`() throws {
+        var bench = try LinkBench()
+        try bench.catchUp()
+        bench.store.put(try path("/A/a"), "x")
+        bench.receive(.changed(generation: 1))
+        #expect(bench.receive(.stopping).isEmpty)
+        let report = try #require(
+            bench.afterLoad(try ReportBatch.load(.changes(after: 0), from: bench.store)))
+        try bench.reply(.report(report.batch, generation: 1), "OK files=1")
+
+        #expect(bench.actions.texts == ["acknowledged 1", "send goodbye"])
+        #expect(try bench.reply(.goodbye, "OK").texts == ["disconnect", "stopped"])
+        #expect(bench.link.deadline == nil)
+    }
+
+    @Test func `a name server that does not answer delays a stop by three seconds`() throws {
+        var bench = try LinkBench()
+        try bench.catchUp()
+
+        #expect(bench.receive(.stopping).texts == ["send goodbye"])
+        #expect(!bench.advance(2_999).texts.contains("stopped"))
+        #expect(bench.advance(1).texts.contains("stopped"))
+    }
+
+    @Test func `a stop without a name server is immediate`() throws {
+        var bench = try LinkBench()
+        bench.receive(.started)
+
+        #expect(bench.receive(.stopping).texts == ["disconnect", "stopped"])
+        #expect(bench.receive(.lost(session: 1, reason: "late")).isEmpty)
+    }
+}
