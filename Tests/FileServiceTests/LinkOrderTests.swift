@@ -24,6 +24,40 @@ import Testing
         #expect(bench.actions.texts == ["acknowledged 1", "send done 17 "])
     }
 
+    @Test(arguments: [("", ErrorCode.exists), (" replace=yes", nil)])
+    func `a rename puts only that away which the name server knows of`(
+        option: String, refusal: ErrorCode?
+    ) throws {
+        let bench = try LinkBench()
+        bench.store.put(try path("/A/from"), "x")
+        bench.store.put(try path("/A/unseen"), "y")
+        let line = try bench.reply("! rename op=1 from=/A/from to=/A/unseen\(option)")
+        let order = try NameServerOrder(line)
+
+        let result = Result { () throws(RequestError) in try order.perform(on: bench.store) }
+
+        if case .failure(let error) = result {
+            #expect(error.code == refusal)
+        } else {
+            #expect(refusal == nil)
+        }
+        #expect(bench.store.census().files == (refusal == nil ? 1 : 2))
+    }
+
+    @Test func `orders are done on the disk`() throws {
+        let bench = try LinkBench()
+        bench.store.put(try path("/A/a"), "x")
+        bench.store.put(try path("/A/d/b"), "x")
+
+        try NameServerOrder(try bench.reply("! rename op=1 from=/A/a to=/A/c"))
+            .perform(on: bench.store)
+        try NameServerOrder(try bench.reply("! remove op=2 path=/A/d recursive=yes"))
+            .perform(on: bench.store)
+
+        #expect(
+            try bench.store.inventory(after: nil, limit: 9).reports.map(\.path) == [path("/A/c")])
+    }
+
     @Test func `an order that failed says why`() throws {
         var bench = try LinkBench()
         try bench.catchUp()

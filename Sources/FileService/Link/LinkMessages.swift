@@ -78,7 +78,8 @@ public struct NameServerOrder: Equatable, Sendable {
     /// What to do.
     public enum Kind: Equatable, Sendable {
         case remove(TreePath, recursive: Bool)
-        case rename(TreePath, to: TreePath)
+        /// What stands at the target gives way only if the name server knows of it.
+        case rename(TreePath, to: TreePath, replaces: Bool)
     }
 
     /// Names the order in `DONE op=`.
@@ -92,7 +93,7 @@ public struct NameServerOrder: Equatable, Sendable {
         self.kind = kind
     }
 
-    /// Reads `! remove op= path= [recursive=yes]` or `! rename op= from= to=`.
+    /// Reads `! remove op= path= [recursive=yes]` or `! rename op= from= to= [replace=yes]`.
     ///
     /// - Throws: `bad-argument`, `bad-name`, `name-too-long` or `unsupported`.
     public init(_ notice: ReplyLine) throws(RequestError) {
@@ -104,7 +105,9 @@ public struct NameServerOrder: Equatable, Sendable {
                 recursive: notice.text("recursive") == "yes")
         case "rename":
             kind = .rename(
-                try TreePath(notice.value("from") ?? []), to: try TreePath(notice.value("to") ?? [])
+                try TreePath(notice.value("from") ?? []),
+                to: try TreePath(notice.value("to") ?? []),
+                replaces: notice.text("replace") == "yes"
             )
         default: throw RequestError(.unsupported, "this file server removes and renames only")
         }
@@ -114,7 +117,22 @@ public struct NameServerOrder: Equatable, Sendable {
     public func perform(on store: any FileStore) throws(RequestError) {
         switch kind {
         case .remove(let path, let recursive): try store.remove(path, recursive: recursive)
-        case .rename(let from, let target): try store.rename(from, to: target)
+        case .rename(let from, let target, let replaces):
+            if !replaces { try NameServerOrder.requireAbsent(target, in: store) }
+            try store.rename(from, to: target)
         }
+    }
+
+    /// A file that no report has told of yet is not overwritten by a RENAME that expects none.
+    private static func requireAbsent(
+        _ path: TreePath, in store: any FileStore
+    ) throws(RequestError) {
+        do throws(RequestError) {
+            _ = try store.entry(path)
+        } catch {
+            if error.code == .notFound { return }
+            throw error
+        }
+        throw RequestError(.exists, path: path, "there is one already")
     }
 }
