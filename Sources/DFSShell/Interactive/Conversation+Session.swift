@@ -1,0 +1,81 @@
+import DFSClient
+import DFSProtocol
+import Glibc
+
+extension Conversation {
+    /// Lets a person talk to a session until they leave; blocks the calling thread, the main one.
+    ///
+    /// The first prompt waits for nothing: the name server is asked behind it.
+    /// - Returns: What the last line ended with.
+    public static func hold(with session: ShellSession) -> ExitCode {
+        let file = HistoryFile.usual { name in getenv(name).map { String(cString: $0) } }
+        let history = HistoryRecord(file: file)
+        session.setHistory { history.lines }
+        let watch = session.watchesNameServer ? Task { await session.watchNameServer() } : nil
+        defer { watch?.cancel() }
+        return Conversation(Shell(session), history: history).run()
+    }
+}
+
+extension Conversation.Shell {
+    /// How long an answer may take that comes too late for Tab, and is kept for the next one.
+    private static let patience: Duration = .seconds(3)
+
+    /// Takes a session as the shell behind the prompt.
+    public init(_ session: ShellSession) {
+        self.init(
+            commands: CommandTable.rows,
+            prompt: {
+                let prompt = session.prompt
+                return PromptState(
+                    directory: prompt.workingDirectory.bytes,
+                    isNameServerAway: prompt.isNameServerReachable == false)
+            },
+            run: { line in
+                let code = await session.run(line: line)
+                return Conversation.Outcome(code, isOver: session.wantsToQuit)
+            },
+            candidates: { await Conversation.Shell.candidates(for: $0, in: session) },
+            closeConnections: { await session.client.closeConnections() })
+    }
+
+    private static func candidates(
+        for subject: CompletionSubject, in session: ShellSession
+    ) async -> [CompletionCandidate] {
+        switch subject {
+        case .remote(let directory):
+            // A name that can not be in the tree has no entries.
+            guard let path = try? session.path(directory) else { return [] }
+            let entries = await session.entries(in: path, within: patience)
+            return (entries ?? []).map {
+                CompletionCandidate(name: $0.name, isDirectory: $0.kind == .directory)
+            }
+        case .servers:
+            return (await session.serverNames(within: patience) ?? []).map {
+                CompletionCandidate(name: [UInt8]($0.utf8))
+            }
+        case .handles:
+            return session.handleNames.map { CompletionCandidate(name: [UInt8]($0.utf8)) }
+        case .commands, .subcommands, .options, .words, .local: return []
+        }
+    }
+}
+
+extension ShellSession {
+    /// Whether the prompt may ask by itself: not where every line of the wire is shown.
+    fileprivate var watchesNameServer: Bool { client.options.trace == nil }
+
+    /// Asks for the name server while it is unknown or away, so that the prompt can tell.
+    fileprivate func watchNameServer() async {
+        var known = prompt.isNameServerReachable
+        while !Task.isCancelled {
+            // Whether it answers is seen by the client, and why it does not is no concern here.
+            if known != true { _ = await serverNames(within: .seconds(5)) }
+            let now = prompt.isNameServerReachable
+            if now != known { Conversation.promptChanged() }
+            known = now
+            // Cancelled, the loop ends by itself.
+            try? await Task.sleep(for: .seconds(2))
+        }
+    }
+}

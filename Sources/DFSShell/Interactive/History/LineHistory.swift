@@ -1,0 +1,42 @@
+/// The lines that a person typed and wants to find again, oldest first.
+public struct LineHistory: Sendable {
+    /// How many lines are kept, here and in the file.
+    public static let limit = 1000
+
+    /// Oldest first.
+    public private(set) var lines: [[UInt8]] = []
+
+    /// Starts empty.
+    public init() {}
+
+    /// Takes lines from a file; those that could not have been kept are left away.
+    init(loaded lines: [[UInt8]]) {
+        for line in lines { add(line) }
+    }
+
+    /// Adds a line if it is to be kept.
+    ///
+    /// - Returns: Whether it was added: not when it is the newest already, nor when `isPrivate`.
+    @discardableResult
+    public mutating func add(_ line: [UInt8]) -> Bool {
+        guard !LineHistory.isPrivate(line), line != lines.last else { return false }
+        lines.append(line)
+        if lines.count > LineHistory.limit { lines.removeFirst(lines.count - LineHistory.limit) }
+        return true
+    }
+
+    /// Whether a line stays out: it is blank, begins with a space, gives away a secret, or holds
+    /// control bytes, which a file of lines can not keep and a screen should not get.
+    static func isPrivate(_ line: [UInt8]) -> Bool {
+        guard let first = line.first, first != UInt8(ascii: " ") else { return true }
+        if line.contains(where: { $0 < 0x20 || $0 == 0x7F }) { return true }
+        let lowered = line.map { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 }
+        return secrets.contains { secret in
+            lowered.indices.contains { lowered[$0...].starts(with: secret) }
+        }
+    }
+
+    private static let secrets = ["token=", "password=", "passwd=", "secret="].map {
+        [UInt8]($0.utf8)
+    }
+}
