@@ -3,10 +3,13 @@
 /// Knows what libedit and dfsh send to an xterm; anything else is kept in `unknown`, so that a test
 /// notices both a gap here and a byte that should never have reached a terminal.
 public struct TerminalScreen: Sendable {
+    /// Characters in a row.
     public let columns: Int
+    /// Rows.
     public let height: Int
-    /// Where the next character goes, counted from 0.
+    /// The row of the cursor, counted from 0.
     public private(set) var row = 0
+    /// The column of the cursor, counted from 0.
     public private(set) var column = 0
     /// How often the bell rang.
     public private(set) var bells = 0

@@ -78,7 +78,9 @@ public final class Conversation {
         return String(cString: value)
     }
 
-    /// Draws the prompt anew where it has changed, while it waits for keys. Any thread.
+    /// Draws the prompt anew where it has changed, while it waits for keys.
+    ///
+    /// May be called from any thread.
     public static func promptChanged() { dfs_signals_wake() }
 
     /// Talks until the person leaves.

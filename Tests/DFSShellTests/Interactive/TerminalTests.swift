@@ -32,11 +32,14 @@ struct TerminalTests {
         let terminal = try TerminalFixture().open()
         try terminal.waitForLine(TerminalFixture.away)
 
-        try terminal.type("wd\u{1}p")  // Ctrl-A goes to the beginning.
+        // Ctrl-A goes to the beginning.
+        try terminal.type("wd\u{1}p")
         try terminal.waitForLine("\(TerminalFixture.away) pwd")
-        try terminal.type("\u{5}x y\u{17}\u{8}\u{7F}")  // Ctrl-E, then a word and two characters go.
+        // Ctrl-E, then a word and two characters go.
+        try terminal.type("\u{5}x y\u{17}\u{8}\u{7F}")
         try terminal.waitForLine("\(TerminalFixture.away) pwd")
-        try terminal.type("xy\(left)\(left)\u{B}")  // Ctrl-K cuts the rest.
+        // Ctrl-K cuts the rest.
+        try terminal.type("xy\(left)\(left)\u{B}")
         try terminal.waitForLine("\(TerminalFixture.away) pwd")
         try terminal.type("\r")
 
@@ -59,7 +62,7 @@ struct TerminalTests {
         try terminal.waitForLine(TerminalFixture.away)
         let word = String(repeating: "0123456789", count: 8)
 
-        try terminal.type("echo \(word)\u{1}\u{1B}f\(String(repeating: "\u{4}", count: 1))-\r")
+        try terminal.type("echo \(word)\u{1}\u{1B}f\u{4}-\r")
 
         try terminal.waitUntil("the echo") { screen in
             screen.rows.joined().contains("echo-\(word)")
