@@ -13,7 +13,7 @@ enum Action: Equatable {
     case resume(String)
     case start(String)
     case restart(String)
-    case awaitState(String, of: String)
+    case awaitState(String, of: String, within: Int?)
     case awaitFile([UInt8], on: String)
     case awaitGone([UInt8])
     case awaitFiles(Int, of: String)
@@ -23,9 +23,11 @@ enum Action: Equatable {
 
     static let help = """
         actions: half-close, close, send "BYTES", kill|stop|pause|resume|start|restart ID, \
-        await up|suspect|down|goodbye ID, await file PATH ID, await gone PATH, await files N ID, \
+        await up|suspect|down|goodbye ID [within MS], await file PATH ID, await gone PATH, await files N ID, \
         write ID:NAME "BYTES", remove ID:NAME
         """
+
+    private static let states = ["up", "suspect", "down", "goodbye"]
 
     /// Reads the text of an action; words are quoted as on the wire.
     init(_ text: String, _ number: Int) throws {
@@ -46,8 +48,11 @@ enum Action: Equatable {
         case ("resume", 2): self = .resume(texts[1])
         case ("start", 2): self = .start(texts[1])
         case ("restart", 2): self = .restart(texts[1])
-        case ("await", 3) where ["up", "suspect", "down", "goodbye"].contains(texts[1]):
-            self = .awaitState(texts[1], of: texts[2])
+        case ("await", 3) where Action.states.contains(texts[1]):
+            self = .awaitState(texts[1], of: texts[2], within: nil)
+        case ("await", 5) where Action.states.contains(texts[1]) && texts[3] == "within":
+            guard let limit = Int(texts[4]) else { throw TranscriptError(number, Action.help) }
+            self = .awaitState(texts[1], of: texts[2], within: limit)
         case ("await", 3) where texts[1] == "gone": self = .awaitGone(words[2])
         case ("await", 4) where texts[1] == "file": self = .awaitFile(words[2], on: texts[3])
         case ("await", 4) where texts[1] == "files":
@@ -91,7 +96,9 @@ enum Action: Equatable {
             let server = try cluster[id]
             if try server.process.ending == nil { try Action.stop(server) }
             try server.start()
-        case .awaitState(let state, let id): try cluster.awaitState(of: id, state)
+        case .awaitState(let state, let id, let limit):
+            let patience = limit.map { Duration.milliseconds($0) } ?? Deadline.usual
+            try cluster.awaitState(of: id, state, within: patience)
         case .awaitFile(let path, let id): try cluster.awaitFile(path, on: id)
         case .awaitGone(let path): try cluster.awaitNoFile(path)
         case .awaitFiles(let count, let id): try cluster.awaitFiles(of: id, count: count)

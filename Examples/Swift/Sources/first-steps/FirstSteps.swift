@@ -1,0 +1,64 @@
+import DFSClient
+
+/// Stores a greeting in the shared tree, finds it again, reads a part of it, and removes it.
+///
+///     cd Examples/Swift && swift run first-steps 127.0.0.1:7400 /home
+@main
+struct FirstSteps {
+    static func main() async throws {
+        guard CommandLine.arguments.count == 3 else {
+            print("usage: first-steps HOST:PORT DIRECTORY")
+            return
+        }
+        let nameServer = try Endpoint(CommandLine.arguments[1])
+        let directory = try TreePath(CommandLine.arguments[2])
+
+        var options = ClientOptions()
+        options.deadline = .seconds(5)  // no call takes longer, whatever happens to the servers
+        let client = DFSClient(nameServers: [nameServer], options: options)
+        do {
+            try await greet(client, directory)
+        } catch let error as DFSError {
+            print("failed: \(error.code)", advice(error))
+        }
+        await client.close()
+    }
+
+    static func greet(_ client: DFSClient, _ directory: TreePath) async throws {
+        let path = try TreePath(directory.bytes + Array("/greeting.txt".utf8))
+
+        // Whole files: atomic, on the disk when the call returns, and verified.
+        var pieces = [ByteBuffer(string: "Hello from Swift!\n")]
+        let stored = try await client.store(path) { pieces.popLast() }
+        print("stored \(stored.size) bytes")
+
+        // The name server says who has it.
+        let place = try await client.locate(path)
+        print("it is on \(place.server), which is \(place.state.word)")
+
+        // A session: parts of a file, at offsets.
+        let file = try await client.open(path, .readWrite)
+        try await file.write(ByteBuffer(string: "HELLO"), at: 0)
+        let part = try await file.read(at: 0, count: 10)
+        print("it starts with \(String(buffer: part.bytes))")
+        _ = try await file.close()
+
+        // Listings come page by page; files on a server that is down are in them, and say so.
+        for try await entry in client.list(directory) where entry.kind == .file {
+            // A path prints itself quoted, so that no name can do anything to a terminal.
+            print("\(entry.path): \(entry.size) bytes\(entry.isAvailable ? "" : ", not available now")")
+        }
+
+        try await client.remove(path)
+    }
+
+    /// What a program can do about a failure.
+    static func advice(_ error: DFSError) -> String {
+        switch error.category {
+        case .temporary, .unreachable: "(try again later)"
+        case .notFound: "(it is not there)"
+        case .conflict: "(look first who else changed it)"
+        default: "(doing the same again will not help)"
+        }
+    }
+}
