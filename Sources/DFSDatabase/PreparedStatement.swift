@@ -121,6 +121,7 @@ public struct ResultRow: ~Copyable {
     /// Reads an integer that must fit a narrower type.
     ///
     /// - Throws: `DatabaseFailure` of kind `damaged` where it does not.
+    @inlinable
     public func integer<Number: FixedWidthInteger>(
         _ column: Int32, as type: Number.Type
     ) throws -> Number {
@@ -157,7 +158,8 @@ public struct ResultRow: ~Copyable {
         sqlite3_column_type(statement, column) == SQLITE_NULL
     }
 
-    private func wrongType(_ column: Int32, _ expected: String) -> DatabaseFailure {
+    @usableFromInline
+    func wrongType(_ column: Int32, _ expected: String) -> DatabaseFailure {
         DatabaseFailure(
             .damaged,
             "it is damaged (column \(column) of a row is not \(expected)): move it away or restore a "

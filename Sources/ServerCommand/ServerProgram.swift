@@ -68,6 +68,16 @@ extension Endpoint: ExpressibleByArgument {
 }
 
 extension ServerID: ExpressibleByArgument {
+    /// What a name server is called unless `--id` says otherwise.
+    public static let defaultNameServer = ServerID(inSource: "ns1")
+    /// What a file server is called unless `--id` says otherwise.
+    public static let defaultFileServer = ServerID(inSource: "fs1")
+
+    private init(inSource text: String) {
+        guard let id = ServerID(text) else { preconditionFailure("\(text) in the source is no id") }
+        self = id
+    }
+
     /// Reads an id; nil where the argument is none.
     public init?(argument: String) { self.init(argument) }
 

@@ -17,7 +17,9 @@ final class ScratchDirectory {
     }
 
     deinit {
-        for name in (try? names()) ?? [] { unlink(file(name)) }  // A leftover in /tmp fails no test.
+        // A leftover in /tmp fails no test.
+        let leftover = (try? names()) ?? []
+        for name in leftover { unlink(file(name)) }
         rmdir(path)
     }
 
