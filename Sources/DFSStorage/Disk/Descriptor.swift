@@ -1,0 +1,56 @@
+import CPosix
+
+/// An open file descriptor, closed when nobody needs it any more.
+final class Descriptor: Sendable {
+    /// The number that system calls take.
+    let number: Int32
+
+    /// Takes what a call returned and owns it from then on.
+    ///
+    /// - Throws: the errno in a negative result.
+    init(_ result: Int32) throws(SystemError) {
+        guard result >= 0 else { throw SystemError(-result) }
+        number = result
+    }
+
+    deinit { _ = dfs_close(number) }
+
+    /// What the file is that stands behind the descriptor.
+    func status() throws(SystemError) -> FileStatus { try FileStatus(in: number, named: []) }
+
+    /// Brings contents and names to the disk; a failure is never tried again.
+    func sync() throws(SystemError) { try SystemError.check(dfs_sync(number)) }
+}
+
+/// A number that the system gave as the reason of a failure.
+struct SystemError: Error, Equatable {
+    /// The errno.
+    let code: Int32
+
+    /// Takes an errno.
+    init(_ code: Int32) { self.code = code }
+
+    /// Passes results of 0 or more.
+    @discardableResult
+    static func check(_ result: Int32) throws(SystemError) -> Int32 {
+        guard result >= 0 else { throw SystemError(-result) }
+        return result
+    }
+}
+
+/// Lends bytes of a name to a system call, with the NUL that it expects behind them.
+func withName<Result>(
+    _ bytes: some Collection<UInt8>, _ body: (UnsafePointer<CChar>) -> Result
+) -> Result {
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: bytes.count + 1) { buffer in
+        var index = 0
+        for byte in bytes {
+            buffer[index] = CChar(bitPattern: byte)
+            index += 1
+        }
+        buffer[index] = 0
+        // A buffer of at least one element has an address.
+        guard let address = buffer.baseAddress else { preconditionFailure("no buffer") }
+        return body(UnsafePointer(address))
+    }
+}

@@ -1,0 +1,261 @@
+import CPosix
+import DFSProtocol
+import FileService
+
+extension Export {
+    /// The folder in `.dfs` into which a directory goes in one step before its contents are removed.
+    static let trashName = [UInt8]("trash".utf8)
+
+    /// Removes a file or a directory, durably; removing what is not there succeeds.
+    func remove(_ path: TreePath, recursive: Bool) throws(RequestError) {
+        try checkAvailable(path)
+        let folder: Folder
+        do throws(RequestError) {
+            folder = try openParent(of: path)
+        } catch {
+            if error.code == .notFound { return }
+            throw error
+        }
+        if coversMount(path) {
+            throw RequestError(.denied, path: path, "another export is mounted below it and stays")
+        }
+        let kind = try naming(path) { () throws(SystemError) in
+            try kindIfThere(path.name, in: folder)
+        }
+        switch kind {
+        case nil: break
+        case .symlink, .other: throw DiskRefusal.unserved(path)
+        case .directory where recursive: return try discard(path, in: folder)
+        case .file, .directory:
+            try naming(path) { () throws(SystemError) in
+                try unlink(path.name, isDirectory: kind == .directory, in: folder)
+            }
+        }
+        try naming(path) { () throws(SystemError) in try folder.descriptor.sync() }
+        try settleRemoval()
+    }
+
+    /// Whether another export stands at or below a path.
+    private func coversMount(_ path: TreePath) -> Bool {
+        let relative = Array(relative(path))
+        return shadows.contains { $0 == relative || $0.starts(with: relative + [TreePath.slash]) }
+    }
+
+    private func kindIfThere(
+        _ name: ArraySlice<UInt8>, in folder: Folder
+    ) throws(SystemError) -> FileStatus.Kind? {
+        do throws(SystemError) {
+            return try FileStatus(in: folder.descriptor.number, named: name).kind
+        } catch {
+            if error.code == ENOENT { return nil }
+            throw error
+        }
+    }
+
+    private func unlink(
+        _ name: ArraySlice<UInt8>, isDirectory: Bool, in folder: Folder
+    ) throws(SystemError) {
+        try ledger.state.withLock { (state) throws(SystemError) in
+            guard isCurrent(folder, state) else { throw SystemError(ENOENT) }
+            let code = withName(name) {
+                dfs_unlink(folder.descriptor.number, $0, isDirectory ? 1 : 0)
+            }
+            if code != -ENOENT { try SystemError.check(code) }
+            if let known = state.tree.child(of: folder.place, named: name) {
+                live.makeStale(state.drop(known))
+            }
+        }
+    }
+
+    /// Waits for the ledger after a removal, which a full disk must not prevent.
+    private func settleRemoval() throws(RequestError) {
+        let sequence = ledger.state.withLock { $0.sequence }
+        do throws(RequestError) { try ledger.waitUntilDurable(sequence) } catch {
+            // The name is gone for good; the next scan tells the ledger what this could not.
+            if error.code != .noSpace { throw error }
+        }
+    }
+
+    // MARK: Directories with contents
+
+    /// Takes a directory out of the tree in one step, then removes what was in it.
+    private func discard(_ path: TreePath, in folder: Folder) throws(RequestError) {
+        guard let state else { throw DiskRefusal.of(SystemError(EROFS), path) }
+        let trash = try naming(path) { () throws(SystemError) in
+            try Export.open(Export.trashName, in: state, O_RDONLY | dfs_o_directory)
+        }
+        let name = temporaryName()
+        try naming(path) { () throws(SystemError) in
+            try ledger.state.withLock { (state) throws(SystemError) in
+                guard isCurrent(folder, state) else { throw SystemError(ENOENT) }
+                let code = withName(path.name) { from in
+                    withName(name) {
+                        dfs_rename(folder.descriptor.number, from, trash.number, $0, 0)
+                    }
+                }
+                if code != -ENOENT { try SystemError.check(code) }
+                if let known = state.tree.child(of: folder.place, named: path.name) {
+                    live.makeStale(state.drop(known))
+                }
+            }
+            try folder.descriptor.sync()
+            try trash.sync()
+        }
+        try settleRemoval()
+        // What can not be removed now is removed at the next start; the name has gone already.
+        try? emptyTrash(trash)
+    }
+
+    /// Removes everything in the trash; symlinks as such, and however deep directories go.
+    ///
+    /// Directories are moved up to the top of the trash first: two descriptors do for any depth.
+    func emptyTrash(_ trash: Descriptor) throws(SystemError) {
+        var failures = 0
+        while true {
+            let names = try DirectoryReader.names(of: trash)
+            if names.count == failures { return }
+            failures = 0
+            for name in names {
+                do throws(SystemError) { try destroy(name, in: trash) } catch { failures += 1 }
+            }
+        }
+    }
+
+    private func destroy(_ name: [UInt8], in trash: Descriptor) throws(SystemError) {
+        let code = withName(name) { dfs_unlink(trash.number, $0, 0) }
+        if code == 0 { return }
+        guard code == -EISDIR || code == -EPERM else { throw SystemError(-code) }
+        let directory = try Export.open(name, in: trash, O_RDONLY | dfs_o_directory)
+        for entry in try DirectoryReader.names(of: directory) {
+            let code = withName(entry) { dfs_unlink(directory.number, $0, 0) }
+            if code == 0 { continue }
+            guard code == -EISDIR || code == -EPERM else { throw SystemError(-code) }
+            let place = temporaryName()
+            let moved = withName(entry) { from in
+                withName(place) { dfs_rename(directory.number, from, trash.number, $0, 0) }
+            }
+            try SystemError.check(moved)
+        }
+        try SystemError.check(withName(name) { dfs_unlink(trash.number, $0, 1) })
+    }
+
+    // MARK: Renaming
+
+    /// Renames within the export, durably, replacing a file or an empty directory.
+    func rename(_ from: TreePath, to target: TreePath) throws(RequestError) {
+        try checkAvailable(from)
+        let source = try openParent(of: from)
+        if from == target {
+            let kind = try naming(from) { () throws(SystemError) in
+                try kindIfThere(from.name, in: source)
+            }
+            if kind == nil { throw refusal(SystemError(ENOENT), from) }
+            return
+        }
+        if target.isWithin(from) {
+            throw RequestError(
+                .badArgument, path: target, "a directory can not be moved into itself")
+        }
+        if coversMount(from) || coversMount(target) {
+            throw RequestError(.denied, path: from, "another export is mounted there and stays")
+        }
+        try checkServed(from, in: source)
+        let destination = try openParent(of: target, creating: true)
+        try checkServed(target, in: destination)
+        let place = try naming(target) { () throws(SystemError) in
+            try ledger.state.withLock { (state) throws(SystemError) in
+                try move(&state, (source, from.name), (destination, target.name))
+            }
+        }
+        try naming(target) { () throws(SystemError) in
+            try destination.descriptor.sync()
+            try source.descriptor.sync()
+        }
+        try waitUntilDurable(place)
+    }
+
+    /// Refuses to move or replace what is not served.
+    private func checkServed(_ path: TreePath, in folder: Folder) throws(RequestError) {
+        let kind = try naming(path) { () throws(SystemError) in
+            try kindIfThere(path.name, in: folder)
+        }
+        if kind == .symlink || kind == .other { throw DiskRefusal.unserved(path) }
+    }
+
+    private func move(
+        _ state: inout LedgerState, _ from: (folder: Folder, name: ArraySlice<UInt8>),
+        _ target: (folder: Folder, name: ArraySlice<UInt8>)
+    ) throws(SystemError) -> NodeID {
+        guard isCurrent(from.folder, state), isCurrent(target.folder, state) else {
+            throw SystemError(ENOENT)
+        }
+        let place: NodeID
+        let isDirectory: Bool
+        switch try absorb(&state, from.folder, from.name) {
+        case .file(let id): (place, isDirectory) = (id, false)
+        case .directory(let id): (place, isDirectory) = (id, true)
+        case .nothing: throw SystemError(ENOENT)
+        case .unserved: throw SystemError(EPERM)
+        }
+        let replaced = state.tree.child(of: target.folder.place, named: target.name)
+        let isSameFile = replaced.map {
+            state.tree[$0].stamp.inode == state.tree[place].stamp.inode
+        }
+        let code = withName(from.name) { name in
+            // Two names of one file: rename would leave both.
+            if isSameFile == true { return dfs_unlink(from.folder.descriptor.number, name, 0) }
+            return withName(target.name) {
+                dfs_rename(
+                    from.folder.descriptor.number, name, target.folder.descriptor.number, $0, 0)
+            }
+        }
+        // A directory with contents as target: some file systems say that it exists.
+        try SystemError.check(code == -EEXIST ? -ENOTEMPTY : code)
+        let status = try FileStatus(
+            in: target.folder.descriptor.number, named: target.name)
+        if let replaced { live.makeStale(state.drop(replaced)) }
+        state.move(place, to: target.folder.place, named: target.name)
+        if isDirectory {
+            state.updateDirectory(place, status)
+        } else if !live.isDirty(state.tree[place].fid, status.identity) {
+            state.update(place, status, raisingVersion: false)
+        }
+        return place
+    }
+}
+
+extension Export {
+    /// Takes a rename by somebody else into the ledger, if that is what the disk shows now.
+    func followMove(
+        _ from: (folder: Folder, name: [UInt8]), _ target: (folder: Folder, name: [UInt8])
+    ) throws(SystemError) {
+        try ledger.state.withLock { (state) throws(SystemError) in
+            guard isCurrent(from.folder, state), isCurrent(target.folder, state),
+                let place = state.tree.child(of: from.folder.place, named: from.name),
+                !isShadowed(state, target.folder.place, target.name),
+                // Never into itself, whatever the order of events was.
+                !state.tree.subtree(of: place).contains(target.folder.place)
+            else { return }
+            let node = state.tree[place]
+            let status = try FileStatus(in: target.folder.descriptor.number, named: target.name)
+            let remains = try? FileStatus(in: from.folder.descriptor.number, named: from.name)
+            guard status.stamp.inode == node.stamp.inode,
+                remains?.stamp.inode != node.stamp.inode,
+                (status.kind == .directory) == (node.kind == .directory)
+            else { return }
+            let replaced = state.tree.child(of: target.folder.place, named: target.name)
+            if replaced == place { return }
+            if let replaced { live.makeStale(state.drop(replaced)) }
+            state.move(place, to: target.folder.place, named: target.name)
+            if node.kind == .directory {
+                state.updateDirectory(place, status)
+            } else if node.stamp.hasSameContents(as: status.stamp) {
+                if !live.isDirty(node.fid, status.identity) {
+                    state.update(place, status, raisingVersion: false)
+                }
+            } else {
+                absorb(&state, place, status)
+            }
+        }
+    }
+}

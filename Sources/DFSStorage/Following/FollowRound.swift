@@ -1,0 +1,278 @@
+import CPosix
+import DFSProtocol
+
+/// What the following thread knows; lives on that thread alone.
+struct FollowRound {
+    /// A directory under watch; the inode tells whether its place in the ledger was given away.
+    private struct Watched {
+        var place: NodeID
+        var inode: UInt64
+    }
+
+    private let follower: Follower
+    private let inotify: Inotify?
+    private var watched: [Int32: Watched] = [:]
+    private var pending = PendingChanges()
+    private var flushAt: Int64?
+    private var presenceAt: Int64 = 0
+    private var scanAt: Int64 = 0
+    /// Directories to scan; `isDeep` where their known subdirectories follow.
+    private var waiting: [(place: NodeID, isDeep: Bool)] = []
+    private var isFullScan = false
+    private var counts = FollowProgress.Counts()
+    private var hasToldOfLimit = false
+
+    private var export: Export { follower.export }
+
+    init(_ follower: Follower) {
+        self.follower = follower
+        do throws(SystemError) { inotify = try Inotify() } catch {
+            inotify = nil
+            follower.tell(
+                "changes by others are seen by rescans only: inotify is not to be had "
+                    + "(errno \(error.code))")
+        }
+    }
+
+    /// Waits for the next thing to do and does a part of it.
+    mutating func turn() {
+        let events = inotify?.descriptor.number ?? -1
+        let ready = dfs_wait(events, export.found.bell.number, patience())
+        if ready > 0, ready & 1 != 0 { takeEvents() }
+        if ready > 0, ready & 2 != 0 {
+            waiting += export.found.takeAll().map { ($0, false) }
+        }
+        let now = dfs_monotonic_milliseconds()
+        checkPresence(now)
+        if export.isGone { return }
+        if let due = flushAt, due <= now { flush() }
+        if follower.takeRescan() || scanAt <= now { beginScan() }
+        if let next = waiting.popLast() { scan(next.place, isDeep: next.isDeep) }
+        if isFullScan, !waiting.contains(where: \.isDeep) { endScan() }
+    }
+
+    private func patience() -> Int32 {
+        let now = dfs_monotonic_milliseconds()
+        var until = presenceAt
+        if !export.isGone {
+            if !waiting.isEmpty { return 0 }
+            until = min(until, scanAt)
+            if let flushAt { until = min(until, flushAt) }
+        }
+        return Int32(clamping: max(0, until - now))
+    }
+
+    private mutating func checkPresence(_ now: Int64) {
+        guard now >= presenceAt || flushAt.map({ $0 <= now }) == true else { return }
+        presenceAt = now + Follower.presenceMilliseconds
+        guard export.checkPresence() else { return }
+        if export.isGone {
+            follower.tell("the folder is gone or was replaced; its files stay listed meanwhile")
+        } else {
+            follower.tell("the folder is back")
+            scanAt = now
+        }
+    }
+
+    // MARK: Scanning
+
+    private mutating func beginScan() {
+        scanAt = .max
+        isFullScan = true
+        (counts.symlinks, counts.others, counts.unreadable, counts.unwatched) = (0, 0, 0, 0)
+        waiting.append((LedgerTree.top, true))
+    }
+
+    private mutating func endScan() {
+        isFullScan = false
+        scanAt = follower.nextScan(after: dfs_monotonic_milliseconds())
+        counts.scans += 1
+        counts.lastScan = dfs_wall_seconds()
+        counts.isScanning = false
+        counts.watches = watched.count
+        // What the first scan found is told as a whole; a full disk is told by whoever writes next.
+        let sequence = export.ledger.state.withLock { $0.sequence }
+        try? export.ledger.waitUntilDurable(sequence)
+        let counts = counts
+        follower.progress.update { $0 = counts }
+    }
+
+    private mutating func scan(_ place: NodeID, isDeep: Bool) {
+        do throws(SystemError) {
+            guard let folder = try open(place) else { return }
+            watch(folder)
+            let names = try DirectoryReader.names(of: folder.descriptor)
+            var served: Set<[UInt8]> = []
+            for name in names where !removeLeftover(name, in: folder) {
+                if look(at: name, in: folder, isDeep: isDeep) { served.insert(name) }
+            }
+            forgetMissing(in: folder, except: served)
+        } catch {
+            // What can not be read is counted and told, and what was known of it stays.
+            counts.unreadable += 1
+        }
+        export.ledger.wake()
+        pauseForDisk()
+    }
+
+    /// Opens a directory of the ledger; nil where the disk has another or none there.
+    private func open(_ place: NodeID) throws(SystemError) -> Folder? {
+        let known = export.ledger.state.withLock { state -> (path: [UInt8], inode: UInt64)? in
+            guard state.tree.contains(place), state.tree[place].kind == .directory else {
+                return nil
+            }
+            let path = Array(state.tree.components(of: place).joined(separator: [TreePath.slash]))
+            return (path, state.tree[place].stamp.inode)
+        }
+        guard let known else { return nil }
+        do throws(SystemError) {
+            let descriptor = try export.openBeneath(known.path, O_RDONLY | dfs_o_directory)
+            let status = try descriptor.status()
+            if place == LedgerTree.top {
+                export.ledger.state.withLock { $0.updateDirectory(place, status) }
+            } else if status.stamp.inode != known.inode {
+                return nil
+            }
+            return Folder(descriptor: descriptor, place: place, inode: status.stamp.inode)
+        } catch {
+            // Gone meanwhile: its own directory tells so.
+            if [ENOENT, ENOTDIR, ELOOP].contains(error.code) { return nil }
+            throw error
+        }
+    }
+
+    private mutating func watch(_ folder: Folder) {
+        guard let inotify else {
+            counts.unwatched += 1
+            return
+        }
+        let watch = dfs_watch_add(inotify.descriptor.number, folder.descriptor.number)
+        if watch >= 0 {
+            watched[watch] = Watched(place: folder.place, inode: folder.inode)
+            return
+        }
+        counts.unwatched += 1
+        if hasToldOfLimit { return }
+        hasToldOfLimit = true
+        follower.tell(
+            "not every directory can be watched (errno \(-watch)); raise "
+                + "fs.inotify.max_user_watches, or changes are seen by rescans only")
+    }
+
+    /// Looks at one name.
+    ///
+    /// - Returns: Whether it is served, or is not to be forgotten because it could not be asked for.
+    private mutating func look(at name: [UInt8], in folder: Folder, isDeep: Bool) -> Bool {
+        do throws(SystemError) {
+            let (sight, isNew) = try export.lookClosely(in: folder, named: name)
+            switch sight {
+            case .nothing: return false
+            case .file: return true
+            case .directory(let place):
+                if isDeep || isNew { waiting.append((place, isDeep)) }
+                return true
+            case .unserved(.symlink): counts.symlinks += 1
+            case .unserved(.other): counts.others += 1
+            case .unserved: break
+            }
+            return false
+        } catch {
+            counts.unreadable += 1
+            return true
+        }
+    }
+
+    private func forgetMissing(in folder: Folder, except served: Set<[UInt8]>) {
+        let missing = export.ledger.state.withLock { state -> [[UInt8]] in
+            guard export.isCurrent(folder, state) else { return [] }
+            let children = state.tree.children(of: folder.place)
+            if children.count == served.count { return [] }
+            return children.map { Array(state.tree.name(of: $0)) }.filter { !served.contains($0) }
+        }
+        for name in missing {
+            // A name that can not be asked for is not forgotten.
+            _ = try? export.look(in: folder, named: name)
+        }
+    }
+
+    /// Removes what an interrupted STORE of an earlier run left.
+    private func removeLeftover(_ name: [UInt8], in folder: Folder) -> Bool {
+        guard export.isLeftover(name) else { return false }
+        export.removeTemporary(name, in: folder)
+        return true
+    }
+
+    private func pauseForDisk() {
+        let (backlog, sequence) = export.ledger.state.withLock { ($0.backlog, $0.sequence) }
+        // Where the ledger can not be written the scan goes on; it is tried again.
+        if backlog > Ledger.backlogLimit { try? export.ledger.waitUntilDurable(sequence) }
+    }
+
+    // MARK: Events
+
+    private mutating func takeEvents() {
+        for event in inotify?.events() ?? [] {
+            if event.isOverflow {
+                counts.overflows += 1
+                follower.tell("too many changes at once; everything is scanned again")
+                scanAt = 0
+            } else if event.isEndOfWatch {
+                watched[event.watch] = nil
+            } else if let directory = watched[event.watch] {
+                note(event, in: directory)
+            }
+        }
+        if pending.isTooMuch {
+            pending = PendingChanges()
+            scanAt = 0
+        }
+    }
+
+    private mutating func note(_ event: Inotify.Event, in directory: Watched) {
+        if event.name.isEmpty {
+            if directory.place == LedgerTree.top { presenceAt = 0 }
+            return
+        }
+        if event.name.starts(with: Export.temporaryPrefix), !event.isMoveAway { return }
+        let spot = PendingChanges.Spot(folder: directory.place, name: event.name)
+        if event.isMoveAway {
+            pending.depart(spot, cookie: event.cookie)
+        } else if event.isMoveHere {
+            pending.arrive(spot, cookie: event.cookie)
+        } else {
+            pending.add(spot)
+        }
+        if flushAt == nil {
+            flushAt = dfs_monotonic_milliseconds() + Follower.gatherMilliseconds
+        }
+    }
+
+    private mutating func flush() {
+        let changes = pending
+        pending = PendingChanges()
+        flushAt = nil
+        for (from, target) in changes.moves { follow(from, to: target) }
+        for (place, names) in changes.byFolder {
+            do throws(SystemError) {
+                guard let folder = try open(place) else { continue }
+                for name in names { _ = look(at: name, in: folder, isDeep: false) }
+            } catch {
+                counts.unreadable += 1
+            }
+        }
+        export.ledger.wake()
+    }
+
+    /// Lets identities follow a rename that somebody else made.
+    private func follow(_ from: PendingChanges.Spot, to target: PendingChanges.Spot) {
+        guard Export.isServed(target.name) else { return }
+        do throws(SystemError) {
+            guard let source = try open(from.folder), let destination = try open(target.folder)
+            else { return }
+            try export.followMove((source, from.name), (destination, target.name))
+        } catch {
+            // What could not be followed is looked at name by name, and gets a new identity.
+            return
+        }
+    }
+}

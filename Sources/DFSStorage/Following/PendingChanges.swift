@@ -1,0 +1,59 @@
+/// Names that were told as changed and wait a moment, so that a burst costs one look a name.
+struct PendingChanges {
+    /// A name in a directory of the ledger.
+    struct Spot: Hashable {
+        var folder: NodeID
+        var name: [UInt8]
+    }
+
+    /// Names kept at most; beyond it the whole folder is scanned instead.
+    static let limit = 50_000
+
+    /// Renames in the order in which they happened.
+    private(set) var moves: [(from: Spot, to: Spot)] = []
+    private var order: [Spot] = []
+    private var known: Set<Spot> = []
+    private var departures: [UInt32: Spot] = [:]
+
+    /// Whether nothing waits.
+    var isEmpty: Bool { order.isEmpty }
+    /// Whether so much waits that a scan is cheaper.
+    var isTooMuch: Bool { order.count > PendingChanges.limit }
+
+    /// Names grouped by directory, directories in the order in which they were told.
+    var byFolder: [(folder: NodeID, names: [[UInt8]])] {
+        var groups: [(folder: NodeID, names: [[UInt8]])] = []
+        var positions: [NodeID: Int] = [:]
+        for spot in order {
+            if let position = positions[spot.folder] {
+                groups[position].names.append(spot.name)
+            } else {
+                positions[spot.folder] = groups.count
+                groups.append((spot.folder, [spot.name]))
+            }
+        }
+        return groups
+    }
+
+    /// Notes a change of one name.
+    mutating func add(_ spot: Spot) {
+        if known.insert(spot).inserted { order.append(spot) }
+    }
+
+    /// Notes the first half of a rename.
+    mutating func depart(_ spot: Spot, cookie: UInt32) {
+        add(spot)
+        departures[cookie] = spot
+    }
+
+    /// Notes the second half; a rename of what was renamed before continues that one.
+    mutating func arrive(_ spot: Spot, cookie: UInt32) {
+        add(spot)
+        guard let from = departures.removeValue(forKey: cookie) else { return }
+        if let index = moves.lastIndex(where: { $0.to == from }) {
+            moves[index].to = spot
+        } else {
+            moves.append((from, spot))
+        }
+    }
+}

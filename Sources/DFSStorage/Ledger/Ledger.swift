@@ -1,0 +1,156 @@
+import DFSDatabase
+import DFSProtocol
+import Foundation
+import Synchronization
+
+/// What one export knows of its files, in memory for speed and on disk for good.
+///
+/// Changes are made in memory under one short lock and written by a thread of its own, all that wait
+/// in one transaction: `waitUntilDurable` returns when the disk has them.
+final class Ledger: Sendable {
+    private struct Progress {
+        var committed: Int64 = 0
+        var failedThrough: Int64 = 0
+        var failure: RequestError?
+        var isClosing = false
+        var isFinished = false
+        /// Set when there is something to write; saves a lock a round.
+        var hasWork = false
+    }
+
+    /// Everything in memory. Held for table look-ups and single calls such as rename, never for fsync.
+    let state: Mutex<LedgerState>
+
+    private let store: any LedgerStore
+    private let header: LedgerHeader
+    private let export: Int
+    private let log: ChangeLog
+    private let condition = NSCondition()
+    private let progress = Mutex(Progress())
+
+    /// Rows that may wait before a scan pauses for the disk.
+    static let backlogLimit = 50_000
+
+    /// Takes over a store that was loaded; nothing is written before `start`.
+    init(
+        _ state: LedgerState, in store: any LedgerStore, header: LedgerHeader, export: Int,
+        log: ChangeLog
+    ) {
+        self.state = Mutex(state)
+        self.store = store
+        self.header = header
+        self.export = export
+        self.log = log
+    }
+
+    /// Starts the thread that writes.
+    func start() {
+        let thread = Thread { [self] in run() }
+        thread.name = "dfs-ledger"
+        thread.start()
+    }
+
+    /// Has all changes so far written soon.
+    func wake() {
+        condition.lock()
+        progress.withLock { $0.hasWork = true }
+        condition.broadcast()
+        condition.unlock()
+    }
+
+    /// Returns when the disk has every change up to a sequence.
+    ///
+    /// - Throws: `no-space` or `io` where it could not be written; it is tried again later all the same.
+    func waitUntilDurable(_ sequence: Int64) throws(RequestError) {
+        condition.lock()
+        defer { condition.unlock() }
+        while true {
+            let state = progress.withLock { ($0.committed, $0.failedThrough, $0.failure) }
+            if state.0 >= sequence { return }
+            if let failure = state.2, state.1 >= sequence { throw failure }
+            if progress.withLock({ $0.isFinished }) {
+                throw RequestError(.io, "the server is stopping; ask again when it is back")
+            }
+            progress.withLock { $0.hasWork = true }
+            condition.broadcast()
+            condition.wait()
+        }
+    }
+
+    /// Writes what waits and closes the file; later changes are not kept.
+    func close() throws(RequestError) {
+        condition.lock()
+        progress.withLock { $0.isClosing = true }
+        condition.broadcast()
+        while !progress.withLock({ $0.isFinished }) { condition.wait() }
+        condition.unlock()
+        do throws(DatabaseFailure) { try store.close() } catch { throw DiskRefusal.of(error) }
+        if let failure = progress.withLock({ $0.failure }) { throw failure }
+    }
+
+    /// Stops the thread without writing what waits, as a crash would.
+    func abandon() {
+        condition.lock()
+        progress.withLock { $0.isFinished = true }
+        condition.broadcast()
+        condition.unlock()
+        // The file is closed so that a test can open it again; nothing more was written to it.
+        try? store.close()
+    }
+
+    private func run() {
+        while let isLast = nextRound() {
+            let batch = state.withLock { $0.takeBatch() }
+            let failure = write(batch)
+            state.withLock { $0.settle(batch, isKept: failure == nil) }
+            if failure == nil { log.advance(export: export, to: batch.sequence) }
+            condition.lock()
+            progress.withLock { progress in
+                progress.failure = failure
+                if failure == nil {
+                    progress.committed = max(progress.committed, batch.sequence)
+                } else {
+                    progress.failedThrough = max(progress.failedThrough, batch.sequence)
+                }
+                if isLast { progress.isFinished = true }
+            }
+            condition.broadcast()
+            condition.unlock()
+            if isLast { return }
+        }
+    }
+
+    /// Waits for something to write, or for a second after which a failed round is tried again.
+    ///
+    /// - Returns: Whether it is the last round; nil to stop at once.
+    private func nextRound() -> Bool? {
+        condition.lock()
+        defer { condition.unlock() }
+        while true {
+            let progress = self.progress.withLock { progress in
+                defer { progress.hasWork = false }
+                return progress
+            }
+            if progress.isFinished { return nil }
+            if progress.isClosing { return true }
+            if progress.hasWork, progress.failure == nil { return false }
+            if progress.failure == nil {
+                condition.wait()
+            } else if !condition.wait(until: Date(timeIntervalSinceNow: 1)) {
+                return false
+            }
+        }
+    }
+
+    private func write(_ batch: LedgerBatch) -> RequestError? {
+        if batch.places.isEmpty { return nil }
+        var header = header
+        header.generation = batch.generation
+        do throws(DatabaseFailure) {
+            try store.commit(batch.rows, forgetting: batch.forgotten, header)
+            return nil
+        } catch {
+            return DiskRefusal.of(error)
+        }
+    }
+}

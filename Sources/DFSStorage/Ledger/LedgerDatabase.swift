@@ -1,0 +1,115 @@
+import DFSDatabase
+
+/// Keeps a ledger in `.dfs/ledger.sqlite` at the top of its export.
+struct LedgerDatabase: LedgerStore {
+    private static let layout = DatabaseLayout(
+        applicationID: 0x6466_736C,  // "dfsl"
+        steps: [
+            """
+            CREATE TABLE node (
+                id INTEGER PRIMARY KEY, parent INTEGER NOT NULL, name BLOB NOT NULL,
+                kind INTEGER NOT NULL, mode INTEGER NOT NULL, fid INTEGER NOT NULL,
+                ver INTEGER NOT NULL, size INTEGER NOT NULL, inode INTEGER NOT NULL,
+                mtime INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+                ctime INTEGER NOT NULL, ctime_ns INTEGER NOT NULL);
+            CREATE TABLE header (key INTEGER PRIMARY KEY, value INTEGER NOT NULL);
+            INSERT INTO header VALUES (1, 0), (2, 0), (3, 0);
+            """
+        ])
+
+    private let database: DurableDatabase
+
+    /// Opens the file, or makes it.
+    init(at path: String) throws(DatabaseFailure) {
+        database = try naming { try DurableDatabase(at: path, layout: LedgerDatabase.layout) }
+    }
+
+    func load(_ visit: (LedgerRow) throws -> Void) throws(DatabaseFailure) -> LedgerHeader {
+        try naming {
+            try database.read { transaction in
+                try transaction.statement(
+                    """
+                    SELECT id, parent, name, kind, mode, fid, ver, size, inode, mtime, mtime_ns,
+                        ctime, ctime_ns FROM node ORDER BY id
+                    """
+                ).rows { row in try visit(try LedgerDatabase.row(row)) }
+                var header = LedgerHeader()
+                try transaction.statement("SELECT key, value FROM header").rows { row in
+                    switch try row.integer(0) {
+                    case 1: header.opening = try row.integer(1)
+                    case 2: header.generation = try row.integer(1)
+                    case 3: header.layout = try row.integer(1)
+                    default: break
+                    }
+                }
+                return header
+            }
+        }
+    }
+
+    private static func row(_ row: borrowing ResultRow) throws -> LedgerRow {
+        var node = LedgerNode()
+        node.parent = try row.integer(1, as: NodeID.self)
+        let name = try row.bytes(2)
+        node.kind = LedgerNode.Kind(rawValue: try row.integer(3, as: UInt8.self)) ?? .free
+        node.permissions = try row.integer(4, as: UInt16.self)
+        node.fid = try row.integer(5)
+        node.ver = try row.integer(6)
+        node.stamp = FileStamp(
+            size: try row.integer(7), inode: UInt64(bitPattern: try row.integer(8)),
+            mtimeSeconds: try row.integer(9), ctimeSeconds: try row.integer(11),
+            mtimeNanoseconds: try row.integer(10, as: Int32.self),
+            ctimeNanoseconds: try row.integer(12, as: Int32.self))
+        let id = try row.integer(0, as: NodeID.self)
+        guard id != .max, node.kind != .free, name.count <= 255, name.isEmpty == (id == 0),
+            node.fid >= 0, node.ver >= 0
+        else {
+            throw DatabaseFailure(
+                .damaged,
+                "the ledger is damaged (row \(id)): move .dfs away, and identities begin anew")
+        }
+        return LedgerRow(id: id, name: name, node: node)
+    }
+
+    func commit(
+        _ rows: [LedgerRow], forgetting places: [NodeID], _ header: LedgerHeader
+    ) throws(DatabaseFailure) {
+        try naming {
+            try database.write { transaction in
+                let forget = try transaction.statement("DELETE FROM node WHERE id = ?")
+                for id in places { try forget.run(.integer(Int64(id))) }
+                let keep = try transaction.statement(
+                    "INSERT OR REPLACE INTO node VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+                for row in rows { try LedgerDatabase.keep(row, keep) }
+                let put = try transaction.statement("UPDATE header SET value = ? WHERE key = ?")
+                try put.run(.integer(header.opening), 1)
+                try put.run(.integer(header.generation), 2)
+                try put.run(.integer(header.layout), 3)
+            }
+        }
+    }
+
+    private static func keep(_ row: LedgerRow, _ statement: PreparedStatement) throws {
+        let (node, stamp) = (row.node, row.node.stamp)
+        try statement.run(
+            .integer(Int64(row.id)), .integer(Int64(node.parent)), .blob(row.name),
+            .integer(Int64(node.kind.rawValue)), .integer(Int64(node.permissions)),
+            .integer(node.fid), .integer(node.ver), .integer(stamp.size),
+            .integer(Int64(bitPattern: stamp.inode)), .integer(stamp.mtimeSeconds),
+            .integer(Int64(stamp.mtimeNanoseconds)), .integer(stamp.ctimeSeconds),
+            .integer(Int64(stamp.ctimeNanoseconds)))
+    }
+
+    func close() throws(DatabaseFailure) { try naming { try database.close() } }
+}
+
+/// Narrows what the database layer throws to its own failures.
+private func naming<Result>(_ body: () throws -> Result) throws(DatabaseFailure) -> Result {
+    do {
+        return try body()
+    } catch let failure as DatabaseFailure {
+        throw failure
+    } catch {
+        throw DatabaseFailure(.statement, "the ledger refused: \(error)")
+    }
+}

@@ -1,0 +1,219 @@
+import DFSProtocol
+
+/// The names of one export with what they are told as; every change goes through here.
+///
+/// Lives in a lock of its `Ledger`. Each change notes which rows must be written and tells the
+/// change log, in one step, so that memory, table and reports never disagree about order.
+struct LedgerState: Sendable {
+    /// Every name that is known.
+    private(set) var tree = LedgerTree()
+    /// Counts the changes to rows; what is told waits until the disk has its number.
+    private(set) var sequence: Int64 = 0
+    /// Sum of the sizes of all files.
+    private(set) var bytes: Int64 = 0
+
+    private var queued: [NodeID] = []
+    private var nextFid: Int64
+    private let mount: TreePath
+    private let export: Int
+    private let log: ChangeLog
+
+    /// Begins with nothing but the top.
+    init(mount: TreePath, export: Int, opening: Int64, log: ChangeLog) {
+        self.mount = mount
+        self.export = export
+        self.log = log
+        nextFid = opening << 32
+    }
+
+    /// How many rows wait to be written.
+    var backlog: Int { queued.count }
+
+    /// The tree path of a place; nil where it is longer than a tree path may be.
+    func path(of id: NodeID) -> TreePath? {
+        if id == LedgerTree.top { return mount }
+        var bytes = mount.isRoot ? [] : mount.bytes
+        for name in tree.components(of: id) {
+            bytes.append(TreePath.slash)
+            bytes.append(contentsOf: name)
+        }
+        // Names were checked one by one; what fails here is too long as a whole and is not served.
+        return try? TreePath(bytes)
+    }
+
+    /// The line of a report for a place; nil where nothing is told of it.
+    func report(of id: NodeID) -> FileReport? {
+        guard let path = path(of: id) else { return nil }
+        let node = tree[id]
+        switch node.kind {
+        case .file: return .file(path, node.facts)
+        case .directory: return .directory(path, mtime: node.stamp.mtime, mode: node.mode)
+        case .free: return nil
+        }
+    }
+
+    // MARK: Changes
+
+    /// Takes in a file that was not known, with an identity that no file ever had.
+    mutating func addFile(
+        _ status: FileStatus, named name: some Collection<UInt8>, in parent: NodeID, ver: Int64
+    ) -> NodeID {
+        nextFid += 1
+        var node = LedgerNode()
+        node.kind = .file
+        node.fid = nextFid
+        node.ver = ver
+        node.stamp = status.stamp
+        node.mode = status.mode
+        let id = tree.add(node, named: name, in: parent)
+        bytes += max(0, status.stamp.size)
+        tell(id)
+        return id
+    }
+
+    /// Takes in a directory that was not known.
+    mutating func addDirectory(
+        _ status: FileStatus, named name: some Collection<UInt8>, in parent: NodeID
+    ) -> NodeID {
+        var node = LedgerNode()
+        node.kind = .directory
+        node.stamp = status.stamp
+        node.mode = status.mode
+        let id = tree.add(node, named: name, in: parent)
+        tell(id)
+        return id
+    }
+
+    /// Notes what the disk now says of a file, and counts its version where its contents changed.
+    mutating func update(_ id: NodeID, _ status: FileStatus, raisingVersion: Bool) {
+        bytes += max(0, status.stamp.size) - max(0, tree[id].stamp.size)
+        tree[id].stamp = status.stamp
+        tree[id].mode = status.mode
+        if raisingVersion { tree[id].ver += 1 }
+        tell(id)
+    }
+
+    /// Notes what the disk now says of a directory; told only where its mode or the folder itself changed.
+    mutating func updateDirectory(_ id: NodeID, _ status: FileStatus) {
+        let node = tree[id]
+        tree[id].stamp = status.stamp
+        tree[id].mode = status.mode
+        if node.mode != status.mode || node.stamp.inode != status.stamp.inode {
+            tell(id)
+        } else if node.stamp != status.stamp {
+            enqueue(id)
+        }
+    }
+
+    /// Counts a version without a look at the disk: what was written before a crash.
+    mutating func raiseVersion(_ id: NodeID) {
+        tree[id].ver += 1
+        tell(id)
+    }
+
+    /// Forgets a name and all below it.
+    ///
+    /// - Returns: The identities of the files that are gone.
+    mutating func drop(_ id: NodeID) -> [Int64] {
+        let path = path(of: id)
+        var gone: [Int64] = []
+        for place in tree.subtree(of: id).reversed() {
+            let node = tree[place]
+            if node.kind == .file {
+                gone.append(node.fid)
+                bytes -= max(0, node.stamp.size)
+            }
+            tree.remove(place)
+            enqueue(place)
+        }
+        if let path { log.append(.gone(path), export: export, sequence: sequence) }
+        return gone
+    }
+
+    /// Gives a name and all below it another place; identities stay.
+    mutating func move(
+        _ id: NodeID, to parent: NodeID, named name: some Collection<UInt8>
+    ) {
+        let old = path(of: id)
+        tree.move(id, to: parent, named: name)
+        enqueue(id)
+        if let old { log.append(.gone(old), export: export, sequence: sequence) }
+        for place in tree.subtree(of: id) {
+            guard let report = report(of: place) else { continue }
+            log.append(report, export: export, sequence: sequence)
+        }
+    }
+
+    private mutating func tell(_ id: NodeID) {
+        enqueue(id)
+        guard let report = report(of: id) else { return }
+        log.append(report, export: export, sequence: sequence)
+    }
+
+    private mutating func enqueue(_ id: NodeID) {
+        sequence += 1
+        guard !tree[id].isQueued else { return }
+        tree[id].isQueued = true
+        queued.append(id)
+    }
+
+    // MARK: Restart and commit
+
+    /// Takes in what a ledger on disk says, before anything else happens.
+    mutating func restore(_ rows: [LedgerRow]) {
+        var largest: Int64 = 0
+        for row in rows {
+            tree.restore(row.node, at: row.id)
+            largest = max(largest, row.node.fid)
+        }
+        nextFid = max(nextFid, largest)
+        var lost: [NodeID] = []
+        for row in rows where row.id != LedgerTree.top {
+            if tree.hang(row.id, named: row.name, in: row.node.parent) {
+                if row.node.kind == .file { bytes += max(0, row.node.stamp.size) }
+            } else {
+                lost.append(row.id)
+            }
+        }
+        for id in lost { enqueue(id) }
+    }
+
+    /// Copies all rows that wait; they count as in flight until `settle`.
+    mutating func takeBatch() -> LedgerBatch {
+        var batch = LedgerBatch(sequence: sequence, generation: log.newest, places: queued)
+        for id in queued {
+            tree[id].isQueued = false
+            tree[id].isInFlight = true
+            let node = tree[id]
+            if node.kind == .free {
+                batch.forgotten.append(id)
+            } else {
+                batch.rows.append(LedgerRow(id: id, name: Array(tree.name(of: id)), node: node))
+            }
+        }
+        queued.removeAll(keepingCapacity: true)
+        return batch
+    }
+
+    /// Notes how the commit of a batch ended; rows that failed wait again.
+    mutating func settle(_ batch: LedgerBatch, isKept: Bool) {
+        for id in batch.places {
+            tree[id].isInFlight = false
+            if !isKept, !tree[id].isQueued {
+                tree[id].isQueued = true
+                queued.append(id)
+            }
+        }
+    }
+}
+
+/// Rows that are written in one transaction.
+struct LedgerBatch: Sendable {
+    /// Everything up to this number is in the batch or was before it.
+    let sequence: Int64
+    /// The newest generation that any of it was told as.
+    let generation: Int64
+    let places: [NodeID]
+    var rows: [LedgerRow] = []
+    var forgotten: [NodeID] = []
+}

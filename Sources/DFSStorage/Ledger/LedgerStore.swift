@@ -1,0 +1,40 @@
+import DFSDatabase
+import DFSProtocol
+
+/// One name as it stands in the ledger's table.
+struct LedgerRow: Equatable, Sendable {
+    var id: NodeID
+    var name: [UInt8]
+    var node: LedgerNode
+}
+
+/// What is kept beside the names.
+struct LedgerHeader: Equatable, Sendable {
+    /// How often the export was opened, raised at each time; the upper half of every `fid`.
+    var opening: Int64 = 0
+    /// The newest change that was told.
+    var generation: Int64 = 0
+    /// Tells one set of exports from another: generations of different sets are not compared.
+    var layout: Int64 = 0
+}
+
+/// Keeps a ledger over restarts.
+protocol LedgerStore: Sendable {
+    /// Reads everything once, at start, in no order.
+    func load(_ visit: (LedgerRow) throws -> Void) throws(DatabaseFailure) -> LedgerHeader
+
+    /// Keeps rows, forgets places, and returns when a power cut can not undo it.
+    func commit(
+        _ rows: [LedgerRow], forgetting places: [NodeID], _ header: LedgerHeader
+    ) throws(DatabaseFailure)
+
+    /// Lets go of the file.
+    func close() throws(DatabaseFailure)
+}
+
+/// Keeps nothing: for an export on a read-only file system, whose files nobody can change here.
+struct VolatileLedgerStore: LedgerStore {
+    func load(_ visit: (LedgerRow) throws -> Void) -> LedgerHeader { LedgerHeader() }
+    func commit(_ rows: [LedgerRow], forgetting places: [NodeID], _ header: LedgerHeader) {}
+    func close() {}
+}

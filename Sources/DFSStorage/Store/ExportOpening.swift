@@ -1,0 +1,165 @@
+import CPosix
+import DFSDatabase
+import DFSProtocol
+import Glibc
+
+/// An export whose folder is open and whose ledger has been read, but which serves nothing yet.
+///
+/// All exports of a store are opened this far before the first one starts: their changes are counted
+/// in one order, which begins behind the highest of their generations.
+struct ExportOpening {
+    let settings: ExportSettings
+    let folder: [UInt8]
+    let root: Descriptor
+    let state: Descriptor?
+    let claim: Descriptor?
+    let marks: WritingMarks
+    let store: any LedgerStore
+    let header: LedgerHeader
+    let rows: [LedgerRow]
+
+    /// Opens a folder, claims it for this process and reads its ledger.
+    ///
+    /// - Throws: a sentence for who starts the server.
+    init(_ settings: ExportSettings, log: @Sendable (String) -> Void) throws(RequestError) {
+        self.settings = settings
+        let name = Quoting.text(settings.folder)
+        do throws(SystemError) {
+            folder = try ExportOpening.resolve(settings.folder)
+            root = try Descriptor(
+                withName(folder) { dfs_openat(AT_FDCWD, $0, O_RDONLY | dfs_o_directory, 0) })
+        } catch {
+            throw RequestError(
+                DiskRefusal.of(error, nil).code,
+                "the export \(name) can not be opened: \(String(cString: strerror(error.code)))")
+        }
+        state = try ExportOpening.openState(root, name, log)
+        guard let state else {
+            (claim, marks, store) = (nil, WritingMarks(nil), VolatileLedgerStore())
+            (header, rows) = (LedgerHeader(), [])
+            return
+        }
+        claim = try ExportOpening.claim(state, name)
+        do throws(SystemError) {
+            marks = WritingMarks(try ExportOpening.file("writing", in: state))
+        } catch {
+            throw ExportOpening.refusal(error, name)
+        }
+        do throws(DatabaseFailure) {
+            // By descriptor: whatever happens to the folder's name meanwhile, this is its ledger.
+            let database = try LedgerDatabase(at: "/proc/self/fd/\(state.number)/ledger.sqlite")
+            var rows: [LedgerRow] = []
+            header = try database.load { rows.append($0) }
+            self.rows = rows
+            store = database
+        } catch {
+            throw RequestError(.io, "the ledger of the export \(name): \(error.description)")
+        }
+    }
+
+    private static func refusal(_ error: SystemError, _ name: String) -> RequestError {
+        let answer = DiskRefusal.of(error, nil)
+        return RequestError(
+            answer.code,
+            "the folder .dfs in the export \(name) can not be used: "
+                + String(cString: strerror(error.code)))
+    }
+
+    private static func resolve(_ folder: [UInt8]) throws(SystemError) -> [UInt8] {
+        guard let path = withName(folder, { realpath($0, nil) }) else { throw SystemError(errno) }
+        defer { free(path) }
+        return UnsafeBufferPointer(start: path, count: strlen(path)).map { UInt8(bitPattern: $0) }
+    }
+
+    /// Opens `.dfs`, made where it is missing; nil on a file system that can not be written.
+    private static func openState(
+        _ root: Descriptor, _ name: String, _ log: @Sendable (String) -> Void
+    ) throws(RequestError) -> Descriptor? {
+        do throws(SystemError) {
+            let state = [UInt8](".dfs".utf8)
+            let made = withName(state) { dfs_make_directory(root.number, $0, 0o700) }
+            if made < 0, made != -EEXIST { throw SystemError(-made) }
+            let descriptor = try Export.open(state, in: root, O_RDONLY | dfs_o_directory)
+            let trash = withName(Export.trashName) {
+                dfs_make_directory(descriptor.number, $0, 0o700)
+            }
+            if trash < 0, trash != -EEXIST { throw SystemError(-trash) }
+            if made == 0 { try root.sync() }
+            return descriptor
+        } catch {
+            guard error.code == EROFS else { throw refusal(error, name) }
+            log(
+                "\(name) is read-only: identities and versions of its files begin anew at each start"
+            )
+            return nil
+        }
+    }
+
+    private static func file(_ name: String, in state: Descriptor) throws(SystemError) -> Descriptor
+    {
+        let flags = O_RDWR | O_CREAT | dfs_o_nofollow
+        return try Descriptor(
+            withName([UInt8](name.utf8)) { dfs_openat(state.number, $0, flags, 0o600) })
+    }
+
+    private static func claim(
+        _ state: Descriptor, _ name: String
+    ) throws(RequestError) -> Descriptor {
+        do throws(SystemError) {
+            let lock = try file("lock", in: state)
+            try SystemError.check(dfs_try_lock(lock.number))
+            return lock
+        } catch {
+            guard error.code == EWOULDBLOCK else { throw refusal(error, name) }
+            throw RequestError(
+                .busy, "the export \(name) is served by another process; stop that one first")
+        }
+    }
+}
+
+extension Export {
+    /// Starts to serve what was opened: raises the opening durably and settles what the last run left.
+    static func start(
+        _ opened: ExportOpening, number: Int, opening: Int64, layout: Int64, shadows: Set<[UInt8]>,
+        log: ChangeLog
+    ) throws(RequestError) -> Export {
+        var state = LedgerState(
+            mount: opened.settings.mount, export: number, opening: opening, log: log)
+        state.restore(opened.rows)
+        state.countLeftovers(opened.marks.leftovers())
+        let header = LedgerHeader(opening: opening, generation: log.newest, layout: layout)
+        let batch = state.takeBatch()
+        do throws(DatabaseFailure) {
+            try opened.store.commit(batch.rows, forgetting: batch.forgotten, header)
+        } catch {
+            throw DiskRefusal.of(error)
+        }
+        state.settle(batch, isKept: true)
+        opened.marks.reset()
+        log.advance(export: number, to: batch.sequence)
+        let name = Quoting.text(opened.settings.folder)
+        let parts: ExportParts
+        do throws(SystemError) {
+            parts = ExportParts(
+                mount: opened.settings.mount, folder: opened.folder, root: opened.root,
+                rootIdentity: try opened.root.status().identity,
+                ledger: Ledger(
+                    state, in: opened.store, header: header, export: number, log: log),
+                marks: opened.marks, found: try FolderQueue(), state: opened.state,
+                claim: opened.claim, shadows: shadows, opening: opening)
+        } catch {
+            throw RequestError(
+                DiskRefusal.of(error, nil).code, "the export \(name) can not be started")
+        }
+        return Export(parts)
+    }
+
+    /// Removes what an interrupted removal of a directory left.
+    func emptyTrash() {
+        guard let state else { return }
+        // What can not be removed now is tried at the next start.
+        guard let trash = try? Export.open(Export.trashName, in: state, O_RDONLY | dfs_o_directory)
+        else { return }
+        try? emptyTrash(trash)
+    }
+}
