@@ -18,7 +18,7 @@ enum LocalCommands {
         exits: [.notFound, .unreachable])
 
     private static let workingDirectory = CommandSpecification(
-        "pwd", .files, "Shows the working directory.")
+        "pwd", .files, [], "Shows the working directory.")
 
     private static let changeLocal = CommandSpecification(
         "lcd", .local, [.init("path", .localDirectory, .optional)],
@@ -31,7 +31,7 @@ enum LocalCommands {
         "Lists a directory on this machine.", exits: [.notFound, .denied])
 
     private static let localDirectory = CommandSpecification(
-        "lpwd", .local, "Shows the working directory on this machine.")
+        "lpwd", .local, [], "Shows the working directory on this machine.")
 
     private static func runChangeDirectory(
         _ session: ShellSession, _ call: Invocation

@@ -16,12 +16,12 @@ enum ServerCommands {
         exits: [.notFound, .temporary, .unreachable])
 
     private static let servers = CommandSpecification(
-        "servers", .servers, "Lists the file servers: address, state, files, bytes, mounts.",
+        "servers", .servers, [], "Lists the file servers: address, state, files, bytes, mounts.",
         examples: [("servers", "m2  127.0.0.1:7402  down 12 s  2 files  12 bytes  /B")],
         exits: [.unreachable])
 
     private static let status = CommandSpecification(
-        "status", .servers, "Tells how the name server is doing.", exits: [.unreachable])
+        "status", .servers, [], "Tells how the name server is doing.", exits: [.unreachable])
 
     private static func runLocate(_ session: ShellSession, _ call: Invocation) async throws {
         try await session.forEach(try await session.paths(call.operands)) { path in

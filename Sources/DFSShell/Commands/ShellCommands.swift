@@ -18,10 +18,10 @@ enum ShellCommands {
         "echo", .shell, [.init("text", .text, .any)], "Writes its words and a newline.")
 
     private static let history = CommandSpecification(
-        "history", .shell, "Lists the lines that were typed.")
+        "history", .shell, [], "Lists the lines that were typed.")
 
     private static let quit = CommandSpecification(
-        "quit", aliases: ["exit", "bye"], .shell, "Leaves; sessions opened by hand end.")
+        "quit", aliases: ["exit", "bye"], .shell, [], "Leaves; sessions opened by hand end.")
 
     private static func runHelp(_ session: ShellSession, _ call: Invocation) async throws {
         guard !call.operands.isEmpty else {

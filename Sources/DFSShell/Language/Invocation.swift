@@ -92,10 +92,15 @@ public struct Invocation: Sendable {
         switch kind {
         case .choice(let words) where !words.contains(word.text):
             throw misuse("\(word.shown) is none of \(words.joined(separator: ", "))")
-        case .number where Number.parse(word.bytes.span) == nil:
+        case .number where Invocation.number(word) == nil:
             throw misuse("\(word.shown) is not a number from 0 to 9223372036854775807")
         default: return
         }
+    }
+
+    private static func number(_ word: Word) -> Int64? {
+        let bytes = word.bytes
+        return Number.parse(bytes.span)
     }
 
     /// Whether a flag was given.
@@ -106,6 +111,6 @@ public struct Invocation: Sendable {
 
     /// An operand that the row says is a number.
     public func number(at index: Int) -> Int64? {
-        index < operands.count ? Number.parse(operands[index].bytes.span) : nil
+        index < operands.count ? Invocation.number(operands[index]) : nil
     }
 }

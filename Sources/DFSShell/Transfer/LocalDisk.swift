@@ -62,12 +62,22 @@ struct LocalAttributes: Sendable {
     var modified: WallTime?
 }
 
+/// Runs an actor on a queue of its own, away from Swift's pool.
+private final class DiskQueue: SerialExecutor {
+    private let queue = DispatchQueue(label: "dfsh.local-disk")
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        queue.async { job.runSynchronously(on: self.asUnownedSerialExecutor()) }
+    }
+}
+
 /// The local disk, on a thread of its own: a slow one delays no connection.
 ///
 /// Names given to it are single components below directories that are open, and links among them
 /// are not followed; only the first path is the person's own.
 actor LocalDisk {
-    private let queue = DispatchSerialQueue(label: "dfsh.local-disk")
+    private let queue = DiskQueue()
     nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
     private let mask: mode_t
 
@@ -105,7 +115,7 @@ actor LocalDisk {
     /// What a path of the person leads to; nil where nothing is there.
     func kind(of path: [UInt8]) throws -> LocalName.Entry.Kind? {
         var status = stat()
-        guard LocalName.withPath(path, { Glibc.stat($0, &status) }) == 0 else {
+        guard LocalName.withPath(path, { fstatat(AT_FDCWD, $0, &status, 0) }) == 0 else {
             if errno == ENOENT { return nil }
             throw LocalFailure(path: path, number: errno)
         }

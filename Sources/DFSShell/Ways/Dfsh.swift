@@ -1,0 +1,146 @@
+import DFSClient
+import DFSProtocol
+import DFSTransport
+import Dispatch
+import Glibc
+import Synchronization
+
+/// The whole of the dfsh program but for its `main`.
+public enum Dfsh {
+    /// Runs dfsh and says what the process ends with; blocks the calling thread, the main one.
+    ///
+    /// - Parameter arguments: Without the program's name.
+    public static func run(arguments: [[UInt8]]) -> Int32 {
+        // A reader that went away is seen as a write that fails.
+        signal(SIGPIPE, SIG_IGN)
+        raiseDescriptorLimit()
+        let output = ShellOutput.ofProcess()
+        do {
+            return try run(DfshOptions(arguments), output).rawValue
+        } catch {
+            let failure = ShellFailure(error)
+            output.complain(failure.sentence)
+            return failure.code.rawValue
+        }
+    }
+
+    private static func run(_ options: DfshOptions, _ output: ShellOutput) throws -> ExitCode {
+        if options.wantsHelp || options.wantsVersion {
+            output.line(options.wantsHelp ? DfshOptions.help : "dfsh DFS/1")
+            output.flush()
+            return .ok
+        }
+        let isInteractive = options.source == .standardInput && isatty(STDIN_FILENO) == 1
+        let session = ShellSession(
+            client: try client(options), output: output, isInteractive: isInteractive)
+        if isInteractive {
+            let code = Conversation.hold(with: session)
+            _ = interruptible {
+                await session.close()
+                return .ok
+            }
+            return code
+        }
+        return interruptible { await run(options, session) }
+    }
+
+    private static func client(_ options: DfshOptions) throws -> DFSClient {
+        var settings = ClientOptions()
+        settings.tagsEveryRequest = false
+        if let milliseconds = options.deadlineMilliseconds {
+            settings.deadline = .milliseconds(milliseconds)
+            settings.connectTimeout = min(settings.connectTimeout, settings.deadline)
+        }
+        let writer: TraceWriter? =
+            switch options.trace {
+            case .none: nil
+            case .standardError: TraceWriter(descriptor: STDERR_FILENO)
+            case .file(let path): try TraceWriter(file: path)
+            }
+        if let writer { settings.trace = { writer.write($1, at: $0) } }
+        return DFSClient(nameServers: try nameServers(options), options: settings)
+    }
+
+    private static func nameServers(_ options: DfshOptions) throws -> [Endpoint] {
+        var text = options.nameServers.map { String(decoding: $0, as: UTF8.self) }
+        if text == nil, let value = getenv("DFSH_NAMESERVER"), value.pointee != 0 {
+            text = String(cString: value)
+        }
+        guard let text else { return [Endpoint(host: "127.0.0.1", port: 7400)] }
+        do throws(RequestError) {
+            return try Endpoint.list(text)
+        } catch {
+            let shown = Quoting.text([UInt8](text.utf8))
+            throw ShellFailure(.usage, "name server \(shown): \(error.advice)")
+        }
+    }
+
+    private static func run(_ options: DfshOptions, _ session: ShellSession) async -> ExitCode {
+        let script = Script(
+            session: session, echoes: options.echoes, keepsGoing: options.keepsGoing)
+        let code: ExitCode
+        switch options.source {
+        case .standardInput: code = await script.run(descriptor: STDIN_FILENO)
+        case .line(let line): code = await script.run(line)
+        case .words(let words): code = await run(words, session)
+        case .file(let path):
+            let descriptor = LocalName.withPath(path) { Glibc.open($0, O_RDONLY | O_CLOEXEC) }
+            if descriptor < 0 {
+                code = session.tell(LocalFailure(path: path, number: errno))
+            } else {
+                code = await script.run(descriptor: descriptor)
+                Glibc.close(descriptor)
+            }
+        }
+        session.output.flush()
+        await session.close()
+        return code
+    }
+
+    /// Words of the process stand for themselves: nothing in them is a pattern, all were quoted once.
+    private static func run(_ words: [[UInt8]], _ session: ShellSession) async -> ExitCode {
+        await session.run(
+            words: words.map { word in
+                word.first == UInt8(ascii: "-") ? Word(plain: word) : Word(literal: word)
+            })
+    }
+
+    /// Waits for a task on the calling thread; Ctrl-C cancels it, and the second one ends the process.
+    private static func interruptible(
+        _ body: @escaping @Sendable () async -> ExitCode
+    ) -> ExitCode {
+        let finished = DispatchSemaphore(value: 0)
+        let outcome = Outcome()
+        let task = Task {
+            let code = await body()
+            outcome.code.withLock { $0 = code }
+            finished.signal()
+        }
+        let sources = [SIGINT, SIGTERM, SIGHUP].map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number)
+            source.setEventHandler {
+                if task.isCancelled { _exit(128 + number) }
+                task.cancel()
+            }
+            source.resume()
+            return source
+        }
+        finished.wait()
+        for source in sources { source.cancel() }
+        return task.isCancelled ? .interrupted : outcome.code.withLock { $0 }
+    }
+
+    private final class Outcome: Sendable {
+        let code = Mutex(ExitCode.ok)
+    }
+
+    /// A deep tree needs a descriptor a level; the system's default is low for the sake of old programs.
+    private static func raiseDescriptorLimit() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = min(limit.rlim_max, 65_536)
+        // Where it can not be raised, a tree that is too deep says so by itself.
+        _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    }
+}

@@ -1,0 +1,132 @@
+import DFSProtocol
+import Glibc
+
+/// Runs lines one after another: of a file, of standard input, or of `-c`.
+struct Script {
+    let session: ShellSession
+    /// Whether commands are shown before their output.
+    var echoes = false
+    /// Whether a failure ends the script.
+    var keepsGoing = false
+
+    /// Runs the lines of a descriptor as they arrive.
+    ///
+    /// - Returns: The code of the first failure; `ok` where every failure was let pass by its `-`.
+    func run(descriptor: Int32) async -> ExitCode {
+        var reader = LineReader(descriptor: descriptor)
+        var first = ExitCode.ok
+        while let line = await reader.next() {
+            let code = await run(line)
+            if first == .ok { first = code }
+            if session.wantsToQuit || session.output.isBroken || Task.isCancelled { break }
+            if code == .interrupted { return code }
+            if code != .ok, !keepsGoing { return code }
+        }
+        return reader.wasTooLong ? session.tell(Script.tooLong) : first
+    }
+
+    private static let tooLong = ShellFailure(
+        .usage, "a line of a script has at most \(LineReader.limitBytes) bytes")
+
+    /// Runs one line: every command of it is echoed and counted by itself.
+    func run(_ line: [UInt8]) async -> ExitCode {
+        let commands: [[Word]]
+        do {
+            commands = try LineSplitter.split(line)
+        } catch {
+            if echoes { session.output.line("dfsh> " + ErrorSentence.safe(line)) }
+            return end(session.tell(error))
+        }
+        var first = ExitCode.ok
+        for (index, words) in commands.enumerated() {
+            let (bare, marks) = CommandMarks.take(from: words)
+            if echoes, !marks.isSilent {
+                // A line of one command is shown as it was written.
+                let shown =
+                    commands.count == 1 && index == 0 && !marks.ignoresFailure
+                    ? ErrorSentence.safe(line) : Script.text(bare)
+                session.output.line("dfsh> " + shown)
+            }
+            let code = end(await session.run(words: words))
+            if first == .ok { first = code }
+            if code != .ok && !keepsGoing || session.wantsToQuit { break }
+        }
+        return first
+    }
+
+    /// Shows how a command ended, where commands are shown.
+    private func end(_ code: ExitCode) -> ExitCode {
+        if echoes, code != .ok { session.output.line("? \(code.rawValue)") }
+        session.output.flush()
+        return code
+    }
+
+    /// The words as they could be typed.
+    private static func text(_ words: [Word]) -> String {
+        words.map { $0.hasQuotes ? $0.shown : ErrorSentence.safe($0.bytes) }.joined(separator: " ")
+    }
+}
+
+extension ErrorSentence {
+    /// Bytes with what is not for a terminal as escapes, and nothing else changed.
+    static func safe(_ bytes: [UInt8]) -> String {
+        let quoted = Quoting.quoteAlways(bytes).dropFirst().dropLast()
+        var result: [UInt8] = []
+        var index = quoted.startIndex
+        while index < quoted.endIndex {
+            // A backslash that was typed and a quotation mark are harmless: shown as they are.
+            let next = quoted.index(after: index)
+            if quoted[index] == UInt8(ascii: "\\"), next < quoted.endIndex,
+                quoted[next] == UInt8(ascii: "\\") || quoted[next] == UInt8(ascii: "\"")
+            {
+                result.append(quoted[next])
+                index = quoted.index(after: next)
+            } else {
+                result.append(quoted[index])
+                index = next
+            }
+        }
+        return String(decoding: result, as: UTF8.self)
+    }
+}
+
+/// Reads a descriptor line by line, on the calling thread: a script has nothing else to do.
+struct LineReader {
+    /// Longest line of a script.
+    static let limitBytes = 1_048_576
+
+    private let descriptor: Int32
+    private var pending: [UInt8] = []
+    private var isAtEnd = false
+    /// Whether a line was over the limit; nothing is read after it.
+    private(set) var wasTooLong = false
+
+    init(descriptor: Int32) { self.descriptor = descriptor }
+
+    /// The next line without its end; a last line without one counts. nil at the end.
+    mutating func next() async -> [UInt8]? {
+        while true {
+            if let end = pending.firstIndex(of: UInt8(ascii: "\n")) {
+                let line = Array(pending[..<end])
+                pending.removeFirst(end + 1)
+                return line
+            }
+            if isAtEnd || pending.count > LineReader.limitBytes {
+                wasTooLong = pending.count > LineReader.limitBytes
+                defer { pending = [] }
+                return pending.isEmpty || wasTooLong ? nil : pending
+            }
+            fill()
+        }
+    }
+
+    private mutating func fill() {
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        let count = buffer.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
+        if count > 0 {
+            pending += buffer[..<count]
+        } else if count == 0 || errno != EINTR {
+            isAtEnd = true
+        }
+    }
+}
