@@ -11,21 +11,21 @@ enum Advertisement {
                 "\(configuration.listen) can be reached by strangers and there is no authentication "
                     + "yet: listen on 127.0.0.1 or [::1]")
         }
-        guard let advertise = configuration.advertise else { return }
-        if advertise.isWildcard {
+        let address = configuration.advertise ?? configuration.listen
+        if address.isWildcard {
             throw FileServerError(
-                "\(advertise) stands for every address and nobody can connect to it: advertise the "
+                "\(address) stands for every address and nobody can connect to it: advertise the "
                     + "address by which clients reach this server")
         }
-        // Port 0 stands for the port that the system gives; only the own address can mean that.
-        if advertise.port == 0, advertise.host != configuration.listen.host {
-            throw FileServerError("\(advertise) has no port: advertise host:port")
+        if configuration.advertise?.port == 0 {
+            throw FileServerError("\(address) has no port: advertise host:port")
         }
-        let others = configuration.nameServers.filter { !$0.isLoopback }
-        if advertise.isLoopback, let other = others.first {
+        if address.isLoopback,
+            let other = configuration.nameServers.first(where: { !$0.isLoopback })
+        {
             throw FileServerError(
-                "the name server at \(other) is on another machine, where \(advertise) is another "
-                    + "server: advertise an address that it can reach")
+                "the name server at \(other) is on another machine, where \(address) is another "
+                    + "server: --advertise an address that it can reach")
         }
     }
 }

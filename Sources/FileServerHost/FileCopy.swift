@@ -35,7 +35,7 @@ struct FileCopy: Sendable {
                 result = .failure(error)
             }
             await connection.close()
-            return Outcome(result: result, generation: pool.changes.generation)
+            return Outcome(result: result, generation: pool.changes.newest)
         } catch {
             return Outcome(result: .failure(error), generation: nil)
         }

@@ -150,7 +150,7 @@ final class FileDesk: RequestResponder {
     private func finished(
         _ job: DiskJob, _ result: Result<DiskOutcome, RequestError>, _ generation: Int64?
     ) {
-        if let generation { tether?.changed(generation) }
+        if generation != nil { tether?.changed() }
         perform(core.finished(job.number, result, changed: generation, at: .now))
     }
 
@@ -160,7 +160,7 @@ final class FileDesk: RequestResponder {
             source: source, target: target, nameServer: tether.connection, pool: pool,
             eventLoop: eventLoop)
         eventLoop.makeFutureWithTask { await copy.run() }.assumeIsolated().whenSuccess { outcome in
-            if let generation = outcome.generation { self.tether?.changed(generation) }
+            if outcome.generation != nil { self.tether?.changed() }
             self.perform(
                 self.core.pulled(id, outcome.result, changed: outcome.generation, at: .now))
         }

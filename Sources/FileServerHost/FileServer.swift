@@ -41,11 +41,13 @@ public final class FileServer: Sendable {
     private let server: LineServer
     private let desk: NIOLoopBound<FileDesk>
     private let pool: StoragePool
+    private let closeStore: @Sendable () throws -> Void
 
     private init(
         _ server: LineServer, _ group: MultiThreadedEventLoopGroup, _ desk: NIOLoopBound<FileDesk>,
-        _ pool: StoragePool
+        _ pool: StoragePool, _ closeStore: @escaping @Sendable () throws -> Void
     ) {
+        self.closeStore = closeStore
         endpoint = server.endpoint
         self.server = server
         self.group = group
@@ -56,11 +58,13 @@ public final class FileServer: Sendable {
     /// Starts to serve a store, and returns once the name server knows it or can not be reached.
     ///
     /// - Parameters:
+    ///   - closing: Brings the store to rest when everything else has ended.
     ///   - log: Takes sentences for the operator, from any thread.
     ///   - failed: Told where the server can not go on under its id; the caller ends the process.
     /// - Throws: `FileServerError` with a sentence for the operator.
     public static func start(
         _ configuration: Configuration, store: any FileStore, changes: any ChangeSource,
+        closing: @escaping @Sendable () throws -> Void = {},
         log: @escaping @Sendable (String) -> Void,
         failed: @escaping @Sendable (FileServerError) -> Void
     ) async throws -> FileServer {
@@ -68,12 +72,13 @@ public final class FileServer: Sendable {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let pool = StoragePool(store: store, changes: changes)
         do {
-            let server = try await open(configuration, pool, group, log)
+            let server = try await open(configuration, pool, group, closing, log)
             try await server.register(configuration, failed)
             return server
         } catch {
             // Nothing was promised to anybody yet; the first error is the one to tell.
             try? await pool.shutDown()
+            try? closing()
             try? await group.shutdownGracefully()
             throw FileServerError(sentence(error))
         }
@@ -81,6 +86,7 @@ public final class FileServer: Sendable {
 
     private static func open(
         _ configuration: Configuration, _ pool: StoragePool, _ group: MultiThreadedEventLoopGroup,
+        _ closing: @escaping @Sendable () throws -> Void,
         _ log: @escaping @Sendable (String) -> Void
     ) async throws -> FileServer {
         let core = FileServerCore.Configuration(
@@ -94,7 +100,7 @@ public final class FileServer: Sendable {
         let server = try await LineServer.start(at: configuration.listen, on: group) { _ in
             desk.value
         }
-        return FileServer(server, group, desk, pool)
+        return FileServer(server, group, desk, pool, closing)
     }
 
     private func register(
@@ -114,11 +120,9 @@ public final class FileServer: Sendable {
             let tether = LinkTether(link, desk: desk.value, failed: failed)
             desk.value.tether = tether
             changes.whenChanged {
-                loop.execute { desk.value.tether?.changed(changes.generation) }
+                loop.execute { desk.value.tether?.changed() }
             }
-            tether.start()
-            loop.scheduleTask(in: FileServer.readyPatience) { desk.value.tether?.ready.succeed() }
-            return tether.ready.futureResult
+            return tether.start(patience: FileServer.readyPatience)
         }.get()
         try await ready.get()
     }
@@ -132,6 +136,8 @@ public final class FileServer: Sendable {
             desk.value.tether?.stop() ?? desk.eventLoop.makeSucceededVoidFuture()
         }.get()
         try await pool.shutDown()
+        // Blocks, but nothing else is left to do; afterwards nobody tells the loop of changes.
+        try closeStore()
         try await group.shutdownGracefully()
     }
 

@@ -21,7 +21,8 @@ final class LinkTether {
     private var isSampling = false
     private var losses = 0
     /// Completes when the first report is told, or when it is clear that this will take its time.
-    let ready: EventLoopPromise<Void>
+    private let ready: EventLoopPromise<Void>
+    private var isReady = false
     private let stopped: EventLoopPromise<Void>
     private let failed: @Sendable (FileServerError) -> Void
 
@@ -39,14 +40,34 @@ final class LinkTether {
         stopped = eventLoop.makePromise()
     }
 
-    /// Begins to look for a name server.
-    func start() {
+    /// Begins to look for a name server; completes as soon as a start need not wait for it any more.
+    ///
+    /// Fails with `FileServerError` where the name server refuses this server for good.
+    func start(patience: TimeAmount) -> EventLoopFuture<Void> {
         sample()
+        eventLoop.assumeIsolated().scheduleTask(in: patience) { self.becomeReady() }
         receive(.started)
+        return ready.futureResult
     }
 
-    /// The store counted a change.
-    func changed(_ generation: Int64) { receive(.changed(generation: generation)) }
+    private func becomeReady() {
+        guard !isReady else { return }
+        isReady = true
+        ready.succeed()
+    }
+
+    /// Ends a start that still waits, or the process that runs.
+    private func give(up sentence: String) {
+        let error = FileServerError(sentence)
+        guard isReady else {
+            isReady = true
+            return ready.fail(error)
+        }
+        failed(error)
+    }
+
+    /// The store may have counted a change.
+    func changed() { receive(.changed(generation: pool.changes.generation)) }
 
     /// Tells what is untold, says goodbye and ends.
     func stop() -> EventLoopFuture<Void> {
@@ -83,13 +104,10 @@ final class LinkTether {
         case .unreachable:
             desk.linkLost()
             losses += 1
-            if losses >= configuration.nameServers.count { ready.succeed() }
-        case .caughtUp: ready.succeed()
+            if losses >= configuration.nameServers.count { becomeReady() }
+        case .caughtUp: becomeReady()
         case .note(let text): desk.log(text)
-        case .giveUp(let sentence):
-            let error = FileServerError(sentence)
-            ready.fail(error)
-            failed(error)
+        case .giveUp(let sentence): give(up: sentence)
         case .stopped: stopped.succeed()
         }
     }
@@ -98,7 +116,7 @@ final class LinkTether {
         let pool = pool
         pool.submit(on: eventLoop) {
             let result = Result { () throws(RequestError) in try order.perform(on: pool.store) }
-            return (result, pool.changes.generation)
+            return (result, pool.changes.newest)
         }.assumeIsolated().whenSuccess { (result, generation) in
             var refusal: RequestError?
             if case .failure(let error) = result { refusal = error }

@@ -36,14 +36,14 @@ struct StoragePool: Sendable {
         _ job: DiskJob, payload: ByteBuffer?, on loop: any EventLoop
     ) -> EventLoopFuture<Completion> {
         submit(on: loop) {
-            let before = changes.generation
+            let before = changes.newest
             var space = ByteSpace()
             let result = (payload ?? ByteBuffer()).withUnsafeReadableBytes { bytes in
                 Result { () throws(RequestError) in
                     try job.work.run(on: store, payload: bytes, space: &space)
                 }
             }
-            let after = changes.generation
+            let after = changes.newest
             return Completion(
                 result: result, bytes: space.buffer, generation: after > before ? after : nil)
         }

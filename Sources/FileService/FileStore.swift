@@ -200,6 +200,9 @@ public protocol ChangeSource: Sendable {
     /// The generation of the newest change; 0 before the first.
     var generation: Int64 { get }
 
+    /// The generation that the newest change has, also where it is not durable and may not be told yet.
+    var newest: Int64 { get }
+
     /// Calls back, from any thread and soon, each time `generation` has risen; one handler at a time.
     func whenChanged(_ handler: @escaping @Sendable () -> Void)
 

@@ -105,6 +105,17 @@ import Testing
         #expect(bench.link.summary.pending == 2)
     }
 
+    @Test func `changes that the store does not show yet are told when it does`() throws {
+        var bench = try LinkBench()
+        try bench.catchUp()
+        bench.receive(.changed(generation: 1))
+        #expect(try bench.load().texts.isEmpty)
+
+        bench.store.put(try path("/A/a"), "x")
+
+        #expect(bench.receive(.changed(generation: 1)).texts == ["load changes 0"])
+    }
+
     @Test func `heartbeats keep the pace that the answers set, one at a time`() throws {
         var bench = try LinkBench()
         try bench.catchUp()

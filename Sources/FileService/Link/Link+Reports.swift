@@ -51,9 +51,9 @@ extension Link {
             return [.note("the history of changes is too short; telling everything")] + pump()
         case .success(let batch?):
             if batch.count == 0, case .changes = batch.cut {
-                // The store counted a change that it does not show: nothing to tell, so nothing is owed.
-                acknowledged = newest
-                return [.acknowledged(newest)] + pump()
+                // The store shows nothing more yet; it tells when it does.
+                newest = acknowledged ?? newest
+                return pump()
             }
             isBusy = true
             return [send(.report(batch, generation: wireGeneration(of: batch)))]

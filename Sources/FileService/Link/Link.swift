@@ -135,7 +135,6 @@ public struct Link: Sendable {
             guard number == session, phase == .registered else { return [] }
             return loaded(result, now)
         case .ordered(let connection, let number, let error, let generation):
-            newest = max(newest, generation)
             // The name server gave up on orders of a connection that it lost.
             if connection == session { finish(number, error?.code, generation) }
             return pump()
