@@ -91,14 +91,14 @@ public struct Framer: Sendable {
                 if searched > lineLimitBytes + 1
                     || (searched == lineLimitBytes + 1 && bytes[bytes.count - 1] != 0x0D)
                 {
-                    return tooLong(start, bytes.count)
+                    return tooLong(start)
                 }
                 return .incomplete(consumed: start, wanted: searched + 1)
             }
             searched = 0
             var end = newline
             if end > start, bytes[end - 1] == 0x0D { end -= 1 }
-            if end - start > lineLimitBytes { return tooLong(start, end) }
+            if end - start > lineLimitBytes { return tooLong(start) }
             if Framer.isDropped(bytes, start..<end) {
                 start = newline + 1
                 continue
@@ -107,12 +107,12 @@ public struct Framer: Sendable {
         }
     }
 
-    private func tooLong(_ start: Int, _ end: Int) -> Step {
+    private func tooLong(_ start: Int) -> Step {
         .broken(
             RequestError(
                 .lineTooLong, "a line has at most \(lineLimitBytes) bytes; send data as {n}",
                 fields: [.init("max", number: lineLimitBytes)], isFatal: true),
-            line: start..<min(end, start + Framer.longestTag))
+            line: start..<(start + min(lineLimitBytes, Framer.longestTag)))
     }
 
     /// `@`, 16 characters and a space: as much of a line as tells its tag.

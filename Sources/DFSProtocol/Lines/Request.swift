@@ -109,14 +109,24 @@ extension Request {
 
     /// An operand that is a number.
     public func number(at index: Int) throws(RequestError) -> Int64 {
-        try Number.parse(operands[index], named: "operand \(index + 1)")
+        try Number.parse(try operand(at: index), named: "operand \(index + 1)")
+    }
+
+    /// An operand by its position.
+    ///
+    /// - Throws: `bad-argument` where an optional operand was not given.
+    public func operand(at index: Int) throws(RequestError) -> [UInt8] {
+        guard operands.indices.contains(index) else {
+            throw RequestError(.badArgument, "\(verb.rawValue) needs operand \(index + 1) here")
+        }
+        return operands[index]
     }
 
     /// An operand that is a path.
     ///
     /// - Throws: `bad-name` or `name-too-long`.
     public func path(at index: Int = 0) throws(RequestError) -> TreePath {
-        try TreePath(operands[index])
+        try TreePath(try operand(at: index))
     }
 
     /// The four octal digits of `mode=`, or nil where they were not given.

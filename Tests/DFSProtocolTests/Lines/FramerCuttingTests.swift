@@ -38,6 +38,17 @@ import Testing
         }
     }
 
+    @Test func `a line over a limit shorter than a tag is refused alike in every piece`() {
+        var limits = Limits()
+        limits.lineBytes = 4
+        let whole = bytes("@7 xxxxxxxxxxxxxxxxxxxx\n")
+
+        let expected = FramedStream.events(of: [whole], limits: limits)
+
+        #expect(expected == [.broken(.lineTooLong, "@7 x")])
+        #expect(FramedStream.events(of: whole.map { [$0] }, limits: limits) == expected)
+    }
+
     @Test(arguments: [21, 22, 23] as [UInt64])
     func `random streams cut at random`(seed: UInt64) {
         var random = SeededRandom(seed: seed)
