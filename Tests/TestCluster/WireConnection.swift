@@ -94,6 +94,19 @@ extension WireConnection {
         throw failure("send to")
     }
 
+    /// Sends until the peer has taken nothing for some time; reads nothing.
+    ///
+    /// - Returns: How many bytes went.
+    public func sendUnread(_ bytes: [UInt8], quiet: Duration) throws -> Int {
+        var sent = 0
+        while sent < bytes.count {
+            let count = try trySending(bytes[sent...])
+            sent += count
+            if count == 0, Deadline(after: quiet).poll(descriptor, for: POLLOUT) == 0 { break }
+        }
+        return sent
+    }
+
     /// Says that nothing more will be sent; answers can still be read.
     public func halfClose() { shutdown(descriptor, Int32(SHUT_WR)) }
 

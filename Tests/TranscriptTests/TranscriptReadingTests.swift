@@ -86,7 +86,8 @@ struct TranscriptReadingTests {
     }
 
     @Test(arguments: [
-        "half-close", "kill fs1", "await down fs1", "await down fs1 within 3500", "await file \"/a b\" fs1", "await gone /x",
+        "half-close", "kill fs1", "await down fs1", "await down fs1 within 3500",
+        "await file \"/a b\" fs1", "await gone /x",
         "await files 3 fs1", "write fs1:F1 \"x\\n\"", "remove fs1:F1", "send \"PI\"",
     ])
     func `an action is read`(text: String) {
@@ -94,7 +95,8 @@ struct TranscriptReadingTests {
     }
 
     @Test(arguments: [
-        "", "kill", "kill fs1 fs2", "await sideways fs1", "await up fs1 within x", "await files x fs1", "write fs1 x",
+        "", "kill", "kill fs1 fs2", "await sideways fs1", "await up fs1 within x",
+        "await files x fs1", "write fs1 x",
         "explode fs1",
     ])
     func `an action that nobody knows is refused`(text: String) {

@@ -1,0 +1,21 @@
+import Glibc
+
+/// Numbers that only look like chance: the same for the same seed (SplitMix64).
+struct SeededRandom: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var value = state
+        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
+        return value ^ (value >> 31)
+    }
+
+    /// `DFS_SEED` if it is set, else the given one.
+    static func seed(_ usual: UInt64) -> UInt64 {
+        getenv("DFS_SEED").flatMap { UInt64(String(cString: $0)) } ?? usual
+    }
+}
