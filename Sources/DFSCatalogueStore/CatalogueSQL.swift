@@ -1,9 +1,12 @@
 import DFSDatabase
 
 extension DatabaseLayout {
-    /// The catalogue's tables, in a file that `dfsC` marks.
+    /// `dfsC`.
+    static let catalogueMark: Int32 = 0x6466_7343
+
+    /// The catalogue's tables.
     static let catalogue = DatabaseLayout(
-        applicationID: 0x6466_7343, steps: [CatalogueSQL.version1])
+        applicationID: catalogueMark, steps: [CatalogueSQL.version1])
 }
 
 /// The statements of the catalogue; columns stand in one order everywhere.

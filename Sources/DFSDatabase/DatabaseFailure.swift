@@ -92,3 +92,19 @@ extension DatabaseFailure {
     static let outOfSpace = DatabaseFailure(
         .outOfSpace, "no space is left: nothing of the change was kept; free some and try again")
 }
+
+/// The errno behind the latest I/O error of a connection; 0 where none is known.
+///
+/// SQLite records it for every statement but COMMIT, where most writes happen; there the log's file knows.
+func systemError(of connection: OpaquePointer) -> CInt {
+    let recorded = sqlite3_system_errno(connection)
+    if recorded != 0 { return recorded }
+    var log: UnsafeMutablePointer<sqlite3_file>?
+    var lastError: CInt = 0
+    guard
+        sqlite3_file_control(connection, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK,
+        let log, let methods = log.pointee.pMethods,
+        methods.pointee.xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &lastError) == SQLITE_OK
+    else { return 0 }
+    return lastError
+}

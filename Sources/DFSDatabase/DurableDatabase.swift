@@ -110,8 +110,8 @@ private func naming<Result>(
     do {
         return try body()
     } catch let error as DatabaseError {
-        let systemError = database?.sqliteConnection.map(sqlite3_system_errno) ?? 0
-        throw DatabaseFailure(error, systemError: systemError)
+        throw DatabaseFailure(
+            error, systemError: database?.sqliteConnection.map(systemError(of:)) ?? 0)
     }
 }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import DFSCatalogueStore
 import DFSProtocol
+import DFSTransport
 import Logging
 import NameServerHost
 import NameService
@@ -50,10 +51,14 @@ struct NameServerProgram: ServerProgram {
     func start(in state: StateDirectory, log: Logger) async throws -> any RunningServer {
         let store = try SQLiteCatalogueStore(at: state.file("catalogue.sqlite"))
         let configuration = NameServerConfiguration(id: id, endpoint: listen, pace: try pace())
-        return RunningNameServer(
-            server: try await NameServer.start(configuration: configuration, store: store) {
-                log.log(level: Logger.Level($0), "\($1)")
-            })
+        do {
+            return RunningNameServer(
+                server: try await NameServer.start(configuration: configuration, store: store) {
+                    log.log(level: Logger.Level($0), "\($1)")
+                })
+        } catch ConnectionError.unreachable(let endpoint, let reason) {
+            throw StartError("can not listen on \(endpoint): \(reason)")
+        }
     }
 
     private func pace() throws -> Pace {
