@@ -17,8 +17,10 @@ public struct ClientOptions: Sendable {
     public var piecesInFlight = 4
     /// Connections that are kept at once, one a server.
     public var connections = 64
-    /// Whether single requests carry tags too, so that tasks of one program do not queue behind
-    /// each other. Without, a trace reads like a session that was typed.
+    /// Whether single requests carry tags too.
+    ///
+    /// With tags, the tasks of one program do not queue behind each other. Without, a trace reads
+    /// like a session that was typed.
     public var tagsEveryRequest = true
     /// How long a request to a file server stays unanswered before its name server is asked.
     public var watchAfter: Duration = .seconds(2)

@@ -1,15 +1,15 @@
+import DFSProtocol
+import DFSTransport
+import NIOCore
+import NIOPosix
+import Synchronization
+
 @_exported import struct DFSProtocol.Endpoint
 @_exported import struct DFSProtocol.FileMode
 @_exported import struct DFSProtocol.ServerID
 @_exported import struct DFSProtocol.TreePath
 @_exported import struct DFSProtocol.WallTime
 @_exported import struct NIOCore.ByteBuffer
-
-import DFSProtocol
-import DFSTransport
-import NIOCore
-import NIOPosix
-import Synchronization
 
 /// A client of the service: one shared tree of files that lie on several file servers.
 ///

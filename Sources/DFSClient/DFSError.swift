@@ -38,7 +38,7 @@ public struct DFSError: Error, Equatable, Sendable {
     public var seenMilliseconds: Int64?
     /// After how many milliseconds trying again makes sense, where a server told.
     public var retryMilliseconds: Int64?
-    /// A sentence for a person, from the server or from here. Not safe to print raw.
+    /// A sentence for a person, from the server or from here; not safe to print raw.
     public var advice: String
     /// Whether it may have been done all the same: the answer was lost, not the request refused.
     public var isOutcomeUnknown = false

@@ -11,7 +11,8 @@ extension DFSClient {
     /// - Parameter entry: An entry of a listing, or nil; saves the LOCATE.
     /// - Parameter verifies: Whether the server's SHA-256 is compared with that of what arrived.
     /// - Parameter receive: Takes the pieces, each once and in order; runs in the caller's task.
-    /// - Throws: `DFSError`: `server-down`, `not-found`, `stale-file`, `corrupt`; or what `receive` throws.
+    /// - Throws: `DFSError` with `server-down`, `not-found`, `stale-file` or `corrupt`; or what
+    ///   `receive` throws.
     public func fetch(
         _ path: TreePath, listedAs entry: Entry? = nil, verifies: Bool = true,
         receive: (ByteBuffer) async throws -> Void

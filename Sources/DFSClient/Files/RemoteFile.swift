@@ -19,8 +19,11 @@ public enum OpenMode: String, CaseIterable, Sendable {
 /// Follows the file and not its name. May be used from any task; writes that overlap have no order.
 /// After `connection-lost` or `stale-handle` the session is over: open again and compare `facts`.
 public final class RemoteFile: Sendable {
+    /// The name that the file was opened by.
     public let path: TreePath
+    /// The file server that holds the session.
     public let server: ServerID
+    /// How it was opened.
     public let mode: OpenMode
     /// The server's name for the session, as HANDLES shows it.
     public let handle: [UInt8]
@@ -81,7 +84,9 @@ public final class RemoteFile: Sendable {
         return (bytes, reply.final.text("eof") == "yes")
     }
 
-    /// Writes at an offset; answered bytes survive a crash of the server, and after `sync` a power cut.
+    /// Writes at an offset.
+    ///
+    /// Answered bytes survive a crash of the server, and after `sync` a power cut.
     ///
     /// - Returns: The file's size afterwards.
     @discardableResult
@@ -154,7 +159,7 @@ public final class RemoteFile: Sendable {
 
     /// Ends the session; what it wrote is on the disk when this returns.
     ///
-    /// - Throws: `stale-file` where the file was replaced or removed after it was opened for writing.
+    /// - Throws: `stale-file` where the file was replaced or removed after it was written to.
     @discardableResult
     public func close() async throws(DFSError) -> (size: Int64, version: Int64) {
         let line = try await send(request(.close)).final

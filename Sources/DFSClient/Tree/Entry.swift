@@ -49,7 +49,9 @@ public struct Entry: Equatable, Sendable {
         case directory
     }
 
+    /// The whole path.
     public let path: TreePath
+    /// File or directory.
     public let kind: Kind
     /// Bytes; 0 for a directory.
     public let size: Int64
@@ -72,10 +74,13 @@ public struct Entry: Equatable, Sendable {
 
 /// Where a file is.
 public struct FileLocation: Equatable, Sendable {
+    /// The file.
     public let path: TreePath
+    /// The file server that has it.
     public let server: ServerID
     /// Where that server is reached.
     public internal(set) var address: Endpoint
+    /// What the name server thinks of that server.
     public var state = ServerState.up
     /// Bytes, as of the last report.
     public var size: Int64 = 0
@@ -93,13 +98,17 @@ public struct FileLocation: Equatable, Sendable {
 
 /// One file server, as the name server knows it.
 public struct ServerInfo: Equatable, Sendable {
+    /// Its stable name.
     public let id: ServerID
     /// nil where it was never told, or is not to be believed.
     public let address: Endpoint?
+    /// Whether it is alive.
     public let state: ServerState
     /// How long ago it last gave a sign of life, in milliseconds; nil where that is not known.
     public let seenMilliseconds: Int64?
+    /// Files that it has reported.
     public let files: Int64
+    /// Bytes in those files.
     public let bytes: Int64
     /// Free bytes on its disk; nil where it did not tell.
     public let free: Int64?
@@ -111,8 +120,11 @@ public struct ServerInfo: Equatable, Sendable {
 
 /// What a directory holds in all.
 public struct Usage: Equatable, Sendable {
+    /// Files, in all directories below.
     public let files: Int64
+    /// Directories below; the one that was asked about is not counted.
     public let directories: Int64
+    /// Bytes in all the files.
     public let bytes: Int64
 }
 

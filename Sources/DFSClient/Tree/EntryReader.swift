@@ -92,7 +92,8 @@ enum EntryReader {
                 mounts.append(try TreePath(mount))
             }
             return ServerInfo(
-                id: id, address: try line.text("addr").map { (text) throws(RequestError) in
+                id: id,
+                address: try line.text("addr").map { (text) throws(RequestError) in
                     try Endpoint(text)
                 }, state: ServerState(line.text("state") ?? ""),
                 seenMilliseconds: try optional(line, "seen"),

@@ -5,7 +5,9 @@ import DFSTransport
 ///
 /// Ordered bytewise. Pages are no snapshot: what changes between them may be seen or not.
 public struct Listing: AsyncSequence, Sendable {
+    /// What is listed.
     public typealias Element = Entry
+    /// What stops a listing midway; the entries so far are void.
     public typealias Failure = DFSError
 
     enum Source: Sendable {

@@ -26,7 +26,8 @@ enum TransferCommands {
         options: [
             .init("r", "directories with everything in them; symbolic links are skipped"),
             .init("p", "permission bits and times as they are here"),
-        ], "Brings files from here into the tree, verified; each is replaced at once or not at all.",
+        ],
+        "Brings files from here into the tree, verified; each is replaced at once or not at all.",
         examples: [
             ("put notes.txt /docs", "into the directory /docs"),
             ("put -r photos /pool/photos", "all of photos"),
@@ -110,7 +111,9 @@ enum TransferCommands {
         let name = local.split(separator: TreePath.slash).last.map(Array.init) ?? []
         let isNameless = name.isEmpty || name == [0x2E] || name == [0x2E, 0x2E]
         guard call.operands.count > 1 else {
-            if isNameless { throw call.misuse("\(Quoting.text(local)) has no name to be put under") }
+            if isNameless {
+                throw call.misuse("\(Quoting.text(local)) has no name to be put under")
+            }
             return try session.workingDirectory.appending(name)
         }
         let target = try await session.onePath(call.operands[1])

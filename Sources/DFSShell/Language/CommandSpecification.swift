@@ -47,7 +47,9 @@ public struct CommandSpecification: Sendable {
     public struct Operand: Sendable {
         /// How help calls it.
         public let name: String
+        /// What the word means.
         public let kind: Kind
+        /// How often it stands.
         public let presence: Presence
 
         init(_ name: String, _ kind: Kind, _ presence: Presence = .required) {
@@ -63,6 +65,7 @@ public struct CommandSpecification: Sendable {
         public let name: String
         /// What follows it as a word of its own; nil for a plain flag.
         public let value: Kind?
+        /// What it changes, for help.
         public let summary: String
 
         init(_ name: String, _ summary: String, value: Kind? = nil) {
@@ -74,7 +77,9 @@ public struct CommandSpecification: Sendable {
 
     /// A line to type, and what it does.
     public struct Example: Sendable {
+        /// What is typed.
         public let line: String
+        /// What it does or prints.
         public let meaning: String
     }
 
@@ -82,11 +87,15 @@ public struct CommandSpecification: Sendable {
     public let name: String
     /// Other spellings of the same command.
     public let aliases: [String]
+    /// Where help lists it.
     public let group: Group
+    /// The words at positions.
     public let operands: [Operand]
+    /// The words that begin with `-`.
     public let options: [Option]
     /// One sentence.
     public let summary: String
+    /// Lines to type, for help.
     public let examples: [Example]
     /// Codes other than ok and usage that the command ends with, as help lists them.
     public let exits: [ExitCode]

@@ -54,7 +54,9 @@ enum Amounts {
         guard let time else { return "-" }
         let text = WallTime(seconds: time.seconds).text
         var result = String(decoding: text, as: UTF8.self)
-        if let index = result.firstIndex(of: "T") { result.replaceSubrange(index...index, with: " ") }
+        if let index = result.firstIndex(of: "T") {
+            result.replaceSubrange(index...index, with: " ")
+        }
         return result
     }
 }

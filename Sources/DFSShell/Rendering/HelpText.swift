@@ -26,7 +26,10 @@ enum HelpText {
         if !row.options.isEmpty {
             lines += ["", "options"]
             let rows = row.options.map { option in
-                ["  -\(option.name)" + (option.value.map { " \($0.placeholder)" } ?? ""), option.summary]
+                [
+                    "  -\(option.name)" + (option.value.map { " \($0.placeholder)" } ?? ""),
+                    option.summary,
+                ]
             }
             lines += Columns.table(rows)
         }
@@ -34,7 +37,8 @@ enum HelpText {
             lines += ["", "examples"]
             lines += Columns.table(row.examples.map { ["  \($0.line)", $0.meaning] })
         }
-        let exits = [ExitCode.ok, .usage] + row.exits + (row.exits.contains(.failed) ? [] : [.failed])
+        let exits =
+            [ExitCode.ok, .usage] + row.exits + (row.exits.contains(.failed) ? [] : [.failed])
         lines += ["", "exit codes"]
         for code in exits.sorted(by: { $0.rawValue < $1.rawValue }) {
             lines.append("  \(code.rawValue)  \(code.meaning)")

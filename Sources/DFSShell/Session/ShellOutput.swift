@@ -75,7 +75,8 @@ func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
     bytes.withUnsafeBytes { raw in
         var done = 0
         while done < raw.count {
-            let count = Glibc.write(descriptor, raw.baseAddress?.advanced(by: done), raw.count - done)
+            let count = Glibc.write(
+                descriptor, raw.baseAddress?.advanced(by: done), raw.count - done)
             if count > 0 {
                 done += count
             } else if errno == EAGAIN {

@@ -113,7 +113,9 @@ struct TreeDownload {
         }
         let isFile = entry.kind == .file
         guard let wanted = isFile ? entry.path.parent : entry.path else { return nil }
-        while open.count > 1, let last = open.last, !wanted.isWithin(last.path) { open.removeLast() }
+        while open.count > 1, let last = open.last, !wanted.isWithin(last.path) {
+            open.removeLast()
+        }
         while let last = open.last, last.path != wanted {
             guard let rest = wanted.relative(to: last.path),
                 let name = rest.split(separator: TreePath.slash).first

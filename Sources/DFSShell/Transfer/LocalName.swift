@@ -68,7 +68,8 @@ struct LocalFailure: Error, Equatable, Sendable {
             default: .failed
             }
         let reason = number == ELOOP ? "is a symbolic link, which is not followed here" : system
-        return ShellFailure(code, "local \(path.isEmpty ? "directory" : Quoting.text(path)): \(reason)")
+        return ShellFailure(
+            code, "local \(path.isEmpty ? "directory" : Quoting.text(path)): \(reason)")
     }
 
     private var system: String { strerror(number).map { String(cString: $0) } ?? "error \(number)" }

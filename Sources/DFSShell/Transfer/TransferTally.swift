@@ -43,10 +43,12 @@ final class TransferTally: Sendable {
     /// `got 2 files, 12 bytes`, with what is missing, and the speed where that says something.
     var summary: String {
         let counts = counts.withLock { $0 }
-        var text = "\(verb) \(Amounts.count(counts.files, "file")), "
+        var text =
+            "\(verb) \(Amounts.count(counts.files, "file")), "
             + Amounts.sentence(counts.bytes)
         let elapsed = ContinuousClock.now - start
-        let seconds = Double(elapsed.components.seconds)
+        let seconds =
+            Double(elapsed.components.seconds)
             + Double(elapsed.components.attoseconds) / 1e18
         if seconds >= 1 {
             let tenths = Int64(seconds * 10)
@@ -79,7 +81,7 @@ final class TransferTally: Sendable {
 }
 
 extension ShellSession {
-    /// Runs a transfer with its tally shown, and tells at the end what was done and what is missing.
+    /// Runs a transfer with its tally shown, and tells at the end what was done and is missing.
     func tallied(
         _ verb: String, total: Int64? = nil, _ body: (TransferTally) async throws -> Void
     ) async throws {

@@ -97,7 +97,7 @@ public enum Dfsh {
         return code
     }
 
-    /// Words of the process stand for themselves: nothing in them is a pattern, all were quoted once.
+    /// Words of the process stand for themselves: nothing in them is a pattern.
     private static func run(_ words: [[UInt8]], _ session: ShellSession) async -> ExitCode {
         await session.run(
             words: words.map { word in
@@ -105,7 +105,7 @@ public enum Dfsh {
             })
     }
 
-    /// Waits for a task on the calling thread; Ctrl-C cancels it, and the second one ends the process.
+    /// Waits for a task on the calling thread; Ctrl-C cancels it, and a second one ends the process.
     private static func interruptible(
         _ body: @escaping @Sendable () async -> ExitCode
     ) -> ExitCode {
@@ -135,7 +135,7 @@ public enum Dfsh {
         let code = Mutex(ExitCode.ok)
     }
 
-    /// A deep tree needs a descriptor a level; the system's default is low for the sake of old programs.
+    /// A deep tree needs a descriptor a level, and the system's default is low.
     private static func raiseDescriptorLimit() {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }

@@ -1,6 +1,6 @@
 import DFSProtocol
 
-/// How dfsh was called: a table of options of our own, since reading one must not cost start-up time.
+/// How dfsh was called; read by hand, since an option parser would cost start-up time.
 struct DfshOptions: Equatable, Sendable {
     /// Where commands come from.
     enum Source: Equatable, Sendable {
@@ -125,14 +125,14 @@ struct DfshOptions: Equatable, Sendable {
 
     /// What `--help` prints.
     static let help = """
-        usage: dfsh [options]                    talk to the tree, or run a script from standard input
+        usage: dfsh [options]                    talk to the tree, or run a script piped in
                dfsh [options] COMMAND ARG...     run one command; its words are taken as they are
                dfsh [options] -c 'CMD; CMD'      run a line of commands
                dfsh [options] -f FILE            run a script
 
         options
           -n HOST:PORT[,HOST:PORT]  name servers; else DFSH_NAMESERVER, else 127.0.0.1:7400
-          --echo                    show each command before its output, and its exit code if it fails
+          --echo                    show each command before its output
           --keep-going              go on after a command that failed
           --trace[=FILE]            show every line of the protocol, C: sent and S: received
           --deadline MS             give up a wait after so many milliseconds (10000)

@@ -28,42 +28,26 @@ struct Script {
     private static let tooLong = ShellFailure(
         .usage, "a line of a script has at most \(LineReader.limitBytes) bytes")
 
-    /// Runs one line: every command of it is echoed and counted by itself.
+    /// Runs the commands of one line; one that fails ends the line, and the script too.
     func run(_ line: [UInt8]) async -> ExitCode {
         let commands: [[Word]]
         do {
             commands = try LineSplitter.split(line)
         } catch {
             if echoes { session.output.line("dfsh> " + ErrorSentence.safe(line)) }
-            return end(session.tell(error))
+            return session.tell(error)
+        }
+        if echoes, let first = commands.first, !CommandMarks.take(from: first).marks.isSilent {
+            session.output.line("dfsh> " + ErrorSentence.safe(line))
         }
         var first = ExitCode.ok
-        for (index, words) in commands.enumerated() {
-            let (bare, marks) = CommandMarks.take(from: words)
-            if echoes, !marks.isSilent {
-                // A line of one command is shown as it was written.
-                let shown =
-                    commands.count == 1 && index == 0 && !marks.ignoresFailure
-                    ? ErrorSentence.safe(line) : Script.text(bare)
-                session.output.line("dfsh> " + shown)
-            }
-            let code = end(await session.run(words: words))
+        for words in commands {
+            let code = await session.run(words: words)
             if first == .ok { first = code }
             if code != .ok && !keepsGoing || session.wantsToQuit { break }
         }
-        return first
-    }
-
-    /// Shows how a command ended, where commands are shown.
-    private func end(_ code: ExitCode) -> ExitCode {
-        if echoes, code != .ok { session.output.line("? \(code.rawValue)") }
         session.output.flush()
-        return code
-    }
-
-    /// The words as they could be typed.
-    private static func text(_ words: [Word]) -> String {
-        words.map { $0.hasQuotes ? $0.shown : ErrorSentence.safe($0.bytes) }.joined(separator: " ")
+        return first
     }
 }
 
@@ -103,7 +87,7 @@ struct LineReader {
 
     init(descriptor: Int32) { self.descriptor = descriptor }
 
-    /// The next line without its end; a last line without one counts. nil at the end.
+    /// The next line without its end, or nil at the end of the script.
     mutating func next() async -> [UInt8]? {
         while true {
             if let end = pending.firstIndex(of: UInt8(ascii: "\n")) {
@@ -122,7 +106,9 @@ struct LineReader {
 
     private mutating func fill() {
         var buffer = [UInt8](repeating: 0, count: 65_536)
-        let count = buffer.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
+        let count = buffer.withUnsafeMutableBytes {
+            Glibc.read(descriptor, $0.baseAddress, $0.count)
+        }
         if count > 0 {
             pending += buffer[..<count]
         } else if count == 0 || errno != EINTR {

@@ -38,7 +38,8 @@ final class TraceWriter: Sendable {
     static func text(_ line: TraceLine) -> String {
         let mark = line.sender == .client ? "C: " : "S: "
         let bytes = String(decoding: line.line, as: UTF8.self)
-        let isClean = bytes.utf8.elementsEqual(line.line) && !bytes.unicodeScalars.contains(where: isHidden)
+        let isClean =
+            bytes.utf8.elementsEqual(line.line) && !bytes.unicodeScalars.contains(where: isHidden)
         let shown = isClean ? bytes : TraceWriter.escaped(line.line)
         return mark + shown + "\n"
     }

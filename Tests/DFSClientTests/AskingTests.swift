@@ -1,0 +1,181 @@
+import DFSClient
+import DFSProtocol
+import Testing
+
+@Suite struct AskingTests {
+    @Test func `an error line says what it is about, since when and when to come back`() async throws {
+        let failure = try await withClient { _, _ in
+            .send("ERR server-down path=/B/F3 server=m2 seen=4000 retry=1000 \"m2 is down\"\n")
+        } _: { client, _ in
+            await failure { _ = try await client.locate(TreePath("/B/F3")) }
+        }
+
+        #expect(failure?.known == .serverDown)
+        #expect(failure?.category == .temporary)
+        #expect(failure?.path?.description == "/B/F3")
+        #expect(failure?.server?.text == "m2")
+        #expect(failure?.seenMilliseconds == 4000)
+        #expect(failure?.retryMilliseconds == 1000)
+    }
+
+    @Test func `an unknown code is temporary where the line says when to retry`() async throws {
+        let failures = try await withClient { line, _ in
+            line.hasSuffix("/a") ? .send("ERR new-thing retry=5 \"x\"\n") : .send("ERR new-thing\n")
+        } _: { client, _ in
+            [
+                await failure { _ = try await client.locate(TreePath("/a")) },
+                await failure { _ = try await client.locate(TreePath("/b")) },
+            ]
+        }
+
+        #expect(failures.map { $0?.category } == [.temporary, .failed])
+    }
+
+    @Test func `redirects in a circle end`() async throws {
+        let second = try await ScriptedServer.start { _, _ in .hangUp }
+        let (failure, count) = try await withClient { line, _ in
+            .send("ERR moved to=127.0.0.1:1 \"elsewhere\"\n")
+        } _: { client, server in
+            (
+                await failure { _ = try await client.locate(TreePath("/a")) }, server.lines.count
+            )
+        }
+        try await second.stop()
+
+        // The address that it is sent to refuses: that is the answer, and it comes at once.
+        #expect(failure?.category == .unreachable)
+        #expect(count >= 1)
+    }
+
+    @Test func `a server that sends everybody to itself is a violation`() async throws {
+        // The second server learns its own address from the line that the first one passes on.
+        let place = AddressBox()
+        let server = try await ScriptedServer.start { _, _ in
+            .send("ERR moved to=\(place.endpoint) \"elsewhere\"\n")
+        }
+        place.set(server.endpoint)
+        let client = DFSClient(nameServers: [server.endpoint])
+
+        let failure = await failure { _ = try await client.locate(TreePath("/a")) }
+
+        #expect(failure?.code == "protocol-violation")
+        #expect(server.lines.count == client.options.redirects + 1)
+        await client.close()
+        try await server.stop()
+    }
+
+    @Test func `a redirect is followed once to where it leads`() async throws {
+        let right = try await ScriptedServer.start { _, _ in
+            .send("OK path=/a server=m1 addr=127.0.0.1:9 state=up\n")
+        }
+        let place = AddressBox()
+        place.set(right.endpoint)
+
+        let location = try await withClient { _, _ in
+            .send("ERR moved to=\(place.endpoint) \"elsewhere\"\n")
+        } _: { client, _ in
+            try await client.locate(TreePath("/a"))
+        }
+
+        #expect(location.server.text == "m1")
+        try await right.stop()
+    }
+
+    @Test func `silence ends at the deadline as a timeout whose outcome is unknown`() async throws {
+        let start = ContinuousClock.now
+        let failure = try await withClient(of: { _, _ in .silence }, deadline: .milliseconds(300)) {
+            client, _ in
+            await failure { try await client.remove(TreePath("/a")) }
+        }
+
+        #expect(failure?.known == .timeout)
+        #expect(failure?.isOutcomeUnknown == true)
+        #expect(ContinuousClock.now - start < .seconds(5))
+    }
+
+    @Test func `a change whose answer was lost is not asked again`() async throws {
+        let (failure, lines) = try await withClient { _, _ in
+            .hangUp
+        } _: { client, server in
+            (await failure { try await client.makeDirectory(TreePath("/a")) }, server.lines)
+        }
+
+        #expect(failure?.code == "connection-lost")
+        #expect(failure?.isOutcomeUnknown == true)
+        #expect(lines == ["MKDIR /a"])
+    }
+
+    @Test func `a question whose answer was lost is asked again over a new connection`() async throws {
+        let (location, lines) = try await withClient { _, count in
+            count == 1 ? .hangUp : .send("OK path=/a server=m1 addr=127.0.0.1:9 state=up\n")
+        } _: { client, server in
+            (try await client.locate(TreePath("/a")), server.lines)
+        }
+
+        #expect(location.server.text == "m1")
+        #expect(lines == ["LOCATE /a", "LOCATE /a"])
+    }
+
+    @Test func `the next name server of the list is asked where the first is not there`() async throws {
+        let gone = try await ScriptedServer.start { _, _ in .hangUp }
+        try await gone.stop()
+        let there = try await ScriptedServer.start { _, _ in
+            .send("OK files=1 dirs=2 bytes=3\n")
+        }
+        let client = DFSClient(nameServers: [gone.endpoint, there.endpoint])
+
+        let first = try await client.diskUsage(.root)
+        let second = try await client.diskUsage(.root)
+
+        #expect([first, second].map(\.bytes) == [3, 3])
+        #expect(client.isNameServerReachable == true)
+        await client.close()
+        try await there.stop()
+    }
+
+    @Test func `with no name server at all that is the answer`() async throws {
+        let gone = try await ScriptedServer.start { _, _ in .hangUp }
+        try await gone.stop()
+        var options = ClientOptions()
+        options.reconnectPatience = .milliseconds(50)
+        let client = DFSClient(nameServers: [gone.endpoint], options: options)
+
+        let failure = await failure { _ = try await client.servers() }
+
+        #expect(failure?.category == .unreachable)
+        #expect(client.isNameServerReachable == false)
+        await client.close()
+    }
+
+    @Test(arguments: [
+        "HTTP/1.1 200 OK\r\n\r\n", "OK SMTP\n", "\u{1}\u{2}\n", "ERR too-many fatal \"full\"\n",
+    ])
+    func `what is no DFS server is told from one`(greeting: String) async throws {
+        let server = try await ScriptedServer.start(greeting: greeting) { _, _ in .silence }
+        var options = ClientOptions()
+        options.deadline = .milliseconds(500)
+        let client = DFSClient(nameServers: [server.endpoint], options: options)
+
+        let failure = await failure { _ = try await client.servers() }
+
+        #expect(failure?.category == (greeting.hasPrefix("ERR") ? .temporary : .integrity))
+        await client.close()
+        try await server.stop()
+    }
+
+    @Test(arguments: [
+        "OK path=/a server=m1 addr=nowhere state=up\n", "OK path=/a addr=127.0.0.1:9\n",
+        "OK path=/a server=\"m 1\" addr=127.0.0.1:9\n",
+        "OK path=/a server=m1 addr=127.0.0.1:9 size=x\n",
+        "OK path=/a server=m1 addr=127.0.0.1:99999\n",
+    ])
+    func `a location that can not be right is a violation`(answer: String) async throws {
+        let failure = try await withClient { _, _ in
+            .send(answer)
+        } _: { client, _ in
+            await failure { _ = try await client.locate(TreePath("/a")) }
+        }
+
+        #expect(failure?.code == "protocol-violation")
+    }
+}

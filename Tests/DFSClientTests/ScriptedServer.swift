@@ -1,0 +1,152 @@
+import DFSClient
+import DFSProtocol
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// A server of a test: it answers each request line with what a closure says, right or wrong.
+final class ScriptedServer: Sendable {
+    /// What to do with one request.
+    enum Answer: Sendable {
+        /// Bytes to send; the closure writes its own newlines and tags.
+        case send(String)
+        case bytes([UInt8])
+        /// Say nothing, ever.
+        case silence
+        /// Close the connection.
+        case hangUp
+    }
+
+    typealias Script = @Sendable (_ line: String, _ count: Int) -> Answer
+
+    let endpoint: Endpoint
+    private let group: MultiThreadedEventLoopGroup
+    private let channel: any Channel
+    /// Every request line in the order of arrival.
+    private let seen: Seen
+
+    private final class Seen: Sendable {
+        let lines = Mutex<[String]>([])
+    }
+
+    var lines: [String] { seen.lines.withLock { $0 } }
+
+    private init(
+        endpoint: Endpoint, group: MultiThreadedEventLoopGroup, channel: any Channel, seen: Seen
+    ) {
+        self.endpoint = endpoint
+        self.group = group
+        self.channel = channel
+        self.seen = seen
+    }
+
+    static func start(
+        greeting: String = "OK DFS/1 role=name id=fake max-line=65536 max-data=1048576\n",
+        _ script: @escaping Script
+    ) async throws -> ScriptedServer {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let seen = Seen()
+        let channel = try await ServerBootstrap(group: group)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(
+                        Handler(greeting: greeting, script: script, seen: seen))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        let port = UInt16(channel.localAddress?.port ?? 0)
+        return ScriptedServer(
+            endpoint: Endpoint(host: "127.0.0.1", port: port), group: group, channel: channel,
+            seen: seen)
+    }
+
+    func stop() async throws {
+        try await channel.close()
+        try await group.shutdownGracefully()
+    }
+
+    private final class Handler: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        private let greeting: String
+        private let script: Script
+        private let seen: Seen
+        private var pending: [UInt8] = []
+        private var dropping = 0
+
+        init(greeting: String, script: @escaping Script, seen: Seen) {
+            self.greeting = greeting
+            self.script = script
+            self.seen = seen
+        }
+
+        func channelActive(context: ChannelHandlerContext) {
+            context.writeAndFlush(NIOAny(ByteBuffer(string: greeting)), promise: nil)
+        }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            pending += Array(unwrapInboundIn(data).readableBytesView)
+            while true {
+                let dropped = min(dropping, pending.count)
+                pending.removeFirst(dropped)
+                dropping -= dropped
+                guard dropping == 0, let end = pending.firstIndex(of: 10) else { return }
+                let line = String(decoding: pending[..<end], as: UTF8.self)
+                pending.removeFirst(end + 1)
+                if line.hasSuffix("}"), let mark = line.lastIndex(of: "{"),
+                    let count = Int(line[line.index(after: mark)...].dropLast())
+                {
+                    dropping = count + 1
+                }
+                let count = seen.lines.withLock { lines in
+                    lines.append(line)
+                    return lines.count
+                }
+                answer(script(line, count), context)
+            }
+        }
+
+        private func answer(_ answer: Answer, _ context: ChannelHandlerContext) {
+            switch answer {
+            case .send(let text):
+                context.writeAndFlush(NIOAny(ByteBuffer(string: text)), promise: nil)
+            case .bytes(let bytes):
+                context.writeAndFlush(NIOAny(ByteBuffer(bytes: bytes)), promise: nil)
+            case .silence: return
+            case .hangUp: context.close(promise: nil)
+            }
+        }
+    }
+}
+
+/// Runs a body with a client of a scripted name server, and closes both afterwards.
+func withClient<Result: Sendable>(
+    of script: @escaping ScriptedServer.Script, deadline: Duration = .seconds(10),
+    _ body: (DFSClient, ScriptedServer) async throws -> Result
+) async throws -> Result {
+    let server = try await ScriptedServer.start(script)
+    var options = ClientOptions()
+    options.tagsEveryRequest = false
+    options.deadline = deadline
+    options.reconnectPatience = .milliseconds(100)
+    let client = DFSClient(nameServers: [server.endpoint], options: options)
+    do {
+        let result = try await body(client, server)
+        await client.close()
+        try await server.stop()
+        return result
+    } catch {
+        await client.close()
+        try await server.stop()
+        throw error
+    }
+}
+
+/// The failure of a body that must fail, or nil.
+func failure(_ body: () async throws -> Void) async -> DFSError? {
+    do {
+        try await body()
+        return nil
+    } catch {
+        return error as? DFSError
+    }
+}

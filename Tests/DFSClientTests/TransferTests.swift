@@ -1,0 +1,170 @@
+import Crypto
+import DFSClient
+import DFSProtocol
+import NIOCore
+import Testing
+
+@Suite struct TransferTests {
+    /// A name server that says one file is on one file server, and that file server.
+    private func withFile<Result: Sendable>(
+        _ script: @escaping ScriptedServer.Script,
+        _ body: (DFSClient) async throws -> Result
+    ) async throws -> Result {
+        let file = try await ScriptedServer.start(
+            greeting: "OK DFS/1 role=file id=m1 epoch=1 max-line=65536 max-data=4\n", script)
+        let address = file.endpoint
+        let result = try await withClient { line, _ in
+            if line.hasPrefix("LOCATE") {
+                return .send("OK path=/a server=m1 addr=\(address) state=up size=10 ver=1\n")
+            }
+            return line.hasPrefix("CREATE")
+                ? .send("ERR exists path=/a \"is there\"\n") : .send("OK\n")
+        } _: { client, _ in
+            try await body(client)
+        }
+        try await file.stop()
+        return result
+    }
+
+    private static let content = [UInt8]("0123456789".utf8)
+
+    private static func digest(of bytes: [UInt8]) -> String {
+        let digits = SHA256.hash(data: bytes).map { String($0, radix: 16) }
+        return digits.map { $0.utf8.count == 1 ? "0" + $0 : $0 }.joined()
+    }
+
+    /// Answers FETCH by range and DIGEST as a server that has `content` would.
+    private static func honest(_ line: String) -> ScriptedServer.Answer {
+        var words = line.split(separator: " ").map(String.init)
+        let tag = words[0].hasPrefix("@") ? words.removeFirst() + " " : ""
+        switch words[0] {
+        case "FETCH":
+            let offset = Int(words[2]) ?? 0
+            let count = min(Int(words[3]) ?? 0, content.count - offset)
+            let piece = String(decoding: content[offset..<(offset + count)], as: UTF8.self)
+            return .send("\(tag)OK size=10 ver=1 fid=7 eof=no {\(count)}\n\(piece)\n")
+        case "DIGEST":
+            return .send("\(tag)OK sha256=\(digest(of: content)) size=10 ver=1 fid=7\n")
+        default: return .hangUp
+        }
+    }
+
+    private func fetched(_ client: DFSClient) async throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        _ = try await client.fetch(TreePath("/a")) { bytes += Array($0.readableBytesView) }
+        return bytes
+    }
+
+    @Test func `a file comes in pieces that the server takes, in order and verified`() async throws {
+        let bytes = try await withFile { line, _ in
+            Self.honest(line)
+        } _: { client in
+            try await fetched(client)
+        }
+
+        #expect(bytes == Self.content)
+    }
+
+    @Test func `a file that changes while it is read is stale`() async throws {
+        let failure = try await withFile { line, _ in
+            line.contains("FETCH /a 8")
+                ? .send("\(line.prefix { $0 != " " }) OK size=10 ver=2 fid=7 eof=yes {2}\n89\n")
+                : Self.honest(line)
+        } _: { client in
+            await failure { _ = try await fetched(client) }
+        }
+
+        #expect(failure?.known == .staleFile)
+    }
+
+    @Test(arguments: ["OK size=10 ver=1 {3}\n012\n", "OK size=10 ver=1\n", "OK ver=1 {4}\n0123\n"])
+    func `a piece of another length than due is a violation`(answer: String) async throws {
+        let failure = try await withFile { line, _ in
+            line.hasPrefix("FETCH") ? .send(answer) : Self.honest(line)
+        } _: { client in
+            await failure { _ = try await fetched(client) }
+        }
+
+        #expect(failure?.code == "protocol-violation")
+    }
+
+    @Test func `more bytes than were asked for are a violation`() async throws {
+        let failure = try await withFile { line, _ in
+            line.hasPrefix("FETCH") ? .send("OK size=10 ver=1 {5}\n01234\n") : Self.honest(line)
+        } _: { client in
+            await failure { _ = try await fetched(client) }
+        }
+
+        #expect(failure?.code == "protocol-violation")
+    }
+
+    @Test func `a file whose digest differs is corrupt`() async throws {
+        let failure = try await withFile { line, _ in
+            line.contains("DIGEST")
+                ? .send("OK sha256=\(Self.digest(of: [1])) size=10 ver=1 fid=7\n")
+                : Self.honest(line)
+        } _: { client in
+            await failure { _ = try await fetched(client) }
+        }
+
+        #expect(failure?.known == .corrupt)
+        #expect(failure?.category == .integrity)
+    }
+
+    @Test func `a connection that is lost midway is replaced, and the file comes whole`() async throws {
+        let bytes = try await withFile { line, count in
+            count == 2 ? .hangUp : Self.honest(line)
+        } _: { client in
+            try await fetched(client)
+        }
+
+        #expect(bytes == Self.content)
+    }
+
+    @Test func `what is stored and then digests differently is corrupt`() async throws {
+        let failure = try await withFile { line, _ in
+            if line.hasPrefix("STORE") { return .send("OK size=2 ver=3 fid=7\n") }
+            return .send("OK sha256=\(Self.digest(of: [1])) size=2 ver=3 fid=7\n")
+        } _: { client in
+            var pieces = [ByteBuffer(string: "ab")]
+            return await failure { _ = try await client.store(TreePath("/a")) { pieces.popLast() } }
+        }
+
+        #expect(failure?.known == .corrupt)
+    }
+
+    @Test func `a STORE whose answer was lost is not sent again`() async throws {
+        let failure = try await withFile { _, _ in
+            .hangUp
+        } _: { client in
+            var pieces = [ByteBuffer(string: "ab")]
+            return await failure { _ = try await client.store(TreePath("/a")) { pieces.popLast() } }
+        }
+
+        #expect(failure?.code == "connection-lost")
+        #expect(failure?.isOutcomeUnknown == true)
+    }
+
+    @Test(arguments: ["OK size=1 ver=1\n", "OK h= size=1 ver=1\n", "OK h=h1 ver=1\n"])
+    func `a session without what a session needs is a violation`(answer: String) async throws {
+        let failure = try await withFile { _, _ in
+            .send(answer)
+        } _: { client in
+            await failure { _ = try await client.open(TreePath("/a"), .read) }
+        }
+
+        #expect(failure?.code == "protocol-violation")
+    }
+
+    @Test func `bytes= that is not what came is a violation`() async throws {
+        let failure = try await withFile { line, _ in
+            line.hasPrefix("OPEN")
+                ? .send("OK h=h1 size=4 ver=1\n") : .send("OK bytes=4 eof=yes {2}\nab\n")
+        } _: { client in
+            let file = try await client.open(TreePath("/a"), .read)
+            return await failure { _ = try await file.read(at: 0, count: 4) }
+        }
+
+        #expect(failure?.code == "protocol-violation")
+    }
+}
