@@ -115,7 +115,10 @@ let package = Package(
         .testTarget(
             name: "DFSStorageTests", dependencies: ["DFSStorage"], swiftSettings: strict),
         .testTarget(
-            name: "DFSCatalogueStoreTests", dependencies: ["DFSCatalogueStore"], swiftSettings: strict),
+            name: "DFSCatalogueStoreTests", dependencies: ["DFSCatalogueStore", "DFSDatabase"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ServerCommandTests", dependencies: ["ServerCommand"], swiftSettings: strict),
         .testTarget(
             name: "DFSClientTests", dependencies: ["DFSClient", "TestCluster"], swiftSettings: strict),
         .testTarget(
