@@ -7,9 +7,10 @@ extension Link {
         _ reason: String, _ now: MonotonicTime, waiting milliseconds: Int64? = nil
     ) -> [LinkAction] {
         let server = configuration.nameServers[serverIndex]
+        let what = phase == .connecting ? "can not reach" : "lost"
         var actions: [LinkAction] = [
             .disconnect(session: session), .unreachable,
-            .note("lost the name server at \(server): \(reason)"),
+            .note("\(what) the name server at \(server): \(reason)"),
         ]
         forgetConnection()
         if isStopping {

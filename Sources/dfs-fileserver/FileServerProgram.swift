@@ -5,15 +5,19 @@ import Glibc
 import Logging
 import ServerCommand
 
-/// The command line of `dfs-fileserver`.
-@main
-struct FileServerCommand: ServerProgram {
+/// `dfs-fileserver`: options in, a running file server out.
+struct FileServerProgram: ServerProgram {
     static let configuration = CommandConfiguration(
         commandName: "dfs-fileserver",
         abstract: "Serves ordinary folders as parts of the shared tree.",
         usage: """
             dfs-fileserver --export DIR[:/mount]... --name-server host:port[,host:port]... [options]
             dfs-fileserver --export DIR[:/mount]... --standalone [options]
+            """,
+        discussion: """
+            Prints one line, ready role=file id=... addr=..., on standard output when it serves, and logs on \
+            standard error. SIGTERM and SIGINT are a planned stop. Exit codes: 0 stopped as planned, 1 could \
+            not start, 2 wrong options.
             """, version: productVersion)
     static let role = Role.file
 
@@ -75,7 +79,7 @@ struct FileServerCommand: ServerProgram {
             failed: { error in
                 // Nothing that was acknowledged is lost: it is on disk, or a client was never told so.
                 log.critical("\(error)")
-                exit(1)
+                Glibc.exit(1)
             })
     }
 }
