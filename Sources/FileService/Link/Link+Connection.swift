@@ -107,7 +107,9 @@ extension Link {
             phase = .stopped
             let actions: [LinkAction] = [
                 .disconnect(session: session),
-                .giveUp("the name server at \(server) refused this server: \(refusal.text)"),
+                .giveUp(
+                    "the name server at \(server) refused this server: \(refusal.text)"
+                        + Link.remedy(refusal)),
             ]
             forgetConnection()
             return actions
@@ -126,6 +128,13 @@ extension Link {
         let actions = lose("it does not know this server: \(refusal.text)", now, waiting: 0)
         serverIndex = index
         return actions
+    }
+
+    /// What helps where the refusal itself does not say it.
+    private static func remedy(_ refusal: LinkRefusal) -> String {
+        guard refusal.code == ErrorCode.staleEpoch.rawValue else { return "" }
+        return
+            "; another server has this id, or the state of this one was lost: choose another --id"
     }
 
     private static func isUnknown(_ refusal: LinkRefusal) -> Bool {
