@@ -135,9 +135,10 @@ public final class FileServer: Sendable {
         try await server.eventLoop.flatSubmit {
             desk.value.tether?.stop() ?? desk.eventLoop.makeSucceededVoidFuture()
         }.get()
-        try await pool.shutDown()
-        // Blocks, but nothing else is left to do; afterwards nobody tells the loop of changes.
+        // Blocks, but nothing else is left to do. A load that waits for the first scan ends with the
+        // store; afterwards nobody tells the loop of changes.
         try closeStore()
+        try await pool.shutDown()
         try await group.shutdownGracefully()
     }
 

@@ -118,13 +118,27 @@ import Testing
         #expect(bench.link.deadline == nil)
     }
 
-    @Test func `a name server that does not answer delays a stop by three seconds`() throws {
+    @Test func `a name server that does not take the last changes still hears goodbye`() throws {
         var bench = try LinkBench()
         try bench.catchUp()
+        bench.store.put(try path("/A/a"), "x")
+        bench.receive(.changed(generation: 1))
+        try bench.load()
+
+        #expect(bench.receive(.stopping).isEmpty)
+        #expect(!bench.advance(1_999).texts.contains("send goodbye"))
+        #expect(bench.advance(1).texts == ["send goodbye"])
+        #expect(bench.advance(999).isEmpty)
+        #expect(bench.advance(1).texts.contains("stopped"))
+    }
+
+    @Test func `a stop does not wait for an inventory`() throws {
+        var bench = try LinkBench()
+        try bench.register("OK next=1000 suspect=2500 down=3500 inventory=full")
 
         #expect(bench.receive(.stopping).texts == ["send goodbye"])
-        #expect(!bench.advance(2_999).texts.contains("stopped"))
-        #expect(bench.advance(1).texts.contains("stopped"))
+        #expect(try bench.reply(.goodbye, "OK").texts == ["disconnect", "stopped"])
+        #expect(try bench.load().isEmpty)
     }
 
     @Test func `a stop without a name server is immediate`() throws {

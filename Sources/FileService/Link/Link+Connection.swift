@@ -55,15 +55,15 @@ extension Link {
             if Link.isUnknown(refusal) { return registerAgain(refusal, now) }
             beatsAt = now.advanced(milliseconds: paceMilliseconds)
             return [.note("a heartbeat was refused: \(refusal.text)")]
-        case (.report(let batch, _), .success): return reported(batch)
+        case (.report(let batch, _), .success): return reported(batch, now)
         case (.report, .failure(let refusal)): return reportRefused(refusal, now)
         case (.done, .success):
             isBusy = false
-            return pump()
+            return pump(at: now)
         case (.done, .failure(let refusal)):
             isBusy = false
             // The client was told `timeout`; the reports have told the rest.
-            return [.note("the name server did not take DONE: \(refusal.text)")] + pump()
+            return [.note("the name server did not take DONE: \(refusal.text)")] + pump(at: now)
         case (.goodbye, _):
             let old = session
             forgetConnection()
@@ -92,7 +92,7 @@ extension Link {
             acknowledged = nil
             inventory = Inventory(baseline: newest, after: nil)
         }
-        return actions + pump()
+        return actions + pump(at: now)
     }
 
     private mutating func refused(_ refusal: LinkRefusal, _ now: MonotonicTime) -> [LinkAction] {
@@ -163,11 +163,13 @@ extension Link {
 
     mutating func timePassed(_ now: MonotonicTime) -> [LinkAction] {
         var actions: [LinkAction] = []
-        if let end = stopEnds, end <= now { return lose("it did not answer in time", now) }
+        if let end = stopEnds, end <= now {
+            return phase == .registered ? leave(now) : lose("it did not answer in time", now)
+        }
         if let end = backoffEnds, end <= now { actions += connect() }
         if let end = pauseEnds, end <= now {
             pauseEnds = nil
-            actions += pump()
+            actions += pump(at: now)
         }
         if phase == .registered, !isBeating, let due = beatsAt, due <= now {
             isBeating = true
@@ -186,9 +188,21 @@ extension Link {
             backoffEnds = nil
             return (wasConnected ? [.disconnect(session: session)] : []) + [.stopped]
         }
-        // Longer than one batch takes, shorter than an operator's patience.
-        stopEnds = now.advanced(milliseconds: 3_000)
-        return pump()
+        // An inventory is told again at the next start; changes are few and are told now.
+        if inventory != nil { return leave(now) }
+        stopEnds = now.advanced(milliseconds: Link.tellingMilliseconds)
+        return pump(at: now)
+    }
+
+    /// How long a planned stop waits for the last changes, and then for the answer to GOODBYE.
+    private static let tellingMilliseconds: Int64 = 2_000
+    private static let leavingMilliseconds: Int64 = 1_000
+
+    /// Says goodbye.
+    mutating func leave(_ now: MonotonicTime) -> [LinkAction] {
+        phase = .leaving
+        stopEnds = now.advanced(milliseconds: Link.leavingMilliseconds)
+        return [send(.goodbye)]
     }
 }
 

@@ -3,7 +3,7 @@ import DFSProtocol
 // What is told: inventories, changes, and what became of orders.
 extension Link {
     /// Sends the next thing that is to be told, one at a time.
-    mutating func pump() -> [LinkAction] {
+    mutating func pump(at now: MonotonicTime) -> [LinkAction] {
         guard phase == .registered, !isBusy, pauseEnds == nil else { return [] }
         if let index = finishedOrders.firstIndex(where: isTold) {
             let finished = finishedOrders.remove(at: index)
@@ -24,8 +24,7 @@ extension Link {
             actions.append(.caughtUp)
         }
         if isStopping, finishedOrders.isEmpty {
-            phase = .leaving
-            actions.append(send(.goodbye))
+            actions += leave(now)
         }
         return actions
     }
@@ -48,19 +47,20 @@ extension Link {
             return [.note("the exports could not be read: \(error.advice)")]
         case .success(nil):
             inventory = Inventory(baseline: newest, after: nil)
-            return [.note("the history of changes is too short; telling everything")] + pump()
+            return [.note("the history of changes is too short; telling everything")]
+                + pump(at: now)
         case .success(let batch?):
             if batch.count == 0, case .changes = batch.cut {
                 // The store shows nothing more yet; it tells when it does.
                 newest = acknowledged ?? newest
-                return pump()
+                return pump(at: now)
             }
             isBusy = true
             return [send(.report(batch, generation: wireGeneration(of: batch)))]
         }
     }
 
-    mutating func reported(_ batch: ReportBatch) -> [LinkAction] {
+    mutating func reported(_ batch: ReportBatch, _ now: MonotonicTime) -> [LinkAction] {
         isBusy = false
         var actions: [LinkAction] = []
         switch batch.cut {
@@ -78,7 +78,7 @@ extension Link {
                 actions.append(.acknowledged(generation))
             }
         }
-        return actions + pump()
+        return actions + pump(at: now)
     }
 
     /// The generation that a batch carries on the wire; an inventory's last one carries its baseline.
@@ -87,7 +87,7 @@ extension Link {
         return batch.next == nil ? inventory?.baseline : nil
     }
 
-    mutating func noticed(_ line: ReplyLine) -> [LinkAction] {
+    mutating func noticed(_ line: ReplyLine, _ now: MonotonicTime) -> [LinkAction] {
         do throws(RequestError) {
             return [.perform(try NameServerOrder(line), session: session)]
         } catch {
@@ -96,7 +96,7 @@ extension Link {
                 return [.note("the name server sent a notice that is none: \(error.advice)")]
             }
             finish(number, error.code, 0)
-            return pump()
+            return pump(at: now)
         }
     }
 

@@ -67,7 +67,11 @@ public struct Link: Sendable {
     /// The newest change that the store counted.
     var newest: Int64
     /// Up to where the name server knows; nil until it said so.
-    var acknowledged: Int64?
+    var acknowledged: Int64? {
+        didSet { told = acknowledged ?? told }
+    }
+    /// The same over all connections; before the first, the generation of the start.
+    var told: Int64
     var inventory: Inventory?
     var finishedOrders: [FinishedOrder] = []
     /// Whether a REPORT, DONE or load is on its way; the next one waits for it.
@@ -91,6 +95,7 @@ public struct Link: Sendable {
         self.configuration = configuration
         backoff = Backoff(seed: configuration.seed)
         newest = generation
+        told = generation
     }
 
     /// When `timePassed` is due; nil where nothing waits for time.
@@ -108,7 +113,7 @@ public struct Link: Sendable {
         }
         return LinkSummary(
             state: state, nameServer: configuration.nameServers[serverIndex],
-            pending: max(0, newest - (acknowledged ?? 0)))
+            pending: max(0, newest - told))
     }
 
     /// Takes one event; the actions are carried out in their order.
@@ -127,17 +132,17 @@ public struct Link: Sendable {
             return replied(request, result, now)
         case .notice(let number, let line):
             guard number == session, phase == .registered || phase == .leaving else { return [] }
-            return noticed(line)
+            return noticed(line, now)
         case .changed(let generation):
             newest = max(newest, generation)
-            return pump()
+            return pump(at: now)
         case .loaded(let number, let result):
             guard number == session, phase == .registered else { return [] }
             return loaded(result, now)
         case .ordered(let connection, let number, let error, let generation):
             // The name server gave up on orders of a connection that it lost.
             if connection == session { finish(number, error?.code, generation) }
-            return pump()
+            return pump(at: now)
         case .timePassed: return timePassed(now)
         case .stopping: return stop(now)
         }
