@@ -108,7 +108,10 @@ static void leave_line(dfs_editor *editor, const char *mark) {
 /* ---- Reading ---- */
 
 static void stop_here(dfs_editor *editor, struct sigaction *before) {
+    const LineInfoW *info = el_wline(editor->line);
+    int rest = (int)(info->lastchar - info->cursor);
     leave_line(editor, "^Z");
+    el_cursor(editor->line, -rest);
     el_wset(editor->line, EL_PREP_TERM, 0);
     sigaction(SIGTSTP, before, NULL);
     raise(SIGTSTP);

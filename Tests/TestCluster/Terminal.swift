@@ -12,6 +12,8 @@ public final class Terminal {
     /// The program's number, which is that of its session and process group too.
     public let pid: pid_t
 
+    /// What the program needs, such as its servers; lives as long as the terminal does.
+    private let surroundings: AnyObject?
     private let master: Int32
     private let leash: Leash
     private var ending: ChildProcess.Ending?
@@ -19,11 +21,14 @@ public final class Terminal {
 
     /// Starts a program as the leader of a session with a new terminal.
     ///
-    /// - Parameter environment: `NAME=value`; `PATH` is added, `TERM` is not.
+    /// - Parameters:
+    ///   - environment: `NAME=value`; `PATH` is added, `TERM` is not.
+    ///   - surroundings: What the program needs, kept for as long as the terminal.
     public init(
         _ path: String, _ arguments: [String] = [], environment: [String], columns: Int = 80,
-        rows: Int = 24
+        rows: Int = 24, surroundings: AnyObject? = nil
     ) throws {
+        self.surroundings = surroundings
         screen = TerminalScreen(columns: columns, height: rows)
         leash = try Leash.shared()
         // What posix_openpt(3) and its kin do, which the headers show to GNU programs only.

@@ -67,15 +67,31 @@ extension ShellSession {
 
     /// Asks for the name server while it is unknown or away, so that the prompt can tell.
     fileprivate func watchNameServer() async {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.askWhileAway() }
+            group.addTask { await self.noticeChanges() }
+        }
+    }
+
+    private func askWhileAway() async {
+        while !Task.isCancelled {
+            let isThere = prompt.isNameServerReachable == true
+            // Whether it answers is seen by the client, and why it does not is no concern here.
+            if !isThere { _ = await serverNames(within: .seconds(5)) }
+            // Cancelled, the loop ends by itself.
+            try? await Task.sleep(for: .seconds(1))
+        }
+    }
+
+    /// The client knows of a failed attempt long before it gives up trying.
+    private func noticeChanges() async {
         var known = prompt.isNameServerReachable
         while !Task.isCancelled {
-            // Whether it answers is seen by the client, and why it does not is no concern here.
-            if known != true { _ = await serverNames(within: .seconds(5)) }
             let now = prompt.isNameServerReachable
             if now != known { Conversation.promptChanged() }
             known = now
             // Cancelled, the loop ends by itself.
-            try? await Task.sleep(for: .seconds(2))
+            try? await Task.sleep(for: now == true ? .seconds(1) : .milliseconds(50))
         }
     }
 }

@@ -20,9 +20,12 @@ struct TerminalFixture {
 
     /// Opens dfsh on a new terminal.
     ///
-    /// - Parameter nameServer: `host:port`; nil for the cluster's own, or for one that nobody serves.
+    /// - Parameters:
+    ///   - program: What to open instead of dfsh.
+    ///   - nameServer: `host:port`; nil for the cluster's own, or for one that nobody serves.
     func open(
-        _ arguments: [String] = [], nameServer: String? = nil, terminal: String = "xterm-256color",
+        program: String? = nil, _ arguments: [String] = [], nameServer: String? = nil,
+        terminal: String = "xterm-256color",
         columns: Int = 80
     ) throws -> Terminal {
         let nobody = cluster.servers.isEmpty ? "127.0.0.1:1" : nil
@@ -32,8 +35,9 @@ struct TerminalFixture {
             !changed.keys.contains { variable.hasPrefix("\($0)=") }
         }
         return try Terminal(
-            try Executable.shell.path, arguments,
-            environment: kept + changed.map { "\($0.key)=\($0.value)" }.sorted(), columns: columns)
+            try program ?? Executable.shell.path, arguments,
+            environment: kept + changed.map { "\($0.key)=\($0.value)" }.sorted(), columns: columns,
+            surroundings: cluster)
     }
 
     /// The prompt where the name server is away, at the top of the tree.

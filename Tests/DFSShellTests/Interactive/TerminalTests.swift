@@ -10,7 +10,8 @@ struct TerminalTests {
 
     @Test func `the prompt waits for no server, and neither does a local command`() throws {
         let silent = try SilentServer()
-        let terminal = try TerminalFixture().open(nameServer: silent.endpoint)
+        let fixture = try TerminalFixture()
+        let terminal = try fixture.open(nameServer: silent.endpoint)
 
         try terminal.waitForLine(TerminalFixture.prompt)
         try terminal.type("pwd\r")
@@ -20,7 +21,8 @@ struct TerminalTests {
     }
 
     @Test func `the prompt says that the name server is away`() throws {
-        let terminal = try TerminalFixture().open()
+        let fixture = try TerminalFixture()
+        let terminal = try fixture.open()
 
         try terminal.waitForLine(TerminalFixture.away)
 
@@ -29,7 +31,8 @@ struct TerminalTests {
     }
 
     @Test func `keys edit the line`() throws {
-        let terminal = try TerminalFixture().open()
+        let fixture = try TerminalFixture()
+        let terminal = try fixture.open()
         try terminal.waitForLine(TerminalFixture.away)
 
         // Ctrl-A goes to the beginning.
@@ -47,7 +50,8 @@ struct TerminalTests {
     }
 
     @Test func `characters beyond ASCII are typed and deleted whole`() throws {
-        let terminal = try TerminalFixture().open()
+        let fixture = try TerminalFixture()
+        let terminal = try fixture.open()
         try terminal.waitForLine(TerminalFixture.away)
 
         try terminal.type("echo naïve€\u{7F}\(left)\(left)\u{7F}i")
@@ -58,7 +62,8 @@ struct TerminalTests {
     }
 
     @Test func `a line longer than the screen is edited over its rows`() throws {
-        let terminal = try TerminalFixture().open(columns: 40)
+        let fixture = try TerminalFixture()
+        let terminal = try fixture.open(columns: 40)
         try terminal.waitForLine(TerminalFixture.away)
         let word = String(repeating: "0123456789", count: 8)
 
@@ -99,7 +104,8 @@ struct TerminalTests {
     }
 
     @Test func `control-C drops the line and control-D ends with the last code`() throws {
-        let terminal = try TerminalFixture().open()
+        let fixture = try TerminalFixture()
+        let terminal = try fixture.open()
         try terminal.waitForLine(TerminalFixture.away)
 
         try terminal.type("rm -r /\u{1}")
@@ -118,7 +124,8 @@ struct TerminalTests {
 
     @Test func `control-C in a command cancels it and leaves code 130`() throws {
         let silent = try SilentServer()
-        let terminal = try TerminalFixture().open(nameServer: silent.endpoint)
+        let fixture = try TerminalFixture()
+        let terminal = try fixture.open(nameServer: silent.endpoint)
         try terminal.waitForLine(TerminalFixture.prompt)
 
         try terminal.type("ls\r")
@@ -132,7 +139,8 @@ struct TerminalTests {
 
     @Test(arguments: [SIGTERM, SIGHUP])
     func `a signal ends it with the terminal as it was`(signal: Int32) throws {
-        let terminal = try TerminalFixture().open()
+        let fixture = try TerminalFixture()
+        let terminal = try fixture.open()
         try terminal.waitForLine(TerminalFixture.away)
         #expect(!terminal.isInLineMode)
 
@@ -143,7 +151,8 @@ struct TerminalTests {
     }
 
     @Test func `a new size draws the line anew`() throws {
-        let terminal = try TerminalFixture().open()
+        let fixture = try TerminalFixture()
+        let terminal = try fixture.open()
         try terminal.waitForLine(TerminalFixture.away)
         try terminal.type("echo one")
         try terminal.waitForLine("\(TerminalFixture.away) echo one")
@@ -154,7 +163,8 @@ struct TerminalTests {
     }
 
     @Test func `commands and their options are completed from the table`() throws {
-        let terminal = try TerminalFixture().open()
+        let fixture = try TerminalFixture()
+        let terminal = try fixture.open()
         try terminal.waitForLine(TerminalFixture.away)
 
         try terminal.type("pw\t")
@@ -170,7 +180,8 @@ struct TerminalTests {
     }
 
     @Test func `nothing that fits rings the bell and writes nothing`() throws {
-        let terminal = try TerminalFixture().open()
+        let fixture = try TerminalFixture()
+        let terminal = try fixture.open()
         try terminal.waitForLine(TerminalFixture.away)
 
         try terminal.type("zz\t")
@@ -183,7 +194,8 @@ struct TerminalTests {
 
     @Test func `a terminal that can not be edited on gets a plain prompt`() throws {
         for name in ["dumb", "no-such-terminal"] {
-            let terminal = try TerminalFixture().open(terminal: name)
+            let fixture = try TerminalFixture()
+            let terminal = try fixture.open(terminal: name)
             try terminal.waitUntil("a prompt") { $0.line.hasPrefix("dfsh /") }
 
             try terminal.type("abc\u{3}")
@@ -197,5 +209,26 @@ struct TerminalTests {
             #expect(try terminal.waitForEnd() == .exit(0))
             #expect(!terminal.output.contains(0x1B))
         }
+    }
+
+    @Test func `control-Z stops it and fg brings the line back`() throws {
+        let fixture = try TerminalFixture()
+        let program = try Executable.shell.path
+        let shell = try fixture.open(
+            program: "/usr/bin/env", ["PS1=sh: ", "/bin/bash", "--norc", "--noediting", "-i"])
+        try shell.waitForLine("sh:")
+        try shell.type("\(program) -n 127.0.0.1:1\r")
+        try shell.waitForLine(TerminalFixture.away)
+        try shell.type("echo ab\(left)")
+        try shell.waitForLine("\(TerminalFixture.away) echo ab")
+
+        try shell.type("\u{1A}")
+        try shell.waitForLine("sh:")
+        #expect(shell.isInLineMode)
+        try shell.type("fg\r")
+        try shell.waitForLine("\(TerminalFixture.away) echo ab")
+        try shell.type("-\r")
+
+        try shell.waitForRow("a-b")
     }
 }
