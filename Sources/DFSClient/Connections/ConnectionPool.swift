@@ -26,7 +26,7 @@ actor ConnectionPool {
             links[endpoint] = nil
         }
         let dial = dials[endpoint] ?? start(endpoint)
-        let result = await dial.value
+        guard let result = await dial.valueUnlessCancelled() else { throw .cancelled }
         if dials[endpoint] == dial { dials[endpoint] = nil }
         let link = try result.get()
         if links[endpoint] == nil {
@@ -47,6 +47,8 @@ actor ConnectionPool {
                     to: endpoint, timeout: options.connectTimeout, on: group, trace: trace)
                 return .success(ServerLink(connection, pieceBytes: options.pieceBytes))
             } catch {
+                // Whoever asks from here on tries anew, though nobody may have waited for this.
+                dials[endpoint] = nil
                 return .failure(error)
             }
         }
