@@ -41,8 +41,8 @@ extension CatalogueNode {
 extension [UInt8] {
     /// Whether the bytes can be one name in the tree.
     ///
-    /// Only what starts with a dot, or is empty, needs the whole rule: a million names are looked at, and
-    /// the generic check costs a microsecond.
+    /// Only what starts with a dot, or is empty, needs the whole rule: a million names are looked
+    /// at, and the generic check costs a microsecond.
     fileprivate var isComponent: Bool {
         guard count <= Limits.componentBytes, let first else { return false }
         for byte in self where byte == 0 || byte == TreePath.slash { return false }

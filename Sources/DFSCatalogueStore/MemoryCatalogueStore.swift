@@ -1,7 +1,8 @@
 import NameService
 import Synchronization
 
-/// Keeps the catalogue in memory, for tests: the same promises as the file's, but for the end of the process.
+/// Keeps the catalogue in memory, for tests: the same promises as the file's, but for the end of
+/// the process.
 public final class MemoryCatalogueStore: CatalogueStore {
     fileprivate struct Contents {
         var servers: [UInt32: CatalogueServer] = [:]
@@ -25,7 +26,8 @@ public final class MemoryCatalogueStore: CatalogueStore {
     /// Starts empty.
     public init() { contents = Mutex(Contents()) }
 
-    /// Starts with what an earlier store holds, as the next process starts with what the file holds.
+    /// Starts with what an earlier store holds, as the next process starts with what the file
+    /// holds.
     public init(reopening earlier: MemoryCatalogueStore) {
         var copy = earlier.contents.withLock { $0 }
         copy.refusal = nil

@@ -4,15 +4,16 @@ import NameService
 
 /// Keeps the catalogue in one SQLite file: the default, with nothing to set up.
 ///
-/// Nodes are keyed by their dense number, so a rename is one row and a load reads the file in order.
-/// What a batch costs is its fsync: many changes belong into one `commit`.
+/// Nodes are keyed by their dense number, so a rename is one row and a load reads the file in
+/// order. What a batch costs is its fsync: many changes belong into one `commit`.
 public final class SQLiteCatalogueStore: CatalogueStore {
     private let database: DurableDatabase
     private let path: String
 
     /// Opens the file, or makes it; this process alone has it until `close`.
     ///
-    /// - Throws: `CatalogueStoreError` where another process has it, or it is damaged, newer or no catalogue.
+    /// - Throws: `CatalogueStoreError` where another process has it, or it is damaged, newer or no
+    ///   catalogue.
     public init(at path: String) throws {
         self.path = path
         do {
@@ -22,7 +23,8 @@ public final class SQLiteCatalogueStore: CatalogueStore {
         }
     }
 
-    /// Reads every table from its beginning to its end, so damage in any page of them is found here.
+    /// Reads every table from its beginning to its end, so damage in any page of them is found
+    /// here.
     public func load(_ visit: (CatalogueRow) throws -> Void) throws {
         try naming {
             try database.read { transaction in
@@ -44,8 +46,9 @@ public final class SQLiteCatalogueStore: CatalogueStore {
 
     /// One transaction, one fsync, whatever the number of changes.
     ///
-    /// Where the disk itself failed, whether the batch will be there after a restart is not known, and every
-    /// later call throws as well; where space was missing, nothing is there and it may be tried again.
+    /// Where the disk itself failed, whether the batch will be there after a restart is not known,
+    /// and every later call throws as well; where space was missing, nothing is there and it may be
+    /// tried again.
     public func commit(_ changes: [CatalogueChange]) throws {
         if changes.isEmpty { return }
         try naming {

@@ -18,7 +18,8 @@ public struct DatabaseFailure: Error, Equatable, Sendable, CustomStringConvertib
         case newer
         /// Its contents contradict each other; nothing is written any more.
         case damaged
-        /// The disk or the quota is full: nothing of the change was kept, and it may be tried again.
+        /// The disk or the quota is full: nothing of the change was kept, and it may be tried
+        /// again.
         case outOfSpace
         /// The disk failed; whether the change will be there after a restart is not known.
         case disk
@@ -95,7 +96,8 @@ extension DatabaseFailure {
 
 /// The errno behind the latest I/O error of a connection; 0 where none is known.
 ///
-/// SQLite records it for every statement but COMMIT, where most writes happen; there the log's file knows.
+/// SQLite records it for every statement but COMMIT, where most writes happen; there the log's file
+/// knows.
 func systemError(of connection: OpaquePointer) -> CInt {
     let recorded = sqlite3_system_errno(connection)
     if recorded != 0 { return recorded }

@@ -1,4 +1,5 @@
-/// What a database of one kind looks like: the mark in its header, and the steps that lead to its tables.
+/// What a database of one kind looks like: the mark in its header, and the steps that lead to its
+/// tables.
 public struct DatabaseLayout: Sendable {
     /// Four bytes in the file's header that tell this kind from every other database; not 0.
     public let applicationID: Int32

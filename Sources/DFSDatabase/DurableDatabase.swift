@@ -16,12 +16,14 @@ public final class DurableDatabase: Sendable {
     /// Set by the first failure after which nothing may be written; never cleared.
     private let stopped = Mutex<DatabaseFailure?>(nil)
 
-    /// Opens a file, or makes it where there is none, and brings its tables to the layout's version.
+    /// Opens a file, or makes it where there is none, and brings its tables to the layout's
+    /// version.
     ///
     /// Nothing is written to a file that is refused.
     ///
     /// - Parameter path: The file; beside it SQLite keeps `path-wal`. The directory must exist.
-    /// - Throws: `DatabaseFailure`: in use, foreign, newer, damaged, no space, or it can not be opened.
+    /// - Throws: `DatabaseFailure`: in use, foreign, newer, damaged, no space, or it can not be
+    ///   opened.
     public init(at path: String, layout: DatabaseLayout) throws {
         var configuration = Configuration()
         configuration.label = "dfs.database"
@@ -41,8 +43,8 @@ public final class DurableDatabase: Sendable {
 
     /// Runs a change, durable when this returns, and gone as a whole when this throws.
     ///
-    /// After a failure of the disk itself (`disk`, `damaged`) every later call throws the same: a failed
-    /// fsync is never repeated. After `outOfSpace` the same change may be tried again.
+    /// After a failure of the disk itself (`disk`, `damaged`) every later call throws the same: a
+    /// failed fsync is never repeated. After `outOfSpace` the same change may be tried again.
     ///
     /// - Throws: `DatabaseFailure`, or what `change` throws.
     public func write<Result>(_ change: (Transaction) throws -> Result) throws -> Result {
@@ -80,15 +82,17 @@ public final class DurableDatabase: Sendable {
 
     /// Moves everything from the log into the file and closes it; later calls throw `closed`.
     ///
-    /// - Throws: `DatabaseFailure` where the disk refused; what was committed is safe in the log. After a
-    ///   failure that ended all writing the connection stays as it is, for the end of the process.
+    /// - Throws: `DatabaseFailure` where the disk refused; what was committed is safe in the log.
+    ///   After a failure that ended all writing the connection stays as it is, for the end of the
+    ///   process.
     public func close() throws {
         if let failure = stopped.withLock({ $0 }) { throw failure }
         try use { _ = try $0.checkpoint(.truncate) }
         try naming { try queue.close() }
     }
 
-    /// Runs something on the connection, names what SQLite reports, and remembers what ends all writing.
+    /// Runs something on the connection, names what SQLite reports, and remembers what ends all
+    /// writing.
     private func use<Result>(_ body: (Database) throws -> Result) throws -> Result {
         do {
             return try queue.writeWithoutTransaction { database in

@@ -28,7 +28,8 @@ func readSmallFile(_ path: String, atMost limit: Int = 65_536) throws(StartError
     return Array(bytes.prefix(filled))
 }
 
-/// Puts new contents in the place of a file, durably: readers see the old or the new, also after a crash.
+/// Puts new contents in the place of a file, durably: readers see the old or the new, also after a
+/// crash.
 func replaceFile(
     _ path: String, with bytes: [UInt8], in directory: String
 ) throws(StartError) {

@@ -1,6 +1,7 @@
 /// Text for a terminal or a log, in which no byte of a name can move a cursor or forge a line.
 enum Printable {
-    /// Shows control characters, line separators and bidirectional controls as `\u{..}`; keeps LF and TAB.
+    /// Shows control characters, line separators and bidirectional controls as `\u{..}`; keeps LF
+    /// and TAB.
     static func text(_ text: String) -> String {
         escape(text) { $0 == "\n" || $0 == "\t" }
     }

@@ -4,10 +4,12 @@ import Glibc
 import Logging
 
 extension ServerProgram {
-    /// Reads the options, starts the server, says that it is ready, serves until a signal, and ends.
+    /// Reads the options, starts the server, says that it is ready, serves until a signal, and
+    /// ends.
     ///
-    /// Exit codes: 0 after a planned stop, `--help` or `--version`; 1 with a sentence on standard error where
-    /// the server can not start or could not come to rest; 2 where the options make no sense.
+    /// Exit codes: 0 after a planned stop, `--help` or `--version`; 1 with a sentence on standard
+    /// error where the server can not start or could not come to rest; 2 where the options make no
+    /// sense.
     public static func launch() async -> Never {
         signal(SIGPIPE, SIG_IGN)
         // A limit on file sizes is then an error of write, which has its own answer.

@@ -7,8 +7,9 @@ public let productVersion = "0.1.0"
 
 /// A server executable: its options, and how it starts once they have been read.
 ///
-/// `launch` does what all servers share; the conformer declares its own `--listen` and `--id`, because
-/// their defaults differ and `--help` shows them, and takes in the rest with `@OptionGroup`.
+/// `launch` does what all servers share; the conformer declares its own `--listen` and `--id`,
+/// because their defaults differ and `--help` shows them, and takes in the rest with
+/// `@OptionGroup`.
 public protocol ServerProgram: ParsableCommand {
     /// What kind of server it is, as `ready role=` tells it.
     static var role: Role { get }
@@ -21,7 +22,8 @@ public protocol ServerProgram: ParsableCommand {
 
     /// Starts serving; called once, with the state directory held.
     ///
-    /// - Throws: Anything with a sentence for the operator as its description; the program then ends with 1.
+    /// - Throws: Anything with a sentence for the operator as its description; the program then
+    ///   ends with 1.
     func start(in state: StateDirectory, log: Logger) async throws -> any RunningServer
 }
 

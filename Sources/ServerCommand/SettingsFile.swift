@@ -4,11 +4,14 @@ import TOMLKit
 
 /// A TOML file of options, read as if they stood on the command line before those that really do.
 ///
-/// So a setting has the name, the checks and the messages of its option, and there is no second table.
+/// So a setting has the name, the checks and the messages of its option, and there is no second
+/// table.
 enum SettingsFile {
-    /// Puts what the file named by `--config` says in front of the arguments that do not say it themselves.
+    /// Puts what the file named by `--config` says in front of the arguments that do not say it
+    /// themselves.
     ///
-    /// - Throws: `StartError` where the file can not be read, is no TOML, or has a setting that no option has.
+    /// - Throws: `StartError` where the file can not be read, is no TOML, or has a setting that no
+    ///   option has.
     static func merge(
         into arguments: [String], for program: (some ParsableCommand).Type
     ) throws(StartError) -> [String] {

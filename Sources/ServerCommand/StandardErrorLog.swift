@@ -4,8 +4,8 @@ import Logging
 
 /// Writes each event as one line on standard error: time, level, message, then metadata by key.
 ///
-/// Values of metadata are quoted as on the wire and the message is made printable here, so that no caller
-/// can forget it. A line is one `write`, so lines of several threads do not mix.
+/// Values of metadata are quoted as on the wire and the message is made printable here, so that no
+/// caller can forget it. A line is one `write`, so lines of several threads do not mix.
 struct StandardErrorLog: LogHandler {
     var metadata: Logger.Metadata = [:]
     var logLevel: Logger.Level = .info

@@ -3,7 +3,8 @@ import Glibc
 
 /// The directory in which one server keeps what outlives a restart; held by one process at a time.
 ///
-/// The hold is a lock on the file `lock` in it, which the kernel gives back however the process ends.
+/// The hold is a lock on the file `lock` in it, which the kernel gives back however the process
+/// ends.
 public struct StateDirectory: Sendable {
     /// Where it is.
     public let path: String

@@ -51,7 +51,8 @@ import Testing
     }
 }
 
-/// Commits batches of three nodes and a counter; writes one byte for each after it was acknowledged.
+/// Commits batches of three nodes and a counter; writes one byte for each after it was
+/// acknowledged.
 private func commitUntilKilled(
     _ path: String, _ acknowledged: String, after milliseconds: Int
 ) throws {
