@@ -1,0 +1,59 @@
+#!/bin/sh
+# Checks everything: installs what is missing, lints, builds, and runs all tests.
+#
+#   sh Tests/run.sh                     from any directory, on Debian or Ubuntu with Swift installed
+#   sh Tests/run.sh --filter Liveness   more arguments go to `swift test`
+#
+# Exit code 0: all of it passed. The only changes outside the project are the packages named below.
+set -eu
+
+cd "$(dirname "$0")/.."
+
+say() { printf '==> %s\n' "$*"; }
+
+# What the build links against, by Debian's names: SQLite for the catalogue, libedit for dfsh.
+packages="libsqlite3-dev libedit-dev"
+
+install_missing() {
+    missing=""
+    for package in $packages; do
+        state=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
+        [ "$state" = installed ] || missing="$missing $package"
+    done
+    [ -n "$missing" ] || return 0
+    if [ "$(id -u)" -eq 0 ]; then
+        root=""
+    elif command -v sudo >/dev/null 2>&1; then
+        root="sudo"
+    else
+        say "missing:$missing; install them as root (apt-get install$missing) and run this again"
+        exit 1
+    fi
+    say "installing$missing"
+    $root apt-get update
+    # The names are words of our own, so they may be split.
+    $root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing
+}
+
+if ! command -v swift >/dev/null 2>&1; then
+    say "Swift is not installed or not in PATH: see https://www.swift.org/install/linux/"
+    exit 1
+fi
+if command -v dpkg-query >/dev/null 2>&1; then
+    install_missing
+else
+    say "this is neither Debian nor Ubuntu: SQLite and libedit with their headers must be there"
+fi
+
+say "$(swift --version 2>&1 | head -n 1)"
+
+say "linting Sources and Tests"
+swift format lint --strict -r Sources Tests
+
+say "building everything, tests included (the first time takes some minutes)"
+swift build --build-tests
+
+say "running all tests"
+swift test --skip-build "$@"
+
+say "all passed"
