@@ -27,14 +27,26 @@ public enum BlockingThread {
     }
 
     /// Runs a call that blocks on a thread of its own and suspends until it is over.
+    ///
+    /// It stays in the caller's task, so what the call records belongs to the caller's test.
     public static func run<Result: Sendable>(
         _ body: @escaping @Sendable () throws -> Result
     ) async throws -> Result {
-        try await withCheckedThrowingContinuation { continuation in
+        try await withTaskExecutorPreference(Executor.shared) { try body() }
+    }
+
+    /// Gives every piece of a task a new thread.
+    private final class Executor: TaskExecutor {
+        static let shared = Executor()
+
+        func enqueue(_ job: consuming ExecutorJob) {
+            let job = UnownedJob(job)
+            let executor = asUnownedTaskExecutor()
             do {
-                try start { continuation.resume(with: .init(catching: body)) }
+                try BlockingThread.start { job.runSynchronously(on: executor) }
             } catch {
-                continuation.resume(throwing: error)
+                // Without a thread the job has nowhere else to run, and would never end.
+                preconditionFailure("\(error)")
             }
         }
     }

@@ -54,7 +54,7 @@ struct MemoryTests {
 
             let grown = try MemoryTests.resident(cluster, server) - before
             // Each holds the unsent limit of 8 MiB, one answer more, and what is read ahead.
-            #expect(grown < 4 * 24 * MemoryTests.mebibyte, "\(grown) bytes for 4 peers")
+            #expect(grown < 4 * 24 * MemoryTests.mebibyte, "\(server): \(grown) bytes for 4 peers")
             greedy.forEach { $0.close() }
         }
     }

@@ -27,6 +27,11 @@ struct StrangeNameTests {
         }
     }
 
+    /// Between quotation marks, where neither a pattern nor a semicolon means anything to dfsh.
+    private static func quoted(_ name: some Collection<UInt8>) -> String {
+        String(decoding: Quoting.quoteAlways(Cluster.path("/names", Array(name))), as: UTF8.self)
+    }
+
     private static func cluster() throws -> Cluster {
         let cluster = try Cluster()
         try cluster.startNameServer()
@@ -93,7 +98,7 @@ struct StrangeNameTests {
 
             for words in [
                 ["ls", "/names"], ["ls", "-l", "/names"], ["ls", "-1", "/names"], ["tree", "/"],
-                ["find", "/names"], ["--json", "ls", "/names"], ["--trace", "ls", "/names"],
+                ["find", "/names"], ["--trace", "ls", "/names"],
             ] {
                 let run = try cluster.shell(words)
                 #expect(run.exitCode == 0, "\(words): \(run.errors)")
@@ -101,8 +106,9 @@ struct StrangeNameTests {
                 #expect(StrangeNameTests.isHarmless(run.errorBytes), "\(words)")
             }
             for name in StrangeNameTests.names {
-                let path = Quoting.text(Cluster.path("/names", name))
-                let script = "locate \(path)\nstat \(path)\n-cat \(path)x\ncat \(path)\n"
+                let path = StrangeNameTests.quoted(name)
+                let none = StrangeNameTests.quoted(name.prefix(200) + Array("-none".utf8))
+                let script = "locate \(path)\nstat \(path)\n-cat \(none)\ncat \(path)\n"
                 let run = try cluster.shell(["--keep-going"], input: script)
                 #expect(run.errors.contains("not found"), "\(path)")
                 #expect(StrangeNameTests.isHarmless(run.errorBytes), "\(path)")
