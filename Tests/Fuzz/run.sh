@@ -5,6 +5,9 @@
 #   sh Tests/Fuzz/run.sh 500000          that many executions
 #   sh Tests/Fuzz/run.sh 60s             as many as fit into 60 seconds
 #
+# SANITIZE=fuzzer runs two to three times as fast as the usual SANITIZE=fuzzer,address; Swift's own
+# checks of bounds and overflow are in both.
+#
 # Prints libFuzzer's counts. Exit code 0: nothing was found. What is found is left as
 # .build/fuzz/crash-*; run it again with `.build/fuzz/fuzz FILE`. The corpus grows in .build/fuzz.
 set -eu
@@ -18,7 +21,7 @@ case "${1:-10000000}" in
 *) bound="-runs=${1:-10000000}" ;;
 esac
 
-swiftc -O -whole-module-optimization -sanitize=fuzzer,address -parse-as-library -swift-version 6 \
+swiftc -O -whole-module-optimization -sanitize="${SANITIZE:-fuzzer,address}" -parse-as-library -swift-version 6 \
     -module-name DFSFuzz -o "$work/fuzz" Sources/DFSProtocol/*/*.swift Tests/Fuzz/*.swift
 
 # Seeds: every line of the dictionary as a stream, as a request of both roles, as a reply, as a
