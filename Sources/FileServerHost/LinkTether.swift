@@ -96,7 +96,7 @@ final class LinkTether {
         case .send(let request, let number, let timeout): send(request, number, timeout)
         case .load(let cut, let number):
             let source = pool.changes
-            pool.submit(on: eventLoop) {
+            pool.submit(.report, on: eventLoop) {
                 Result { () throws(RequestError) in try ReportBatch.load(cut, from: source) }
             }.assumeIsolated().whenSuccess { self.receive(.loaded(session: number, $0)) }
         case .perform(let order, let number): perform(order, number)

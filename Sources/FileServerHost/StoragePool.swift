@@ -5,22 +5,33 @@ import NIOPosix
 
 /// The threads on which everything that blocks on a disk runs.
 ///
-/// Its queue is bounded by the core's `jobLimit`: only the core, the link (one load at a time) and copies
-/// put work here.
+/// The queues are bounded by the core's `jobLimit` and `copyLimit`; the link puts one load here at a time.
 struct StoragePool: Sendable {
-    /// Enough to keep a disk busy while others wait; more would only wait in the kernel.
-    static let threads = 4
+    /// Which threads work runs on, so that what takes long delays nothing that does not.
+    enum Kind: Sendable {
+        /// One step of a request: milliseconds, unless the disk stalls.
+        case step
+        /// A digest reads a whole file, of any size.
+        case digest
+        /// The link's loads; the first one waits for the first scan.
+        case report
+    }
 
     let store: any FileStore
     let changes: any ChangeSource
-    private let pool: NIOThreadPool
+    private let steps: NIOThreadPool
+    private let digests: NIOThreadPool
+    private let reports: NIOThreadPool
 
     /// Starts the threads.
     init(store: any FileStore, changes: any ChangeSource) {
         self.store = store
         self.changes = changes
-        pool = NIOThreadPool(numberOfThreads: StoragePool.threads)
-        pool.start()
+        // Enough to keep a disk busy while others wait; more would only wait in the kernel.
+        steps = NIOThreadPool(numberOfThreads: 4)
+        digests = NIOThreadPool(numberOfThreads: 1)
+        reports = NIOThreadPool(numberOfThreads: 1)
+        for pool in [steps, digests, reports] { pool.start() }
     }
 
     /// What a job came to, with what it read and what it changed.
@@ -35,7 +46,7 @@ struct StoragePool: Sendable {
     func run(
         _ job: DiskJob, payload: ByteBuffer?, on loop: any EventLoop
     ) -> EventLoopFuture<Completion> {
-        submit(on: loop) {
+        submit(job.work.kind, on: loop) {
             let before = changes.newest
             var space = ByteSpace()
             let result = (payload ?? ByteBuffer()).withUnsafeReadableBytes { bytes in
@@ -51,13 +62,26 @@ struct StoragePool: Sendable {
 
     /// Runs blocking work and completes on the loop; fails only where the pool has ended.
     func submit<Value: Sendable>(
-        on loop: any EventLoop, _ work: @escaping @Sendable () throws -> Value
+        _ kind: Kind = .step, on loop: any EventLoop,
+        _ work: @escaping @Sendable () throws -> Value
     ) -> EventLoopFuture<Value> {
-        pool.runIfActive(eventLoop: loop, work)
+        switch kind {
+        case .step: steps.runIfActive(eventLoop: loop, work)
+        case .digest: digests.runIfActive(eventLoop: loop, work)
+        case .report: reports.runIfActive(eventLoop: loop, work)
+        }
     }
 
     /// Ends the threads once what was submitted is done.
-    func shutDown() async throws { try await pool.shutdownGracefully() }
+    func shutDown() async throws {
+        for pool in [steps, digests, reports] { try await pool.shutdownGracefully() }
+    }
+}
+
+extension DiskWork {
+    fileprivate var kind: StoragePool.Kind {
+        if case .digest = self { .digest } else { .step }
+    }
 }
 
 /// Reads go straight into the buffer that the transport sends.

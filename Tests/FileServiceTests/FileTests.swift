@@ -155,6 +155,19 @@ import Testing
         #expect(bench.reply(to: second)?.hasPrefix("ERR not-found path=/none") == true)
     }
 
+    @Test func `only so many copies are made at once`() throws {
+        var bench = Bench()
+        bench.core.link = LinkSummary(state: .connecting)
+        for number in 1...16 { bench.send("@\(number) PULL /c\(number) source=/o") }
+
+        #expect(bench.ask("PULL /c17 source=/o").hasPrefix("ERR busy retry=1000 "))
+        let first = try #require(bench.pulls.first).id
+        let refusal = RequestError(.notFound, "no such file")
+        bench.perform(bench.core.pulled(first, .failure(refusal), changed: nil, at: bench.now))
+        bench.send("PULL /c17 source=/o")
+        #expect(bench.pulls.count == 17)
+    }
+
     @Test func `a disk that fails is told and nothing is made up`() {
         var bench = Bench()
         bench.ask("OPEN /f create")

@@ -142,6 +142,27 @@ import Testing
         #expect(bench.core.isIdle)
     }
 
+    @Test func `a fetch whose file is replaced again and again gives up`() {
+        var bench = opened()
+        let fetch = bench.send("@1 FETCH /f")
+        var rounds = 0
+        while bench.reply(to: fetch) == nil, rounds < 20 {
+            rounds += 1
+            // Each FETCH opens a newer file than the one whose lane it is in, and that one changes.
+            bench.runsAtOnce = true
+            let job = bench.jobs.removeFirst()
+            bench.ask("STORE /f \(rounds)")
+            bench.ask("OPEN /f rw", on: UInt64(rounds + 10))
+            let torn = bench.perform(job)
+            bench.ask("WRITE h1 0 x", on: UInt64(rounds + 10))
+            bench.runsAtOnce = false
+            bench.finish(job, torn)
+        }
+
+        #expect(bench.reply(to: fetch)?.hasPrefix("ERR busy retry=100 ") == true)
+        #expect(rounds == 5)
+    }
+
     @Test func `a fetch that met no change needs one job`() {
         var bench = opened()
         bench.runsAtOnce = true

@@ -93,6 +93,11 @@ extension FileServerCore {
                 .unsupported,
                 "PULL asks a name server where the source is, and this server has none")
         }
+        guard pulls.count < configuration.copyLimit else {
+            throw RequestError(
+                .busy, "\(configuration.copyLimit) files are being copied; try again soon",
+                fields: [.init("retry", number: 1000)])
+        }
         pulls[ticket.id] = ticket
         return [.pull(ticket.id, target: target, source: source)]
     }
@@ -121,13 +126,19 @@ extension FileServerCore {
         if case .success(.fetched(let identity, _, _, _)) = result { file = identity }
         let wasOutside = job.lane == nil
         let hasChanged = wasOutside ? fetches.end(number, read: file) : false
-        guard let file, repeats < 4 else { return nil }
+        guard let file else { return nil }
         // Inside a lane only a replaced file is a reason: the name led elsewhere than expected.
         let isElsewhere = job.lane.map { $0.file != file } ?? false
         guard hasChanged || isElsewhere || (wasOutside && lanes.isChanging(file)) else {
             return nil
         }
+        guard repeats < 4, let ticket = job.ticket else {
+            let error = RequestError(
+                .busy, "the file keeps being replaced; try again",
+                fields: [.init("retry", number: 100)])
+            return job.ticket.map { [.refuse($0.id, error)] } ?? []
+        }
         return enqueue(
-            job.work, for: job.ticket, purpose: .fetch(repeats: repeats + 1), in: (file, .shared))
+            job.work, for: ticket, purpose: .fetch(repeats: repeats + 1), in: (file, .shared))
     }
 }

@@ -17,6 +17,8 @@ public struct FileServerCore: Sendable {
         public var limits = Limits()
         /// Jobs that wait or run, each with one payload at most; above it requests are told `busy`.
         public var jobLimit = 1024
+        /// Copies from other servers at once; each holds a payload and a connection.
+        public var copyLimit = 16
         /// How long an answer waits for the name server to know of the change.
         public var reportPatienceMilliseconds: Int64 = 1000
         /// What `uptime=` counts from.
