@@ -32,7 +32,9 @@ public struct CatalogueStoreError: Error, CustomStringConvertible {
     }
 }
 
-/// One name in one directory, as it is kept. Number 0 is the root, which is never stored.
+/// One name in one directory, as it is kept.
+///
+/// Number 0 is the root, which is never stored.
 public struct CatalogueNode: Equatable, Sendable {
     /// What stands under a name.
     public enum Kind: Int64, Sendable {
@@ -48,8 +50,11 @@ public struct CatalogueNode: Equatable, Sendable {
     public var parent: UInt32
     /// One component, raw.
     public var name: [UInt8]
+    /// What stands under the name.
     public var kind: Kind
-    /// The owner of a file or claim, the server whose number stands in `CatalogueServer`; 0 for none.
+    /// Whose it is, by the number in `CatalogueServer`; 0 for none.
+    ///
+    /// The owner of a file or claim; the first server that has a directory on disk.
     public var server: UInt32
     /// Facts of a file; a directory keeps `mtime` and `mode` here.
     public var facts: FileFacts
@@ -76,7 +81,9 @@ public struct CatalogueNode: Equatable, Sendable {
 
 /// What else a file server has under a path: a second file of that name, or a directory on its disk.
 public struct CatalogueHolding: Equatable, Sendable {
+    /// The name that both are under.
     public var node: UInt32
+    /// By the number in `CatalogueServer`.
     public var server: UInt32
     /// Nil where the holding is a directory on the server's disk.
     public var facts: FileFacts?
@@ -93,12 +100,15 @@ public struct CatalogueHolding: Equatable, Sendable {
 public struct CatalogueServer: Equatable, Sendable {
     /// Small, dense, given at the first registration and never to another id.
     public var number: UInt32
+    /// How the server calls itself.
     public var id: ServerID
+    /// Where clients reach it.
     public var address: Endpoint
     /// The highest epoch that was accepted.
     public var epoch: Int64
     /// Up to which generation this server's reports are in the catalogue; nil until an inventory ended.
     public var generation: Int64?
+    /// Where its exports stand in the tree, in order.
     public var mounts: [TreePath]
     /// Whether the last word was GOODBYE.
     public var saidGoodbye: Bool

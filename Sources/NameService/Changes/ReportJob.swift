@@ -44,38 +44,61 @@ struct ReportJob {
         var end = min(data.count, position + ReportJob.pieceBytes)
         while end < data.count, data[end - 1] != UInt8(ascii: "\n") { end += 1 }
         let piece = Array(data[position..<end])
-        let first = lines
+        let read: [FileReport]
         do throws(RequestError) {
-            for entry in try FileReport.parse(piece) {
-                try check(entry, server)
-                entries.append(entry)
-            }
+            read = try FileReport.parse(piece)
         } catch {
-            throw shifted(error, by: first)
+            throw shifted(error)
         }
+        for (index, entry) in read.enumerated() {
+            if let reason = refusal(of: entry, server) {
+                throw refused(line: lines + ReportJob.line(ofEntry: index, in: piece), reason)
+            }
+        }
+        entries += read
         lines += piece.count { $0 == UInt8(ascii: "\n") }
         position = end
     }
 
-    private func check(_ entry: FileReport, _ server: FileServer) throws(RequestError) {
+    /// Why a file server may not say this, or nil where it may.
+    private func refusal(of entry: FileReport, _ server: FileServer) -> String? {
         guard let mount = server.mount(over: entry.path) else {
-            throw RequestError(
-                .badArgument, path: entry.path, "\(server.id) has no mount over this path")
+            return "\(server.id) has no mount over \(entry.path)"
         }
         if case .file(let path, _) = entry, path == mount {
-            throw RequestError(.badArgument, path: path, "a mount point is a directory")
+            return "\(path) is a mount point and so a directory"
         }
+        return nil
+    }
+
+    /// The line on which an entry stands, counted from 1; empty lines hold none.
+    private static func line(ofEntry entry: Int, in piece: [UInt8]) -> Int {
+        var left = entry
+        var number = 0
+        for line in piece.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+            number += 1
+            if line.isEmpty || line.elementsEqual([UInt8(ascii: "\r")]) { continue }
+            if left == 0 { return number }
+            left -= 1
+        }
+        return number
+    }
+
+    private func refused(line: Int, _ reason: String) -> RequestError {
+        RequestError(
+            .badArgument, "line \(line) of the data: \(reason)",
+            fields: [.init("line", number: line)])
     }
 
     /// Counts a line's number from the start of the data and not of a piece.
-    private func shifted(_ error: RequestError, by lines: Int) -> RequestError {
+    private func shifted(_ error: RequestError) -> RequestError {
         guard lines > 0, let text = error.field("line"), let line = Number.parse(text.span) else {
             return error
         }
-        let number = line + Int64(lines)
-        return RequestError(
-            error.code, "line \(number) of the data: see HELP REPORT and Protocol.md",
-            fields: [.init("line", number: number)])
+        let prefix = "line \(line) of the data: "
+        return refused(
+            line: Int(line) + lines,
+            String(error.advice.dropFirst(error.advice.hasPrefix(prefix) ? prefix.count : 0)))
     }
 }
 

@@ -20,10 +20,16 @@ extension Catalogue {
         return result
     }
 
-    /// The servers whose file is hidden behind the first one, ordered by number.
-    func rivals(at node: UInt32) -> [UInt16] {
-        guard records[Int(node)].flags.contains(.shared) else { return [] }
-        return (holdings[node] ?? []).filter { $0.facts != nil }.map(\.server).sorted()
+    /// The other servers that have a file of this name, in no order that matters.
+    ///
+    /// - Parameter shown: The server whose file is told; 0 for the one that answers to the name.
+    func rivals(at node: UInt32, of shown: UInt16 = 0) -> [UInt16] {
+        let record = records[Int(node)]
+        guard record.flags.contains(.shared) else { return [] }
+        var all = (holdings[node] ?? []).filter { $0.facts != nil }.map(\.server)
+        if record.isFile { all.append(record.server) }
+        let present = shown == 0 && record.isFile ? record.server : shown
+        return all.filter { $0 != present }
     }
 
     /// What one server has under a name: its file, whether it answers to the name or is hidden.

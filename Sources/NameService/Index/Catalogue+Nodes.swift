@@ -57,7 +57,9 @@ extension Catalogue {
         if orders[order].node(at: position) == node { orders[order].remove(at: position) }
     }
 
-    /// Gives a node another name, another directory, or both. The target must be free.
+    /// Gives a node another name, another directory, or both.
+    ///
+    /// The target must be free.
     mutating func move(
         _ node: UInt32, to name: [UInt8], in parent: UInt32
     ) throws(RequestError) {

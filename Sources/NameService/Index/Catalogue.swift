@@ -67,7 +67,9 @@ struct Catalogue {
         records = [root]
     }
 
-    /// The entry of a directory; `none` where there is none. Nothing is allocated.
+    /// The entry of a directory; `none` where there is none.
+    ///
+    /// Allocates nothing.
     @inline(__always)
     func child(of parent: UInt32, _ name: Span<UInt8>) -> UInt32 {
         let hash = table.hash(parent: parent, name)

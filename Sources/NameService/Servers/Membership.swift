@@ -1,10 +1,14 @@
 import DFSProtocol
 
-/// Knows every file server and decides which are alive. Time enters as an argument.
+/// Knows every file server and decides which are alive.
+///
+/// Time enters as an argument, so a test owns the clock.
 struct Membership {
     let pace: Pace
     /// By number less one.
     private(set) var servers: [FileServer] = []
+    /// What LOCATE writes of each server, in the same order; small, so that it stays in the cache.
+    private(set) var signs: [Sign] = []
     private var numbers: [ServerID: UInt16] = [:]
     /// Which server a connection is registered as.
     private var byConnection: [ConnectionID: UInt16] = [:]
@@ -19,6 +23,20 @@ struct Membership {
     /// Most servers of one name server; numbers are never given again.
     static let most = 10_000
 
+    /// What LOCATE needs of a server.
+    struct Sign {
+        /// ` server= addr= state= size=`.
+        var suffix: [UInt8]
+        var lastSeen: MonotonicTime
+        var isReachable: Bool
+    }
+
+    private mutating func refresh(_ index: Int) {
+        signs[index] = Sign(
+            suffix: servers[index].suffix, lastSeen: servers[index].lastSeen,
+            isReachable: servers[index].isReachable)
+    }
+
     /// A server whose state is not what it was.
     struct Change: Equatable {
         var server: UInt16
@@ -29,7 +47,10 @@ struct Membership {
 
     subscript(number: UInt16) -> FileServer {
         get { servers[Int(number) - 1] }
-        set { servers[Int(number) - 1] = newValue }
+        set {
+            servers[Int(number) - 1] = newValue
+            refresh(Int(number) - 1)
+        }
     }
 
     /// Whether a server of that number is known.
@@ -52,7 +73,10 @@ struct Membership {
             throw CatalogueStoreError("the catalogue is damaged: server \(row.number) is not one")
         }
         numbers[row.id] = number
-        servers.append(FileServer(row: row, number: number, at: now))
+        let server = FileServer(row: row, number: number, at: now)
+        servers.append(server)
+        signs.append(
+            Sign(suffix: server.suffix, lastSeen: server.lastSeen, isReachable: server.isReachable))
         expect(servers[servers.count - 1])
     }
 
@@ -73,12 +97,14 @@ struct Membership {
     }
 
     /// Gives a server a connection; the one that it had before is no longer its own.
-    mutating func attach(_ number: UInt16, to connection: ConnectionID, at now: Moment) {
+    mutating func attach(
+        _ number: UInt16, to connection: ConnectionID, at now: Moment
+    ) -> Change? {
         if let old = self[number].connection { byConnection[old] = nil }
         self[number].connection = connection
         byConnection[connection] = number
         touch(number)
-        _ = seen(number, at: now, kept: true)
+        return seen(number, at: now, kept: true)
     }
 
     /// Takes a server's connection away.
@@ -92,6 +118,7 @@ struct Membership {
         let index = Int(number) - 1
         servers[index].lastSeen = now.monotonic
         servers[index].silentSince = now.monotonic
+        signs[index].lastSeen = now.monotonic
         if kept || now.wall.seconds >= servers[index].keptLastSeen + Membership.keptEverySeconds {
             servers[index].keptLastSeen = now.wall.seconds
             touch(number)
@@ -104,6 +131,7 @@ struct Membership {
         let index = Int(number) - 1
         if servers[index].state == state { return nil }
         servers[index].state = state
+        refresh(index)
         if state == .goodbye || state == .up { touch(number) }
         expect(servers[index])
         return Change(server: number, state: state)

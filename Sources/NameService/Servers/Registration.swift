@@ -31,8 +31,7 @@ extension NameAuthority {
         }
         if let known, known.connection != asker.connection { lose(number, at: now) }
         try take(number, mounts, address, epoch)
-        membership.attach(number, to: asker.connection, at: now)
-        if let change = membership.set(number, .up) { tell(change) }
+        if let change = membership.attach(number, to: asker.connection, at: now) { tell(change) }
         act(.keepOpen(asker.connection))
         act(.log(.info, "\(id) registered at \(address), epoch \(epoch)"))
         answerAfterCommit(asker, welcome(number, generation, asker.tag))

@@ -95,9 +95,9 @@ extension NameAuthority {
         reply.end()
     }
 
-    /// Writes `conflict=` with the servers whose file of this name is hidden, where there are any.
-    private func writeRivals(_ node: UInt32, into reply: inout LineWriter) {
-        let rivals = catalogue.rivals(at: node)
+    /// Writes `conflict=` with the other servers that have a file of this name, where there are any.
+    private func writeRivals(_ node: UInt32, of shown: UInt16 = 0, into reply: inout LineWriter) {
+        let rivals = catalogue.rivals(at: node, of: shown)
         if rivals.isEmpty { return }
         reply.pair("conflict", list: rivals.map { membership[$0].id }.sorted().map(\.bytes))
     }
@@ -120,7 +120,7 @@ extension NameAuthority {
         } else {
             throw .isMissing(path)
         }
-        writeRivals(node, into: &reply)
+        writeRivals(node, of: number, into: &reply)
         reply.end()
         answer(asker, reply)
     }

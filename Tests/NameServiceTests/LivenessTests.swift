@@ -1,0 +1,106 @@
+import DFSProtocol
+import Testing
+
+@testable import NameService
+
+@Suite struct LivenessTests {
+    @Test(arguments: [
+        (2499, "state=up"), (2500, "state=suspect"), (3499, "state=suspect"),
+        (3500, "ERR server-down path=/a server=fs1 seen=3500 retry=1000 "),
+    ])
+    func `silence makes a server suspect and then down`(silence: Int64, expected: String) throws {
+        var world = try NameWorld()
+        try world.addServer("fs1", on: 2, files: ["/a"])
+
+        world.pass(milliseconds: silence)
+
+        #expect(try world.send("LOCATE /a").contains(expected))
+    }
+
+    @Test func `a closed connection makes a server suspect at once, and down in time`() throws {
+        var world = try NameWorld()
+        try world.addServer("fs1", on: 2, files: ["/a"])
+
+        world.close(2)
+        let atOnce = try world.send("LOCATE /a")
+        world.pass(milliseconds: 3500)
+        let later = try world.send("LOCATE /a")
+
+        #expect(atOnce.contains("state=suspect"))
+        #expect(later.hasPrefix("ERR server-down path=/a server=fs1 seen=3500"))
+    }
+
+    @Test func `every request on a registration is a sign of life`() throws {
+        var world = try NameWorld()
+        try world.addServer("fs1", on: 2, files: ["/a"])
+
+        world.pass(milliseconds: 3000)
+        try world.send("STATUS", on: 2)
+
+        #expect(try world.send("LOCATE /a").contains("state=up size=5 ver=0 seen=0"))
+    }
+
+    @Test func `a server that was down is up with one heartbeat`() throws {
+        var world = try NameWorld()
+        try world.addServer("fs1", on: 2, files: ["/a"])
+        world.pass(milliseconds: 10_000)
+
+        let answer = try world.send("HEARTBEAT fs1 seq=9 free=100 load=3", on: 2)
+
+        #expect(answer == "OK next=1000\n")
+        #expect(try world.send("LOCATE /a").contains("state=up"))
+    }
+
+    @Test func `goodbye takes a server down at once and says why`() throws {
+        var world = try NameWorld()
+        try world.addServer("fs1", on: 2, files: ["/a"])
+
+        let answer = try world.send("GOODBYE fs1", on: 2)
+
+        #expect(answer == "OK\n")
+        let located = try world.send("LOCATE /a")
+        #expect(located.hasPrefix("ERR server-down path=/a server=fs1 seen=0 retry=1000 "))
+        #expect(located.contains("on purpose"))
+        #expect(try world.send("LIST /").contains("* file name=a size=5"))
+        #expect(try world.send("HEARTBEAT fs1 seq=1", on: 2).hasPrefix("ERR unknown-server"))
+    }
+
+    @Test func `after a restart known servers are suspect until the down time has passed`() throws {
+        var world = try NameWorld()
+        try world.addServer("fs1", on: 2, files: ["/a"])
+
+        try world.restart(afterMilliseconds: 60_000)
+        let early = try world.send("LOCATE /a")
+        world.pass(milliseconds: 3499)
+        let late = try world.send("LOCATE /a")
+        world.pass(milliseconds: 1)
+        let over = try world.send("LOCATE /a")
+
+        #expect(early.contains("state=suspect size=5 ver=0 seen=60000"))
+        #expect(late.contains("state=suspect"))
+        #expect(over.hasPrefix("ERR server-down path=/a server=fs1 seen=63500"))
+    }
+
+    @Test func `a restart raises the epoch, and numbers of changes are not given again`() throws {
+        var world = try NameWorld()
+        try world.addServer("fs1", on: 2, files: ["/a"])
+        let before = try world.send("STATUS")
+
+        try world.restart()
+        let after = try world.send("STATUS")
+
+        #expect(
+            before.hasPrefix("OK role=name id=ns1 epoch=1 uptime=0 files=1 dirs=0 servers=1 up=1"))
+        #expect(
+            after.hasPrefix("OK role=name id=ns1 epoch=2 uptime=0 files=1 dirs=0 servers=1 up=0"))
+        #expect(before.contains(" seq=2 "))
+        #expect(after.contains(" seq=1000000 "))
+    }
+
+    @Test(arguments: [(9, 20, 30), (10, 10, 30), (10, 30, 30), (10, 20, 86_400_001)])
+    func `a pace that can not work is refused`(beat: Int64, suspect: Int64, down: Int64) {
+        #expect(throws: RequestError.self) {
+            try Pace(beat: beat, suspect: suspect, down: down)
+        }
+    }
+}
