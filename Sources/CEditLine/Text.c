@@ -103,21 +103,6 @@ void dfs_position_advance(dfs_position *position, wchar_t character, int columns
     }
 }
 
-int dfs_terminal_width(const uint8_t *text, size_t length) {
-    int width = 0;
-    for (size_t index = 0; index < length;) {
-        wchar_t character;
-        int used = dfs_decode_character(text + index, length - index, &character);
-        if (used <= 0) {
-            character = 0xFFFD;
-            used = 1;
-        }
-        width += dfs_character_width(character);
-        index += (size_t)used;
-    }
-    return width;
-}
-
 void dfs_terminal_set_locale(void) {
     if (setlocale(LC_CTYPE, "") != NULL && strcmp(nl_langinfo(CODESET), "UTF-8") == 0) return;
     setlocale(LC_CTYPE, "C.UTF-8");

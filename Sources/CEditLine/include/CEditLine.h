@@ -113,9 +113,6 @@ void dfs_terminal_size(int descriptor, int *_Nonnull columns, int *_Nonnull rows
  * garbles everything beyond ASCII in any other locale. */
 void dfs_terminal_set_locale(void);
 
-/* Columns that valid UTF-8 takes on a terminal, as libedit counts them. */
-int dfs_terminal_width(const uint8_t *_Nonnull text, size_t length);
-
 #ifdef __cplusplus
 }
 #endif

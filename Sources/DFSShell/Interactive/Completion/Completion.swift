@@ -41,11 +41,11 @@ struct Completion: Equatable, Sendable {
     private static func matches(
         _ query: CompletionQuery, _ candidates: [CompletionCandidate]
     ) -> [CompletionCandidate] {
-        let dots = [UInt8](query.prefix)
-        if query.isPath, dots == [UInt8]("..".utf8) {
-            return [CompletionCandidate(name: dots, isDirectory: true)]
-        }
         var found = candidates.filter { $0.name.starts(with: query.prefix) && !$0.name.isEmpty }
+        let dots = [UInt8]("..".utf8)
+        if query.isPath, query.prefix == dots {
+            found.append(CompletionCandidate(name: dots, isDirectory: true))
+        }
         if query.isPath, query.prefix.isEmpty {
             // What begins with a dot is offered when it is asked for, or when there is nothing else.
             let shown = found.filter { $0.name.first != UInt8(ascii: ".") }

@@ -10,7 +10,7 @@ final class EditedLines: LineSource {
         case beep
         /// Text takes the place of what stands before the cursor.
         case replace(removedCharacters: Int, by: [UInt8])
-        /// Names are shown below the line, each with the columns it takes.
+        /// Names are shown below the line.
         case list([String])
     }
 
@@ -111,13 +111,9 @@ final class EditedLines: LineSource {
         }
         var (columns, rows) = (Int32(0), Int32(0))
         dfs_terminal_size(1, &columns, &rows)
-        let widths = names.map { name in
-            Int(
-                Array(name.utf8).withUnsafeBufferPointer { bytes in
-                    bytes.baseAddress.map { dfs_terminal_width($0, bytes.count) } ?? 0
-                })
-        }
-        print(ColumnLayout.text(names, widths: widths, columns: Int(columns)), editor)
+        // The last column of the screen stays empty: some terminals wrap there.
+        let lines = Columns.fill(names, width: Int(columns) - 1)
+        print(lines.joined(separator: "\n") + "\n", editor)
     }
 
     private func print(_ text: String, _ editor: OpaquePointer) {
