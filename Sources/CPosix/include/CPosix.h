@@ -155,6 +155,11 @@ static inline int dfs_sync(int descriptor) { return fsync(descriptor) == 0 ? 0 :
 
 static inline int dfs_sync_data(int descriptor) { return fdatasync(descriptor) == 0 ? 0 : -errno; }
 
+// Brings a whole file system to the disk: for many new directories at once.
+static inline int dfs_sync_all(int descriptor) {
+    return syscall(SYS_syncfs, descriptor) == 0 ? 0 : -errno;
+}
+
 // close is called once: on Linux the descriptor is gone even where it failed.
 static inline int dfs_close(int descriptor) {
     return close(descriptor) == 0 || errno == EINTR ? 0 : -errno;
@@ -180,6 +185,10 @@ static inline int dfs_set_mtime(int descriptor, int64_t seconds, int32_t nanosec
 
 static inline int dfs_try_lock(int descriptor) {
     return (int)DFS_CALL(flock(descriptor, LOCK_EX | LOCK_NB));
+}
+
+static inline int dfs_release_lock(int descriptor) {
+    return (int)DFS_CALL(flock(descriptor, LOCK_UN));
 }
 
 // Bytes that an ordinary user can still write to the file system.

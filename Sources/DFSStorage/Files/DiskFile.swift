@@ -43,11 +43,12 @@ final class DiskFile: OpenFile {
         let file = try current()
         return try live.reading { () throws(RequestError) in
             var done = 0
-            while done < buffer.count {
-                let (position, overflow) = offset.addingReportingOverflow(Int64(done))
-                if overflow { break }
-                let address = buffer.baseAddress?.advanced(by: done)
-                let count = dfs_read(file.number, address, buffer.count - done, position)
+            // The kernel refuses a range that ends past the largest offset.
+            let wanted = Int(min(Int64(buffer.count), .max - offset))
+            while done < wanted {
+                let count = dfs_read(
+                    file.number, buffer.baseAddress?.advanced(by: done), wanted - done,
+                    offset + Int64(done))
                 if count < 0 { throw refusal(SystemError(Int32(clamping: -count))) }
                 if count == 0 { break }
                 done += count
@@ -78,6 +79,7 @@ final class DiskFile: OpenFile {
 
     func sync() throws(RequestError) -> FileFacts {
         let file = try current()
+        if live.isStale { throw DiskRefusal.stale(path) }
         try syncChanges(of: file)
         return try facts()
     }
@@ -178,11 +180,12 @@ final class DiskFile: OpenFile {
         }
         // Within the lock every change that is counted so far has been made.
         let change = try live.reading { () throws(RequestError) in live.newestChange }
-        guard change > live.countedChange else { return }
-        do throws(SystemError) { try file.sync() } catch {
-            live.makeBroken()
-            export.noteBroken(live)
-            throw refusal(error)
+        if change > live.countedChange {
+            do throws(SystemError) { try file.sync() } catch {
+                live.makeBroken()
+                export.noteBroken(live)
+                throw refusal(error)
+            }
         }
         try export.count(live, file, upTo: change, path)
         live.settleMark()

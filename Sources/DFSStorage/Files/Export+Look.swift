@@ -146,12 +146,28 @@ extension Export {
         return try descend(to: path, creating: creating)
     }
 
+    /// More new directories than this are brought to the disk by one call for the whole file system.
+    private static let foldersSyncedSingly = 8
+
     /// Opens a directory name by name; each is looked at and, if wanted, made.
     private func descend(to path: TreePath, creating: Bool) throws(RequestError) -> Folder {
         var folder = try topFolder(path)
+        var (grown, madeCount) = ([Folder](), 0)
         for name in relative(path).split(separator: TreePath.slash) {
-            folder = try naming(path) { () throws(SystemError) in
+            let next = try naming(path) { () throws(SystemError) in
                 try step(from: folder, into: name, creating: creating)
+            }
+            if next.isMade {
+                madeCount += 1
+                if grown.count < Export.foldersSyncedSingly { grown.append(folder) }
+            }
+            folder = next.folder
+        }
+        try naming(path) { () throws(SystemError) in
+            if madeCount > grown.count {
+                try SystemError.check(dfs_sync_all(root.number))
+            } else {
+                for folder in grown.reversed() { try folder.descriptor.sync() }
             }
         }
         return folder
@@ -175,24 +191,27 @@ extension Export {
 
     private func step(
         from folder: Folder, into name: ArraySlice<UInt8>, creating: Bool
-    ) throws(SystemError) -> Folder {
-        if creating {
-            let isMade = try ledger.state.withLock { (state) throws(SystemError) in
-                guard isCurrent(folder, state) else { throw SystemError(ENOENT) }
-                let code = withName(name) {
-                    dfs_make_directory(folder.descriptor.number, $0, 0o755)
-                }
-                if code < 0, code != -EEXIST { throw SystemError(-code) }
-                return code == 0
-            }
-            if isMade { try folder.descriptor.sync() }
-        }
+    ) throws(SystemError) -> (folder: Folder, isMade: Bool) {
+        let isMade = creating ? try makeFolder(named: name, in: folder) : false
         let descriptor = try Export.open(name, in: folder.descriptor, O_RDONLY | dfs_o_directory)
         let inode = try descriptor.status().stamp.inode
         guard case .directory(let place) = try look(in: folder, named: name) else {
             throw SystemError(ENOENT)
         }
-        return Folder(descriptor: descriptor, place: place, inode: inode)
+        return (Folder(descriptor: descriptor, place: place, inode: inode), isMade)
+    }
+
+    private func makeFolder(
+        named name: ArraySlice<UInt8>, in folder: Folder
+    ) throws(SystemError) -> Bool {
+        try ledger.state.withLock { (state) throws(SystemError) in
+            guard isCurrent(folder, state) else { throw SystemError(ENOENT) }
+            let code = withName(name) {
+                dfs_make_directory(folder.descriptor.number, $0, 0o755)
+            }
+            if code < 0, code != -EEXIST { throw SystemError(-code) }
+            return code == 0
+        }
     }
 
     /// Opens the directory that holds a path.

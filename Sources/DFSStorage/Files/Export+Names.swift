@@ -3,9 +3,6 @@ import DFSProtocol
 import FileService
 
 extension Export {
-    /// The folder in `.dfs` into which a directory goes in one step before its contents are removed.
-    static let trashName = [UInt8]("trash".utf8)
-
     /// Removes a file or a directory, durably; removing what is not there succeeds.
     func remove(_ path: TreePath, recursive: Bool) throws(RequestError) {
         try checkAvailable(path)
@@ -82,7 +79,7 @@ extension Export {
     private func discard(_ path: TreePath, in folder: Folder) throws(RequestError) {
         guard let state else { throw DiskRefusal.of(SystemError(EROFS), path) }
         let trash = try naming(path) { () throws(SystemError) in
-            try Export.open(Export.trashName, in: state, O_RDONLY | dfs_o_directory)
+            try Export.open(TrashCan.name, in: state, O_RDONLY | dfs_o_directory)
         }
         let name = temporaryName()
         try naming(path) { () throws(SystemError) in
@@ -102,41 +99,7 @@ extension Export {
             try trash.sync()
         }
         try settleRemoval()
-        // What can not be removed now is removed at the next start; the name has gone already.
-        try? emptyTrash(trash)
-    }
-
-    /// Removes everything in the trash; symlinks as such, and however deep directories go.
-    ///
-    /// Directories are moved up to the top of the trash first: two descriptors do for any depth.
-    func emptyTrash(_ trash: Descriptor) throws(SystemError) {
-        var failures = 0
-        while true {
-            let names = try DirectoryReader.names(of: trash)
-            if names.count == failures { return }
-            failures = 0
-            for name in names {
-                do throws(SystemError) { try destroy(name, in: trash) } catch { failures += 1 }
-            }
-        }
-    }
-
-    private func destroy(_ name: [UInt8], in trash: Descriptor) throws(SystemError) {
-        let code = withName(name) { dfs_unlink(trash.number, $0, 0) }
-        if code == 0 { return }
-        guard code == -EISDIR || code == -EPERM else { throw SystemError(-code) }
-        let directory = try Export.open(name, in: trash, O_RDONLY | dfs_o_directory)
-        for entry in try DirectoryReader.names(of: directory) {
-            let code = withName(entry) { dfs_unlink(directory.number, $0, 0) }
-            if code == 0 { continue }
-            guard code == -EISDIR || code == -EPERM else { throw SystemError(-code) }
-            let place = temporaryName()
-            let moved = withName(entry) { from in
-                withName(place) { dfs_rename(directory.number, from, trash.number, $0, 0) }
-            }
-            try SystemError.check(moved)
-        }
-        try SystemError.check(withName(name) { dfs_unlink(trash.number, $0, 1) })
+        trashCan.empty()
     }
 
     // MARK: Renaming

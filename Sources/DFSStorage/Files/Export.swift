@@ -18,10 +18,12 @@ final class Export: Sendable {
     let live: LiveFiles
     /// Directories that were found by a request and must be watched and scanned.
     let found: FolderQueue
+    /// Where removed directories go before their contents are removed.
+    let trashCan: TrashCan
     /// `.dfs`; nil where the file system is read-only.
     let state: Descriptor?
-    /// What is false as long as somebody else may hold the folder.
-    let claim: Descriptor?
+    /// Locked as long as this process serves the folder.
+    private let claim: Descriptor?
     /// Paths below the folder where another export is mounted.
     let shadows: Set<[UInt8]>
 
@@ -39,9 +41,15 @@ final class Export: Sendable {
         live = LiveFiles(parts.marks)
         found = parts.found
         state = parts.state
+        trashCan = TrashCan(in: parts.state)
         claim = parts.claim
         shadows = parts.shadows
         opening = parts.opening
+    }
+
+    /// Lets another process serve the folder.
+    func release() {
+        if let claim { _ = dfs_release_lock(claim.number) }
     }
 
     /// Whether the folder is not where it was: nothing is concluded from what is missing in it.

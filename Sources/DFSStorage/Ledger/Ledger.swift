@@ -18,7 +18,7 @@ final class Ledger: Sendable {
         var hasWork = false
     }
 
-    /// Everything in memory. Held for table look-ups and single calls such as rename, never for fsync.
+    /// Everything in memory, held for look-ups and single calls such as rename, never for fsync.
     let state: Mutex<LedgerState>
 
     private let store: any LedgerStore

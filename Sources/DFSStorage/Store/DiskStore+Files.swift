@@ -121,7 +121,7 @@ extension DiskStore {
         for (export, follower) in zip(table.exports, followers) {
             let counts = follower.progress.current
             let known = export.ledger.state.withLock {
-                (files: $0.tree.files, directories: $0.tree.directories - 1, bytes: $0.bytes)
+                (files: $0.tree.files, directories: $0.tree.directories, bytes: $0.bytes)
             }
             census.files += Int64(known.files)
             census.directories += Int64(known.directories)

@@ -66,12 +66,13 @@ public final class DiskStore: FileStore, ChangeSource {
 
     /// The opening of an export: above all earlier ones, also where its ledger was lost.
     ///
-    /// Minutes since 1970 are the floor: a new ledger then gives no identity that an older one gave.
+    /// Seconds are the floor: a new ledger then gives no identity that an older one gave.
     private static func opening(
         after export: ExportOpening, at now: Int64, above other: Int64
     ) -> Int64 {
+        let floor: Int64 = 1_577_836_800  // 2020-01-01; 31 bits last until 2088
         let largest = export.rows.reduce(0) { max($0, $1.node.fid >> 32) }
-        return max(export.header.opening + 1, largest + 1, now / 60, other + 1)
+        return max(export.header.opening + 1, largest + 1, now - floor, other + 1)
     }
 
     /// Where counting of changes begins: behind all that was told, of whatever set of exports.
@@ -98,6 +99,7 @@ public final class DiskStore: FileStore, ChangeSource {
     public func start() {
         for (export, follower) in zip(table.exports, followers) {
             export.ledger.start()
+            export.trashCan.start()
             follower.start()
         }
     }
@@ -119,7 +121,9 @@ public final class DiskStore: FileStore, ChangeSource {
         for follower in followers { follower.stop() }
         var failure: RequestError?
         for export in table.exports {
+            export.trashCan.stop()
             do throws(RequestError) { try export.ledger.close() } catch { failure = error }
+            export.release()
         }
         if let failure { throw failure }
     }
@@ -128,6 +132,10 @@ public final class DiskStore: FileStore, ChangeSource {
     func abandon() {
         for export in table.exports { export.ledger.abandon() }
         for follower in followers { follower.stop() }
+        for export in table.exports {
+            export.trashCan.stop()
+            export.release()
+        }
     }
 
     // MARK: Routing

@@ -80,7 +80,7 @@ struct ExportOpening {
             let made = withName(state) { dfs_make_directory(root.number, $0, 0o700) }
             if made < 0, made != -EEXIST { throw SystemError(-made) }
             let descriptor = try Export.open(state, in: root, O_RDONLY | dfs_o_directory)
-            let trash = withName(Export.trashName) {
+            let trash = withName(TrashCan.name) {
                 dfs_make_directory(descriptor.number, $0, 0o700)
             }
             if trash < 0, trash != -EEXIST { throw SystemError(-trash) }
@@ -126,7 +126,11 @@ extension Export {
         var state = LedgerState(
             mount: opened.settings.mount, export: number, opening: opening, log: log)
         state.restore(opened.rows)
-        state.countLeftovers(opened.marks.leftovers())
+        state.countLeftovers(opened.marks.leftovers()) { path in
+            // What can not be looked at now is counted when the scan can.
+            let probe = try? Export.open(path, in: opened.root, dfs_o_path | dfs_o_nofollow)
+            return try? probe?.status()
+        }
         let header = LedgerHeader(opening: opening, generation: log.newest, layout: layout)
         let batch = state.takeBatch()
         do throws(DatabaseFailure) {
@@ -152,14 +156,5 @@ extension Export {
                 DiskRefusal.of(error, nil).code, "the export \(name) can not be started")
         }
         return Export(parts)
-    }
-
-    /// Removes what an interrupted removal of a directory left.
-    func emptyTrash() {
-        guard let state else { return }
-        // What can not be removed now is tried at the next start.
-        guard let trash = try? Export.open(Export.trashName, in: state, O_RDONLY | dfs_o_directory)
-        else { return }
-        try? emptyTrash(trash)
     }
 }
