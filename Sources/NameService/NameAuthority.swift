@@ -149,9 +149,9 @@ extension NameAuthority {
     /// Tells the log and the watchers that a server's state has changed.
     mutating func tell(_ change: Membership.Change) {
         let server = membership[change.server]
-        act(
-            .log(change.state == .up ? .info : .warning, "\(server.id) is \(change.state.rawValue)")
-        )
+        let isPlanned = change.state == .up || change.state == .goodbye
+        let word = change.state == .goodbye ? "said" : "is"
+        act(.log(isPlanned ? .info : .warning, "\(server.id) \(word) \(change.state.rawValue)"))
         for mount in server.mounts {
             let told = watchers.record(.state, mount, server: (server.id, change.state))
             for (connection, line) in told { notify(connection, line) }

@@ -59,22 +59,22 @@ struct Seeded: RandomNumberGenerator {
     }
 
     @Test(arguments: [true, false])
-    func `a hundred thousand names in one directory stay in order`(isAscending: Bool) throws {
+    func `twenty thousand names in one directory stay in order`(isAscending: Bool) throws {
         var catalogue = Catalogue(seed: 1)
-        let numbers = isAscending ? Array(100_000..<200_000) : Array((100_000..<200_000).reversed())
+        let numbers = isAscending ? Array(10_000..<30_000) : Array((10_000..<30_000).reversed())
 
         for number in numbers {
             _ = try catalogue.insert([UInt8]("\(number)".utf8).span, in: 0, kind: .claim)
         }
 
-        var last = 99_999
+        var last = 9_999
         _ = catalogue.walk(0, after: [], steps: .max) { _, path in
             let number = Int(String(decoding: path, as: UTF8.self)) ?? 0
             #expect(number == last + 1)
             last = number
             return .goOn
         }
-        #expect(last == 199_999)
+        #expect(last == 29_999)
     }
 
     @Test(arguments: [1, 2, 7, 1000])

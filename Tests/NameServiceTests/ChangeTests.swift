@@ -105,7 +105,8 @@ import Testing
         world.holdsCommits = true
 
         let first = try world.post("MKDIR /a")
-        let batch = try #require(world.core.takeBatch(at: world.now))
+        let travelling = world.core.takeBatch(at: world.now)
+        let batch = try #require(travelling)
         let second = try world.post("MKDIR /b")
         let third = try world.post("MKDIR /c")
         #expect(world.core.takeBatch(at: world.now) == nil)
@@ -115,7 +116,8 @@ import Testing
 
         #expect(world.answers[first] == "OK\n")
         #expect(world.answers[second] == nil)
-        let next = try #require(world.core.takeBatch(at: world.now))
+        let following = world.core.takeBatch(at: world.now)
+        let next = try #require(following)
         world.deliver(next)
         #expect(next.count == 2)
         #expect(world.answers[second] == "OK\n")
