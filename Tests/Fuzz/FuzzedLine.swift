@@ -13,7 +13,7 @@ enum FuzzedLine {
         }
     }
 
-    /// A request that was accepted is accepted again in the canonical spelling, with the same values.
+    /// What was accepted is accepted again in its canonical spelling, with the same values.
     private static func checkAgain(_ request: Request, role: Role) {
         var writer = LineWriter()
         writer.begin(tag: request.tag)
@@ -72,7 +72,7 @@ enum FuzzedLine {
     /// A reply that can be read is read the same from its canonical spelling.
     static func checkReply(_ line: [UInt8]) {
         var parser = LineParser()
-        // A line that is no reply has nothing more to promise than that reading it ends in an error.
+        // A line that is no reply promises nothing but that reading it ends in an error.
         guard let reply = try? ReplyLine(line.span, parser: &parser) else { return }
         var writer = LineWriter()
         writer.begin(tag: reply.tag)

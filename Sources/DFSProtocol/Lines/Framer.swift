@@ -25,7 +25,7 @@ public struct Framer: Sendable {
         case frame(Frame)
         /// A line whose payload is over the limit; the payload is dropped by the steps that follow.
         case tooLarge(line: Range<Int>, consumed: Int)
-        /// The stream can not be followed any further; `line` begins with the tag, where there is one.
+        /// The stream can not be followed any further; `line` begins with its tag, if any.
         case broken(RequestError, line: Range<Int>)
     }
 
@@ -242,9 +242,9 @@ public struct Framer: Sendable {
         return isInside
     }
 
-    /// Whether a line is `METHOD target HTTP/...`; what follows it could be anything, so it is the end.
+    /// Whether a line is `METHOD target HTTP/...`, after which nothing can be trusted.
     ///
-    /// Looked for here and not after parsing: a browser sends targets that no argument may look like.
+    /// Looked for here and not after parsing: a target need not look like an argument.
     private static func isHTTP(
         _ bytes: Span<UInt8>, _ line: Range<Int>, _ token: Range<Int>
     ) -> Bool {

@@ -26,7 +26,7 @@ extension LineWriter {
         append(number: number)
     }
 
-    /// Writes ` key=` and a list in one value: elements quoted as they would be alone, spaces between.
+    /// Writes ` key=` and a list in one value: elements quoted as if alone, spaces between.
     public mutating func pair(_ key: StaticString, list: [[UInt8]]) {
         var inner = LineWriter()
         for (index, element) in list.enumerated() {

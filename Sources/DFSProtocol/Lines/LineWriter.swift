@@ -116,7 +116,7 @@ public struct LineWriter: Sendable {
         case UInt8(ascii: "\""): append("\\\"")
         case UInt8(ascii: "\\"): append("\\\\")
         default:
-            // A hidden control is valid UTF-8: all of its bytes are escaped, or its tail would stray.
+            // A hidden control is valid UTF-8: all its bytes are escaped, or a tail would stray.
             let length = byte < 0x80 ? 1 : max(1, Quoting.sequenceLength(value, at: index))
             for offset in 0..<length { appendHex(value[index + offset]) }
             return length

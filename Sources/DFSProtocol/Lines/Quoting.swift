@@ -61,7 +61,7 @@ public enum Quoting {
         byte >= 0x20 && byte < 0x7F && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
     }
 
-    /// Length of the valid UTF-8 sequence at `index`, 1 to 4; 0 where the bytes there are not UTF-8.
+    /// Length of the valid UTF-8 sequence at `index`, 1 to 4; 0 where there is none.
     ///
     /// Overlong forms, surrogates and values above U+10FFFF are not UTF-8.
     @inline(__always)

@@ -1,4 +1,4 @@
-/// A pattern for one name: `*`, `?`, `[a-z]`, `[!a-z]` and backslash; matched bytewise by code point.
+/// A pattern for one name: `*`, `?`, `[a-z]`, `[!a-z]` and backslash, by code point.
 public struct Glob: Sendable {
     private enum Piece: Sendable {
         case exact([UInt8])
@@ -87,7 +87,7 @@ public struct Glob: Sendable {
         }
     }
 
-    /// The character at a position; a byte that is not UTF-8 stands for itself, above all characters.
+    /// The character at a position; a byte that is not UTF-8 ranks above all characters.
     private static func character(_ bytes: [UInt8], at index: Int) -> (value: UInt32, length: Int) {
         let length = Quoting.sequenceLength(bytes.span, at: index)
         if length == 0 { return (0x110000 + UInt32(bytes[index]), 1) }

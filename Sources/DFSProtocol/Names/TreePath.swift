@@ -15,8 +15,8 @@ public struct TreePath: Hashable, Sendable {
 
     /// Checks a path from a peer; nothing is normalised.
     ///
-    /// - Throws: `bad-name` for a relative path, an empty component, `.`, `..`, NUL or a reserved name;
-    ///   `name-too-long` for a component over 255 bytes or a path over 4096.
+    /// - Throws: `bad-name` for a relative path, an empty component, `.`, `..`, NUL or a reserved
+    ///   name; `name-too-long` for a component over 255 bytes or a path over 4096.
     public init(_ bytes: [UInt8]) throws(RequestError) {
         guard bytes.first == TreePath.slash else {
             throw RequestError(
@@ -118,7 +118,7 @@ public struct TreePath: Hashable, Sendable {
         return bytes.count == ancestor.bytes.count || bytes[ancestor.bytes.count] == TreePath.slash
     }
 
-    /// The rest of this path below `ancestor`, without a leading `/`; nil where it is not within it.
+    /// The rest of this path below `ancestor`, without a leading `/`; nil where it is not below.
     public func relative(to ancestor: TreePath) -> ArraySlice<UInt8>? {
         guard isWithin(ancestor) else { return nil }
         if bytes.count == ancestor.bytes.count { return [] }

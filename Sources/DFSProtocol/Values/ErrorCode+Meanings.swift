@@ -55,7 +55,7 @@ extension ErrorCode {
         case .quota: "A quota on the server's disk is used up."
         case .range: "A number, or a sum of two, is over 2^63-1 or over what the file system takes."
         case .io: "A disk failed; nothing that was not answered OK can be relied on."
-        default: "The stored bytes are not those that were written."
+        default: "The stored bytes are not those that were written. Not used yet."
         }
     }
 

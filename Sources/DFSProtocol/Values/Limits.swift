@@ -12,7 +12,7 @@ public struct Limits: Equatable, Sendable {
     public var taggedRequests = 64
     /// Requests read ahead while an earlier one runs, so that CANCEL and QUIT are seen.
     public var waitingRequests = 64
-    /// Bytes of requests read ahead; above it the connection is not read until one has been answered.
+    /// Bytes of requests read ahead; above it nothing is read until one has been answered.
     public var waitingBytes = 2_097_152
     /// Handles that one connection may hold open.
     public var handlesPerConnection = 256
@@ -32,7 +32,7 @@ public struct Limits: Equatable, Sendable {
     /// The limits that a server announces unless it was told otherwise.
     public init() {}
 
-    /// Longest answer text in one `READ ... as=text`, in bytes: each may become four, and a line holds them.
+    /// Longest text in one `READ ... as=text`, in bytes: each may become four in a line.
     public var textBytes: Int { lineBytes / 8 }
 
     /// Longest component of a path, in bytes, as Linux has it.

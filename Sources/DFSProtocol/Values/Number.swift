@@ -17,7 +17,7 @@ public enum Number {
 
     /// Reads an argument that must be a number.
     ///
-    /// - Throws: `bad-argument` where it is not written as a number, `range` where it is over 2^63-1.
+    /// - Throws: `bad-argument` where it is no number, `range` where it is over 2^63-1.
     public static func parse(_ text: [UInt8], named name: String) throws(RequestError) -> Int64 {
         if let value = parse(text.span) { return value }
         if !text.isEmpty, isDigits(text.span), text[0] != UInt8(ascii: "0") {

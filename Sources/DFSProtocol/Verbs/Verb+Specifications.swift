@@ -1,7 +1,7 @@
 extension Verb {
     /// The single entry from which parsing, HELP, completion and Protocol.md's table derive.
     ///
-    /// The switch is exhaustive on purpose. A verb that both roles have, but differently, has two rows.
+    /// The switch is exhaustive on purpose. A verb that the roles have differently has two rows.
     public var specifications: [VerbSpecification] {
         switch self {
         case .hello, .help, .ping, .status, .cancel, .quit: [common]

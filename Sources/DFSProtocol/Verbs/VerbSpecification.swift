@@ -1,4 +1,4 @@
-/// What one verb takes on one role: the row from which parsing, HELP, completion and Protocol.md derive.
+/// One verb on one role: the row from which parsing, HELP, completion and Protocol.md derive.
 public struct VerbSpecification: Sendable {
     /// What a value means; decides how it is checked and how it is completed.
     public enum ValueKind: Equatable, Sendable {
