@@ -29,8 +29,8 @@ public struct MonotonicTime: Hashable, Comparable, Sendable {
 
 /// A point of the calendar in UTC, with all the digits that a file system keeps.
 ///
-/// Holds what RFC 3339 can say: what is earlier than the year 1 or later than 9999 becomes the first
-/// or the last point of that time, since a file system may keep any 64 bits there.
+/// Holds what RFC 3339 can say: what is earlier than the year 1 or later than 9999 becomes the
+/// first or the last point of that time, since a file system may keep any 64 bits there.
 public struct WallTime: Hashable, Comparable, Sendable {
     /// Seconds since 1970-01-01T00:00:00Z; negative before it.
     public let seconds: Int64
