@@ -59,7 +59,7 @@ public final class DFSClient: Sendable {
 
     /// Closes every connection, and with them their sessions; the client is of no use afterwards.
     public func close() async {
-        await pool.closeAll()
+        await pool.shutDown()
         // A loop that can not stop leaves nothing to do for the caller.
         try? await group.shutdownGracefully()
     }

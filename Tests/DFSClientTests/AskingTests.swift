@@ -3,11 +3,13 @@ import DFSProtocol
 import Testing
 
 @Suite struct AskingTests {
-    @Test func `an error line says what it is about, since when and when to come back`() async throws {
+    @Test func `an error line says what it is about, since when and when to come back`()
+        async throws
+    {
         let failure = try await withClient { _, _ in
             .send("ERR server-down path=/B/F3 server=m2 seen=4000 retry=1000 \"m2 is down\"\n")
         } _: { client, _ in
-            await failure { _ = try await client.locate(TreePath("/B/F3")) }
+            await refusal { _ = try await client.locate(TreePath("/B/F3")) }
         }
 
         #expect(failure?.known == .serverDown)
@@ -23,8 +25,8 @@ import Testing
             line.hasSuffix("/a") ? .send("ERR new-thing retry=5 \"x\"\n") : .send("ERR new-thing\n")
         } _: { client, _ in
             [
-                await failure { _ = try await client.locate(TreePath("/a")) },
-                await failure { _ = try await client.locate(TreePath("/b")) },
+                await refusal { _ = try await client.locate(TreePath("/a")) },
+                await refusal { _ = try await client.locate(TreePath("/b")) },
             ]
         }
 
@@ -37,7 +39,7 @@ import Testing
             .send("ERR moved to=127.0.0.1:1 \"elsewhere\"\n")
         } _: { client, server in
             (
-                await failure { _ = try await client.locate(TreePath("/a")) }, server.lines.count
+                await refusal { _ = try await client.locate(TreePath("/a")) }, server.lines.count
             )
         }
         try await second.stop()
@@ -54,9 +56,11 @@ import Testing
             .send("ERR moved to=\(place.endpoint) \"elsewhere\"\n")
         }
         place.set(server.endpoint)
-        let client = DFSClient(nameServers: [server.endpoint])
+        var options = ClientOptions()
+        options.tagsEveryRequest = false
+        let client = DFSClient(nameServers: [server.endpoint], options: options)
 
-        let failure = await failure { _ = try await client.locate(TreePath("/a")) }
+        let failure = await refusal { _ = try await client.locate(TreePath("/a")) }
 
         #expect(failure?.code == "protocol-violation")
         #expect(server.lines.count == client.options.redirects + 1)
@@ -85,7 +89,7 @@ import Testing
         let start = ContinuousClock.now
         let failure = try await withClient(of: { _, _ in .silence }, deadline: .milliseconds(300)) {
             client, _ in
-            await failure { try await client.remove(TreePath("/a")) }
+            await refusal { try await client.remove(TreePath("/a")) }
         }
 
         #expect(failure?.known == .timeout)
@@ -97,7 +101,7 @@ import Testing
         let (failure, lines) = try await withClient { _, _ in
             .hangUp
         } _: { client, server in
-            (await failure { try await client.makeDirectory(TreePath("/a")) }, server.lines)
+            (await refusal { try await client.makeDirectory(TreePath("/a")) }, server.lines)
         }
 
         #expect(failure?.code == "connection-lost")
@@ -105,7 +109,9 @@ import Testing
         #expect(lines == ["MKDIR /a"])
     }
 
-    @Test func `a question whose answer was lost is asked again over a new connection`() async throws {
+    @Test func `a question whose answer was lost is asked again over a new connection`()
+        async throws
+    {
         let (location, lines) = try await withClient { _, count in
             count == 1 ? .hangUp : .send("OK path=/a server=m1 addr=127.0.0.1:9 state=up\n")
         } _: { client, server in
@@ -116,13 +122,17 @@ import Testing
         #expect(lines == ["LOCATE /a", "LOCATE /a"])
     }
 
-    @Test func `the next name server of the list is asked where the first is not there`() async throws {
+    @Test func `the next name server of the list is asked where the first is not there`()
+        async throws
+    {
         let gone = try await ScriptedServer.start { _, _ in .hangUp }
         try await gone.stop()
         let there = try await ScriptedServer.start { _, _ in
             .send("OK files=1 dirs=2 bytes=3\n")
         }
-        let client = DFSClient(nameServers: [gone.endpoint, there.endpoint])
+        var options = ClientOptions()
+        options.tagsEveryRequest = false
+        let client = DFSClient(nameServers: [gone.endpoint, there.endpoint], options: options)
 
         let first = try await client.diskUsage(.root)
         let second = try await client.diskUsage(.root)
@@ -140,7 +150,7 @@ import Testing
         options.reconnectPatience = .milliseconds(50)
         let client = DFSClient(nameServers: [gone.endpoint], options: options)
 
-        let failure = await failure { _ = try await client.servers() }
+        let failure = await refusal { _ = try await client.servers() }
 
         #expect(failure?.category == .unreachable)
         #expect(client.isNameServerReachable == false)
@@ -156,7 +166,7 @@ import Testing
         options.deadline = .milliseconds(500)
         let client = DFSClient(nameServers: [server.endpoint], options: options)
 
-        let failure = await failure { _ = try await client.servers() }
+        let failure = await refusal { _ = try await client.servers() }
 
         #expect(failure?.category == (greeting.hasPrefix("ERR") ? .temporary : .integrity))
         await client.close()
@@ -173,7 +183,7 @@ import Testing
         let failure = try await withClient { _, _ in
             .send(answer)
         } _: { client, _ in
-            await failure { _ = try await client.locate(TreePath("/a")) }
+            await refusal { _ = try await client.locate(TreePath("/a")) }
         }
 
         #expect(failure?.code == "protocol-violation")

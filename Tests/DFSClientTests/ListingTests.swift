@@ -3,10 +3,12 @@ import DFSProtocol
 import Testing
 
 @Suite struct ListingTests {
-    @Test func `pages follow each other until the server says that there are no more`() async throws {
+    @Test func `pages follow each other until the server says that there are no more`() async throws
+    {
         let names = try await withClient { line, _ in
             switch line {
-            case "LIST /": .send("* file name=a size=1\n* dir name=b\nOK count=2 more=yes after=b\n")
+            case "LIST /":
+                .send("* file name=a size=1\n* dir name=b\nOK count=2 more=yes after=b\n")
             case "LIST / after=b": .send("* file name=c size=3 server=m1 state=down\nOK count=1\n")
             default: .hangUp
             }
@@ -38,18 +40,20 @@ import Testing
         let failure = try await withClient { _, _ in
             .send(answer)
         } _: { client, _ in
-            await failure { _ = try await client.list(.root).all() }
+            await refusal { _ = try await client.list(.root).all() }
         }
 
         #expect(failure?.code == "protocol-violation")
         #expect(failure?.category == .integrity)
     }
 
-    @Test func `a server that repeats its page for ever is found out at the second one`() async throws {
+    @Test func `a server that repeats its page for ever is found out at the second one`()
+        async throws
+    {
         let (failure, lines) = try await withClient { _, _ in
             .send("* file name=a\nOK count=1 more=yes after=a\n")
         } _: { client, server in
-            (await failure { _ = try await client.list(.root).all() }, server.lines)
+            (await refusal { _ = try await client.list(.root).all() }, server.lines)
         }
 
         #expect(failure?.code == "protocol-violation")
@@ -61,7 +65,7 @@ import Testing
         let failure = try await withClient { _, _ in
             .send("* file path=\(path) size=1\nOK count=1\n")
         } _: { client, _ in
-            await failure { _ = try await client.find(TreePath("/a")).all() }
+            await refusal { _ = try await client.find(TreePath("/a")).all() }
         }
 
         #expect(failure?.code == "protocol-violation")
@@ -81,7 +85,7 @@ import Testing
         let failure = try await withClient { _, _ in
             .send("* file name=a\nERR internal path=/ \"a disk broke\"\n")
         } _: { client, _ in
-            await failure { _ = try await client.list(.root).all() }
+            await refusal { _ = try await client.list(.root).all() }
         }
 
         #expect(failure?.known == .internal)

@@ -8,9 +8,8 @@ import Synchronization
 final class ScriptedServer: Sendable {
     /// What to do with one request.
     enum Answer: Sendable {
-        /// Bytes to send; the closure writes its own newlines and tags.
+        /// Lines to send, each with its newline; the request's tag is put before them.
         case send(String)
-        case bytes([UInt8])
         /// Say nothing, ever.
         case silence
         /// Close the connection.
@@ -97,20 +96,26 @@ final class ScriptedServer: Sendable {
                 {
                     dropping = count + 1
                 }
+                let cut = line.hasPrefix("@") ? line.firstIndex(of: " ") : nil
+                let tag = cut.map { String(line[...$0]) } ?? ""
+                let request = String(line.dropFirst(tag.count))
                 let count = seen.lines.withLock { lines in
-                    lines.append(line)
+                    lines.append(request)
                     return lines.count
                 }
-                answer(script(line, count), context)
+                answer(script(request, count), tag, context)
             }
         }
 
-        private func answer(_ answer: Answer, _ context: ChannelHandlerContext) {
+        private func answer(_ answer: Answer, _ tag: String, _ context: ChannelHandlerContext) {
             switch answer {
             case .send(let text):
-                context.writeAndFlush(NIOAny(ByteBuffer(string: text)), promise: nil)
-            case .bytes(let bytes):
-                context.writeAndFlush(NIOAny(ByteBuffer(bytes: bytes)), promise: nil)
+                let tagged = text.split(separator: "\n", omittingEmptySubsequences: false).map {
+                    let isHead = $0.hasPrefix("OK") || $0.hasPrefix("ERR") || $0.hasPrefix("* ")
+                    return (isHead ? tag : "") + $0
+                }
+                let bytes = ByteBuffer(string: tagged.joined(separator: "\n"))
+                context.writeAndFlush(NIOAny(bytes), promise: nil)
             case .silence: return
             case .hangUp: context.close(promise: nil)
             }
@@ -142,7 +147,7 @@ func withClient<Result: Sendable>(
 }
 
 /// The failure of a body that must fail, or nil.
-func failure(_ body: () async throws -> Void) async -> DFSError? {
+func refusal(_ body: () async throws -> Void) async -> DFSError? {
     do {
         try await body()
         return nil

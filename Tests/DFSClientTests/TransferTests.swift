@@ -35,16 +35,15 @@ import Testing
 
     /// Answers FETCH by range and DIGEST as a server that has `content` would.
     private static func honest(_ line: String) -> ScriptedServer.Answer {
-        var words = line.split(separator: " ").map(String.init)
-        let tag = words[0].hasPrefix("@") ? words.removeFirst() + " " : ""
+        let words = line.split(separator: " ").map(String.init)
         switch words[0] {
         case "FETCH":
             let offset = Int(words[2]) ?? 0
             let count = min(Int(words[3]) ?? 0, content.count - offset)
             let piece = String(decoding: content[offset..<(offset + count)], as: UTF8.self)
-            return .send("\(tag)OK size=10 ver=1 fid=7 eof=no {\(count)}\n\(piece)\n")
+            return .send("OK size=10 ver=1 fid=7 eof=no {\(count)}\n\(piece)\n")
         case "DIGEST":
-            return .send("\(tag)OK sha256=\(digest(of: content)) size=10 ver=1 fid=7\n")
+            return .send("OK sha256=\(digest(of: content)) size=10 ver=1 fid=7\n")
         default: return .hangUp
         }
     }
@@ -55,7 +54,8 @@ import Testing
         return bytes
     }
 
-    @Test func `a file comes in pieces that the server takes, in order and verified`() async throws {
+    @Test func `a file comes in pieces that the server takes, in order and verified`() async throws
+    {
         let bytes = try await withFile { line, _ in
             Self.honest(line)
         } _: { client in
@@ -67,11 +67,11 @@ import Testing
 
     @Test func `a file that changes while it is read is stale`() async throws {
         let failure = try await withFile { line, _ in
-            line.contains("FETCH /a 8")
-                ? .send("\(line.prefix { $0 != " " }) OK size=10 ver=2 fid=7 eof=yes {2}\n89\n")
+            line.hasPrefix("FETCH /a 8")
+                ? .send("OK size=10 ver=2 fid=7 eof=yes {2}\n89\n")
                 : Self.honest(line)
         } _: { client in
-            await failure { _ = try await fetched(client) }
+            await refusal { _ = try await fetched(client) }
         }
 
         #expect(failure?.known == .staleFile)
@@ -82,7 +82,7 @@ import Testing
         let failure = try await withFile { line, _ in
             line.hasPrefix("FETCH") ? .send(answer) : Self.honest(line)
         } _: { client in
-            await failure { _ = try await fetched(client) }
+            await refusal { _ = try await fetched(client) }
         }
 
         #expect(failure?.code == "protocol-violation")
@@ -92,7 +92,7 @@ import Testing
         let failure = try await withFile { line, _ in
             line.hasPrefix("FETCH") ? .send("OK size=10 ver=1 {5}\n01234\n") : Self.honest(line)
         } _: { client in
-            await failure { _ = try await fetched(client) }
+            await refusal { _ = try await fetched(client) }
         }
 
         #expect(failure?.code == "protocol-violation")
@@ -100,18 +100,20 @@ import Testing
 
     @Test func `a file whose digest differs is corrupt`() async throws {
         let failure = try await withFile { line, _ in
-            line.contains("DIGEST")
+            line.hasPrefix("DIGEST")
                 ? .send("OK sha256=\(Self.digest(of: [1])) size=10 ver=1 fid=7\n")
                 : Self.honest(line)
         } _: { client in
-            await failure { _ = try await fetched(client) }
+            await refusal { _ = try await fetched(client) }
         }
 
         #expect(failure?.known == .corrupt)
         #expect(failure?.category == .integrity)
     }
 
-    @Test func `a connection that is lost midway is replaced, and the file comes whole`() async throws {
+    @Test func `a connection that is lost midway is replaced, and the file comes whole`()
+        async throws
+    {
         let bytes = try await withFile { line, count in
             count == 2 ? .hangUp : Self.honest(line)
         } _: { client in
@@ -127,7 +129,7 @@ import Testing
             return .send("OK sha256=\(Self.digest(of: [1])) size=2 ver=3 fid=7\n")
         } _: { client in
             var pieces = [ByteBuffer(string: "ab")]
-            return await failure { _ = try await client.store(TreePath("/a")) { pieces.popLast() } }
+            return await refusal { _ = try await client.store(TreePath("/a")) { pieces.popLast() } }
         }
 
         #expect(failure?.known == .corrupt)
@@ -138,7 +140,7 @@ import Testing
             .hangUp
         } _: { client in
             var pieces = [ByteBuffer(string: "ab")]
-            return await failure { _ = try await client.store(TreePath("/a")) { pieces.popLast() } }
+            return await refusal { _ = try await client.store(TreePath("/a")) { pieces.popLast() } }
         }
 
         #expect(failure?.code == "connection-lost")
@@ -150,7 +152,7 @@ import Testing
         let failure = try await withFile { _, _ in
             .send(answer)
         } _: { client in
-            await failure { _ = try await client.open(TreePath("/a"), .read) }
+            await refusal { _ = try await client.open(TreePath("/a"), .read) }
         }
 
         #expect(failure?.code == "protocol-violation")
@@ -162,7 +164,7 @@ import Testing
                 ? .send("OK h=h1 size=4 ver=1\n") : .send("OK bytes=4 eof=yes {2}\nab\n")
         } _: { client in
             let file = try await client.open(TreePath("/a"), .read)
-            return await failure { _ = try await file.read(at: 0, count: 4) }
+            return await refusal { _ = try await file.read(at: 0, count: 4) }
         }
 
         #expect(failure?.code == "protocol-violation")

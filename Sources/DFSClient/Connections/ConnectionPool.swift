@@ -11,6 +11,7 @@ actor ConnectionPool {
     private let options: ClientOptions
     private var links: [Endpoint: ServerLink] = [:]
     private var dials: [Endpoint: Dial] = [:]
+    private var isShutDown = false
 
     init(group: any EventLoopGroup, options: ClientOptions) {
         self.group = group
@@ -21,6 +22,7 @@ actor ConnectionPool {
     ///
     /// - Throws: `unreachable`, `timedOut`, `violation` or `refused`: nothing was asked yet.
     func link(to endpoint: Endpoint) async throws(ConnectionError) -> ServerLink {
+        if isShutDown { throw .closed("the client is closed") }
         if let link = links[endpoint] {
             if link.isOpen { return link }
             links[endpoint] = nil
@@ -29,6 +31,10 @@ actor ConnectionPool {
         guard let result = await dial.valueUnlessCancelled() else { throw .cancelled }
         if dials[endpoint] == dial { dials[endpoint] = nil }
         let link = try result.get()
+        if isShutDown {
+            await link.close()
+            throw .closed("the client is closed")
+        }
         if links[endpoint] == nil {
             links[endpoint] = link
             await closeUnused()
@@ -73,9 +79,19 @@ actor ConnectionPool {
         await link.close()
     }
 
+    /// Closes every link; the next request opens a new one.
     func closeAll() async {
         let all = links.values.sorted { $0.endpoint.description < $1.endpoint.description }
         links = [:]
         for link in all { await link.close() }
+    }
+
+    /// Closes every link for good, also those that are being opened: the loop ends after this.
+    func shutDown() async {
+        isShutDown = true
+        for dial in dials.values {
+            if case .success(let link) = await dial.value { await link.close() }
+        }
+        await closeAll()
     }
 }

@@ -9,7 +9,7 @@ extension DFSClient {
         _ request: ClientRequest, about path: TreePath? = nil, _ deadline: Deadline
     ) async throws(DFSError) -> Reply {
         let isRepeatable = request.verb.specification(for: .name)?.isRepeatable ?? false
-        let patience = Deadline(after: options.reconnectPatience)
+        var patience: Deadline?
         var backoff = Backoff()
         var failures = 0
         while true {
@@ -30,7 +30,9 @@ extension DFSClient {
                 turn(from: index)
                 guard failures % nameServers.count == 0 else { continue }
                 reached.withLock { $0 = false }
-                if case .timedOut = error {} else if patience.isOver { throw failure }
+                let isImpatient = patience?.isOver ?? false
+                patience = patience ?? Deadline(after: options.reconnectPatience)
+                if case .timedOut = error {} else if isImpatient { throw failure }
                 if deadline.isOver { throw failure }
                 try await deadline.pause(backoff.pause())
             }

@@ -6,6 +6,7 @@ import Synchronization
 /// A connection and what is known of its use: who waits on it, since when, and what is held open.
 final class ServerLink: Sendable {
     private struct Use {
+        var isClosed = false
         var pending = 0
         var handles = 0
         /// The last answer, or the start of the first request after a pause.
@@ -28,7 +29,7 @@ final class ServerLink: Sendable {
         payloadBytes = Int(max(1, min(Int64(pieceBytes), announced ?? 65_536)))
     }
 
-    var isOpen: Bool { connection.isOpen }
+    var isOpen: Bool { connection.isOpen && !use.withLock { $0.isClosed } }
 
     /// Whether closing the link would hurt nobody.
     var isIdle: Bool { use.withLock { $0.pending == 0 && $0.handles == 0 } }
@@ -49,17 +50,24 @@ final class ServerLink: Sendable {
         _ request: ClientRequest, timeout: Duration,
         watch: (@Sendable (ServerLink) async -> Void)? = nil
     ) async throws(ConnectionError) -> Reply {
-        begin(watch)
+        var request = request
+        // A lone request needs no tag and reads like a typed one; beside others it must not queue.
+        if try begin(watch) { request.isTagged = true }
         defer { end() }
         return try await connection.send(request, timeout: timeout)
     }
 
-    private func begin(_ watch: (@Sendable (ServerLink) async -> Void)?) {
-        use.withLock { use in
+    /// - Returns: Whether other requests are waiting already.
+    private func begin(
+        _ watch: (@Sendable (ServerLink) async -> Void)?
+    ) throws(ConnectionError) -> Bool {
+        try use.withLock { use throws(ConnectionError) in
+            if use.isClosed { throw .closed("the connection was closed here") }
             use.lastUse = .now
-            if use.pending == 0 { use.lastSign = .now }
+            let isOneOfMany = use.pending > 0
+            if !isOneOfMany { use.lastSign = .now }
             use.pending += 1
-            guard let watch, use.watch == nil else { return }
+            guard let watch, use.watch == nil else { return isOneOfMany }
             use.watch = Task { [weak self] in
                 while !Task.isCancelled {
                     // A cancelled sleep ends the loop in the next line.
@@ -68,6 +76,7 @@ final class ServerLink: Sendable {
                     await watch(self)
                 }
             }
+            return isOneOfMany
         }
     }
 
@@ -87,6 +96,7 @@ final class ServerLink: Sendable {
 
     func close() async {
         use.withLock { use in
+            use.isClosed = true
             use.watch?.cancel()
             use.watch = nil
         }

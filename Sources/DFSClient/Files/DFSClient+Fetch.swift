@@ -17,7 +17,8 @@ extension DFSClient {
         _ path: TreePath, listedAs entry: Entry? = nil, verifies: Bool = true,
         receive: (ByteBuffer) async throws -> Void
     ) async throws -> FileFacts {
-        let hint = try await location(of: path, on: entry?.server)
+        let isThere = entry?.isAvailable ?? false
+        let hint = try await location(of: path, on: isThere ? entry?.server : nil)
         let limit = deadline()
         // A small file's digest travels beside its bytes; a large one's is computed meanwhile.
         async let digest = verifies ? digest(of: path, at: hint, size: entry?.size ?? 0) : nil
@@ -74,7 +75,7 @@ extension DFSClient {
         let (answer, place) = try await onOwner(of: path, at: hint, isRepeatable: true, deadline) {
             (link) throws(ConnectionError) in
             let asked = expected == nil ? min(count, link.payloadBytes) : count
-            var request = ClientRequest(.fetch, tagged: options.tagsEveryRequest || offset > 0)
+            var request = ClientRequest(.fetch, tagged: options.tagsEveryRequest)
             request.operand(path)
             request.operand(offset)
             request.operand(Int64(asked))

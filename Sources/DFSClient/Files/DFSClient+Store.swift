@@ -96,8 +96,8 @@ extension DFSClient {
     ) async throws -> FileFacts {
         let server = try await ownerToReplace(path)
         let temporary = try temporaryPath(for: path)
-        let place = try await create(temporary, on: server)
         do {
+            let place = try await create(temporary, on: server)
             let file = try await open(
                 temporary, .createNew, attributes.mode, at: place, deadline())
             let checksum = try await write(next, to: file)
@@ -115,6 +115,11 @@ extension DFSClient {
             var facts = digest.facts
             if verifies { facts.sha256 = digest.sha256 }
             return facts
+        } catch var failure as DFSError {
+            await removeLeftover(temporary)
+            // The caller knows nothing of the temporary name.
+            if failure.path == temporary { failure.path = path }
+            throw failure
         } catch {
             await removeLeftover(temporary)
             throw error

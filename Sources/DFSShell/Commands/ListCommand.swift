@@ -17,18 +17,19 @@ struct ListCommand {
         }
         let paths = try await session.paths(call.operands)
         let isOne = paths.count == 1 && !call.has("R")
+        let typed = call.operands.allSatisfy { $0.bytes.first != TreePath.slash }
         try await session.forEach(paths) { path in
-            try await command.list(path, title: isOne ? nil : path)
+            try await command.list(path, title: isOne ? nil : path, isRelative: typed)
         }
     }
 
-    private func list(_ path: TreePath, title: TreePath?) async throws {
+    private func list(_ path: TreePath, title: TreePath?, isRelative: Bool) async throws {
         do throws(DFSError) {
             try await listDirectoryTyped(path, title)
         } catch {
             guard error.known == .notDirectory else { throw error }
             let status = try await session.client.stat(path)
-            try await show([status.entry], names: .path)
+            try await show([status.entry], names: isRelative ? .relative : .path)
         }
     }
 
@@ -89,13 +90,24 @@ struct ListCommand {
     private enum Names {
         case name
         case path
+        /// From the working directory, where the path is below it.
+        case relative
+    }
+
+    private func name(of entry: Entry, _ names: Names) -> String {
+        switch names {
+        case .name: return EntryText.name(entry, entry.name)
+        case .path: return EntryText.name(entry, entry.path.bytes)
+        case .relative:
+            let rest = entry.path.relative(to: session.workingDirectory) ?? entry.path.bytes[...]
+            return EntryText.name(entry, rest)
+        }
     }
 
     private func show(_ entries: [Entry], names: Names) async throws {
         let text = try await EntryText(for: entries, client: session.client)
         let shown = entries.map { entry in
-            EntryText.name(entry, names == .name ? entry.name : entry.path.bytes)
-                + (isLong ? "" : text.mark(entry))
+            name(of: entry, names) + (isLong ? "" : text.mark(entry))
         }
         if isLong {
             let rows = zip(entries, shown).map { entry, name in

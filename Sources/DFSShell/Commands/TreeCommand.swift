@@ -11,7 +11,7 @@ enum TreeCommand {
         let entries = call.has("a") ? all : withoutHidden(all, below: top)
         let text = try await EntryText(for: entries, client: session.client)
         session.output.line("\(top)")
-        for (entry, lead) in zip(entries, leads(entries, below: top)) {
+        for (entry, lead) in zip(entries, leads(entries.map(\.path), below: top)) {
             session.output.line(lead + EntryText.name(entry, entry.name) + text.mark(entry))
         }
         let files = Int64(entries.count { $0.kind == .file })
@@ -29,16 +29,16 @@ enum TreeCommand {
         }
     }
 
-    /// The lines before each name; entries stand in the order of the tree.
+    /// The lines before each name; paths stand in the order of the tree.
     ///
     /// Walks from the end: whether a later sibling follows is known once it has been seen.
-    static func leads(_ entries: [Entry], below top: TreePath) -> [String] {
+    static func leads(_ paths: [TreePath], below top: TreePath) -> [String] {
         let depth = top.components.count
         // For every level whether a sibling further down in the same directory was seen.
         var continues: [Bool] = []
         var leads: [String] = []
-        for entry in entries.reversed() {
-            let level = max(0, entry.path.components.count - depth - 1)
+        for path in paths.reversed() {
+            let level = max(0, path.components.count - depth - 1)
             if continues.count > level + 1 { continues.removeLast(continues.count - level - 1) }
             while continues.count <= level { continues.append(false) }
             var lead = ""

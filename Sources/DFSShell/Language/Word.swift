@@ -50,6 +50,19 @@ public struct Word: Equatable, Sendable {
 
     private static let special = [UInt8]("*?[]\\!^-".utf8)
 
+    /// Bytes as a word that stands for them when it is typed here.
+    ///
+    /// The wire's form, with quotation marks also where only this shell would see something special.
+    public static func typed(_ bytes: some Collection<UInt8>) -> String {
+        let isSpecial =
+            bytes.first == UInt8(ascii: "-") || bytes.first == UInt8(ascii: "#")
+            || bytes.contains { shellSpecial.contains($0) }
+        return isSpecial
+            ? String(decoding: Quoting.quoteAlways(bytes), as: UTF8.self) : Quoting.text(bytes)
+    }
+
+    private static let shellSpecial = [UInt8]("*?['|<>&;".utf8)
+
     /// Whether the word begins with an unquoted `-` and something behind it.
     public var looksLikeOption: Bool {
         bytes.count > 1 && bytes[0] == UInt8(ascii: "-") && !quoted[0]

@@ -19,7 +19,7 @@ struct EntryText {
 
     /// A name as it can be typed back, with `/` behind a directory.
     static func name(_ entry: Entry, _ bytes: some Collection<UInt8>) -> String {
-        Quoting.text(bytes) + (entry.kind == .directory ? "/" : "")
+        Word.typed(bytes) + (entry.kind == .directory ? "/" : "")
     }
 
     /// ` (server-down: m2, silent for 4 s)`, or nothing where the content can be had.

@@ -45,7 +45,7 @@ enum ErrorSentence {
     private static func predicate(_ error: DFSError) -> String {
         switch error.known {
         case .notFound: "not found"
-        case .exists: "exists already" + because(error, unless: "exists")
+        case .exists: "exists already"
         case .isDirectory: "is a directory"
         case .notDirectory: "is not a directory"
         case .notEmpty: "the directory is not empty; rm -r removes it with everything in it"
@@ -64,10 +64,6 @@ enum ErrorSentence {
             "\(error.code)\(server(error)): \(safe(error.advice))"
         default: ofConnections(error)
         }
-    }
-
-    private static func because(_ error: DFSError, unless word: String) -> String {
-        error.advice.isEmpty || error.advice.contains(word) ? "" : ": " + safe(error.advice)
     }
 
     private static func ofConnections(_ error: DFSError) -> String {
@@ -91,6 +87,14 @@ enum ErrorSentence {
 
     private static func server(_ error: DFSError) -> String {
         error.server.map { " (file server \($0))" } ?? ""
+    }
+
+    /// Who is down and since when, without what to do; nil for other failures.
+    static func outage(_ error: DFSError) -> String? {
+        guard error.known == .serverDown, let server = error.server else { return nil }
+        let silence = error.seenMilliseconds.map { ", silent for \(Amounts.seconds($0))" } ?? ""
+        let subject = error.path.map { "\($0): " } ?? ""
+        return "\(subject)file server \(server) is down\(silence)"
     }
 
     private static func serverDown(_ error: DFSError) -> String {

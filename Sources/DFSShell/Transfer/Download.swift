@@ -86,6 +86,11 @@ struct TreeDownload {
                 for entry in page {
                     try Task.checkCancellation()
                     guard let directory = try await place(for: entry) else { continue }
+                    // What can not be had is told at once, in the order of the listing.
+                    guard entry.isAvailable else {
+                        try await download.fileOrTell(entry, in: directory)
+                        continue
+                    }
                     let cost = TreeDownload.cost(of: entry)
                     while used > 0, used + cost > TreeDownload.capacity {
                         used -= try await group.next() ?? 0
@@ -143,9 +148,7 @@ extension Download {
         do {
             try await file(entry, as: entry.name, in: directory)
         } catch {
-            let code = session.tell(error)
-            if code == .interrupted { throw CancellationError() }
-            tally.failed(code)
+            try tally.tell(error, session)
         }
     }
 }

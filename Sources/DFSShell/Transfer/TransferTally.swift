@@ -1,3 +1,4 @@
+import DFSClient
 import DFSProtocol
 import Synchronization
 
@@ -7,6 +8,8 @@ final class TransferTally: Sendable {
         var files: Int64 = 0
         var bytes: Int64 = 0
         var failed: Int64 = 0
+        /// Of those that failed, the ones whose file server is down.
+        var unavailable: Int64 = 0
         var skipped: Int64 = 0
         var firstFailure: ExitCode?
     }
@@ -37,6 +40,21 @@ final class TransferTally: Sendable {
         }
     }
 
+    /// Tells and counts why one file of many is missing; what to do then is said once, at the end.
+    ///
+    /// - Throws: Where the whole transfer was interrupted.
+    func tell(_ error: any Error, _ session: ShellSession) throws {
+        let failure = ShellFailure(error)
+        if failure.code == .interrupted { throw CancellationError() }
+        if let error = error as? DFSError, let reason = ErrorSentence.outage(error) {
+            session.output.complain(reason)
+            counts.withLock { $0.unavailable += 1 }
+        } else if !failure.sentence.isEmpty {
+            session.output.complain(failure.sentence)
+        }
+        failed(failure.code)
+    }
+
     /// The code that the transfer ends with.
     var code: ExitCode { counts.withLock { $0.firstFailure } ?? .ok }
 
@@ -57,6 +75,11 @@ final class TransferTally: Sendable {
         }
         if counts.skipped > 0 { text += "; \(counts.skipped) skipped" }
         if counts.failed > 0 { text += "; \(counts.failed) missing" }
+        if counts.unavailable > 0 {
+            text +=
+                ", \(counts.unavailable) of them safe on servers that are down: "
+                + "do it again when those are back (\"servers\" shows them)"
+        }
         return text
     }
 

@@ -106,9 +106,7 @@ struct Upload: Sendable {
         do {
             try await file(name, in: directory, to: path)
         } catch {
-            let code = session.tell(error)
-            if code == .interrupted { throw CancellationError() }
-            tally.failed(code)
+            try tally.tell(error, session)
         }
     }
 }

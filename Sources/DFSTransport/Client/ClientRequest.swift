@@ -6,7 +6,7 @@ public struct ClientRequest: Sendable {
     /// What is asked.
     public let verb: Verb
     /// Whether it may run beside others; untagged requests of a connection run one after another.
-    public let isTagged: Bool
+    public var isTagged: Bool
     /// What follows the line as `{n}`; nil for none.
     public var payload: ByteBuffer?
     /// The most bytes that one line of the answer may carry as a payload; more is a violation.

@@ -1,0 +1,79 @@
+import Testing
+
+@testable import DFSShell
+
+@Suite struct CommandTableTests {
+    private func call(_ line: String) throws -> Invocation {
+        let words = try LineSplitter.split([UInt8](line.utf8))[0]
+        let (command, rest) = try #require(CommandTable.find(words))
+        return try Invocation(command.row, words: rest)
+    }
+
+    @Test func `no two commands share a name`() {
+        let names = CommandTable.rows.flatMap { [$0.name] + $0.aliases }
+
+        #expect(Set(names).count == names.count)
+    }
+
+    @Test func `every row can be shown by help and is one sentence`() {
+        for row in CommandTable.rows {
+            #expect(row.summary.hasSuffix("."), "\(row.name)")
+            #expect(HelpText.details(row).first == "usage: \(row.usage)")
+            #expect(!row.usage.contains("\n"))
+        }
+    }
+
+    @Test(arguments: CommandTable.rows.flatMap { row in row.examples.map { (row.name, $0.line) } })
+    func `every example of help is a call that its command takes`(name: String, line: String) throws
+    {
+        let call = try call(line)
+
+        #expect(call.specification.name == name)
+    }
+
+    @Test(
+        arguments: [
+            "issue 2", "ls", "cd", "pwd", "cat", "get", "put", "rm", "mv", "mkdir", "stat", "tree",
+            "find", "du", "locate", "servers", "open", "read", "write", "close", "help", "status",
+            "handles", "lcd", "lls", "lpwd", "echo", "history", "quit",
+        ].dropFirst())
+    func `the commands that are promised are there`(name: String) {
+        #expect(CommandTable.row(named: name) != nil)
+    }
+
+    @Test func `options may be bundled, and stand anywhere before a double dash`() throws {
+        let call = try call("ls -lh /a -r -- -x")
+
+        #expect(["l", "h", "r"].allSatisfy(call.has))
+        #expect(call.operands.map(\.text) == ["/a", "-x"])
+    }
+
+    @Test func `a quoted word is never an option`() throws {
+        #expect(try call("rm '-r'").operands.map(\.text) == ["-r"])
+    }
+
+    @Test func `an option with a value takes the next word`() throws {
+        let call = try call("find / -name '*.txt' -type file")
+
+        #expect(call.value("name")?.text == "*.txt")
+        #expect(call.value("type")?.text == "file")
+        #expect(call.operands.map(\.text) == ["/"])
+    }
+
+    @Test(
+        arguments: [
+            "ls -z", "ls --", "cat", "mkdir", "find / -name", "find / -type link", "mv a",
+            "session open", "session open /a w", "session read h1 x", "session read h1 01",
+            "session read h1 9223372036854775808", "session write h1 -1 a", "pwd x", "get a b c",
+            "ls --long",
+        ].filter { $0 != "ls --" })
+    func `what a command does not take is usage`(line: String) {
+        #expect(throws: ShellFailure.self) { try call(line) }
+    }
+
+    @Test func `the words of a session command are its name in either spelling`() throws {
+        #expect(try call("session open /a rw").specification.name == "session open")
+        #expect(try call("open /a rw").specification.name == "session open")
+        #expect(CommandTable.find([Word(plain: [UInt8]("session".utf8))]) == nil)
+    }
+}

@@ -1,0 +1,103 @@
+import DFSClient
+import DFSProtocol
+import Testing
+
+@testable import DFSShell
+
+@Suite struct RenderingTests {
+    @Test(
+        arguments: [
+            (0, "0"), (999, "999"), (1023, "1023"), (1024, "1.0K"), (1025, "1.1K"), (10_240, "10K"),
+            (1_048_576, "1.0M"), (1_047_552, "1.0M"), (Int64.max, "8.0E"),
+        ] as [(Int64, String)])
+    func `sizes with units have at most four characters and are never too small`(
+        bytes: Int64, text: String
+    ) {
+        #expect(Amounts.human(bytes) == text)
+    }
+
+    @Test(
+        arguments: [
+            (0, "0 s"), (999, "0 s"), (4000, "4 s"), (119_999, "119 s"), (120_000, "2 min"),
+            (7_200_000, "2 h"), (172_800_000, "2 days"),
+        ] as [(Int64, String)])
+    func `durations are told in one unit`(milliseconds: Int64, text: String) {
+        #expect(Amounts.seconds(milliseconds) == text)
+    }
+
+    @Test(
+        arguments: [(0, "0 bytes"), (1, "1 byte"), (9999, "9999 bytes"), (10_000, "10.0 kB")]
+            as [(Int64, String)])
+    func `bytes in a sentence`(bytes: Int64, text: String) {
+        #expect(Amounts.sentence(bytes) == text)
+    }
+
+    @Test func `columns are as wide as their widest cell`() {
+        let lines = Columns.table([["a", "1", "x"], ["bbb", "22", "yy"]], rightAligned: [1])
+
+        #expect(lines == ["a     1  x", "bbb  22  yy"])
+    }
+
+    @Test func `words fill a terminal from top to bottom`() {
+        #expect(Columns.fill(["a", "b", "c", "d", "e"], width: 4) == ["a  d", "b  e", "c"])
+        #expect(Columns.fill(["long word"], width: 2) == ["long word"])
+        #expect(Columns.fill([], width: 80) == [])
+    }
+
+    private static func error(
+        _ code: ErrorCode, server: String? = nil, seen: Int64? = nil
+    ) throws -> DFSError {
+        var error = DFSError(code, path: try TreePath("/B/F3"), "advice")
+        error.server = server.flatMap { ServerID($0) }
+        error.seenMilliseconds = seen
+        return error
+    }
+
+    @Test func `the sentences that are promised`() throws {
+        #expect(ErrorSentence.text(try Self.error(.notFound)) == "/B/F3: not found")
+        #expect(
+            ErrorSentence.text(try Self.error(.serverDown, server: "m2", seen: 4200))
+                == "/B/F3: file server m2 is down, silent for 4 s; the file is safe there, "
+                + "try again when it is back (\"servers\" shows it)")
+    }
+
+    @Test(
+        arguments: [
+            (ErrorCode.notFound, 3), (.denied, 4), (.readOnly, 4), (.serverDown, 5), (.busy, 5),
+            (.timeout, 5), (.corrupt, 7), (.exists, 8), (.staleFile, 8), (.staleHandle, 8),
+            (.notEmpty, 8), (.cancelled, 130), (.isDirectory, 1), (.noSpace, 1), (.badName, 1),
+        ] as [(ErrorCode, Int32)])
+    func `every code of the wire ends in the exit code that is promised`(
+        code: ErrorCode, exit: Int32
+    ) throws {
+        #expect(ShellFailure(try Self.error(code)).code.rawValue == exit)
+    }
+
+    @Test(arguments: [("unreachable", 6), ("connection-lost", 6), ("protocol-violation", 7)])
+    func `the client's own codes have exit codes too`(code: String, exit: Int32) {
+        #expect(ShellFailure(DFSError(code, "x")).code.rawValue == exit)
+    }
+
+    @Test(arguments: ErrorCode.allCases)
+    func `no sentence carries a raw control byte of a server`(code: ErrorCode) throws {
+        let path = try TreePath([UInt8]("/a\u{1B}[2J\n\u{9B}b".utf8) + [0xFF])
+        var error = DFSError(code, path: path, "evil \u{1B}]0;title\u{7}\r\n\u{202E}text")
+        error.server = ServerID("m1")
+
+        #expect(isHarmless(ErrorSentence.text(error)))
+    }
+
+    @Test func `a code of a newer server is shown without what it hides`() {
+        #expect(isHarmless(ErrorSentence.text(DFSError("\u{1B}[31mnew", "\u{7}bell"))))
+    }
+}
+
+/// Whether text holds nothing that moves a cursor or hides.
+func isHarmless(_ text: String) -> Bool {
+    text.unicodeScalars.allSatisfy { scalar in
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator: false
+        default: true
+        }
+    }
+}
