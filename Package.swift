@@ -118,7 +118,9 @@ let package = Package(
             name: "DFSCatalogueStoreTests", dependencies: ["DFSCatalogueStore", "DFSDatabase"],
             swiftSettings: strict),
         .testTarget(
-            name: "ServerCommandTests", dependencies: ["ServerCommand"], swiftSettings: strict),
+            name: "ServerCommandTests",
+            dependencies: ["ServerCommand", "TestCluster", "dfs-nameserver"],
+            swiftSettings: strict),
         .testTarget(
             name: "DFSClientTests", dependencies: ["DFSClient", "TestCluster"], swiftSettings: strict),
         .testTarget(

@@ -1,0 +1,174 @@
+import DFSProtocol
+import Glibc
+import TestCluster
+import Testing
+
+@testable import ServerCommand
+
+/// One run of the real dfs-nameserver.
+private final class Run {
+    let scratch: ScratchFolder
+    let process: ChildProcess
+
+    init(_ arguments: [String], in scratch: ScratchFolder, environment: [String] = []) throws {
+        self.scratch = scratch
+        let flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC
+        let output = open(scratch.file("out"), flags, 0o600)
+        let errors = open(scratch.file("err"), flags, 0o600)
+        defer {
+            close(output)
+            close(errors)
+        }
+        process = try ChildProcess(
+            Executable.nameServer.path, arguments, environment: environment, output: output,
+            errors: errors)
+    }
+
+    func end() throws -> (ending: ChildProcess.Ending, output: String, errors: String) {
+        let ending = try process.wait()
+        return (ending, try scratch.text("out"), try scratch.text("err"))
+    }
+}
+
+@Suite struct `A server's launch` {
+    let scratch: ScratchFolder
+
+    init() throws { scratch = try ScratchFolder() }
+
+    @Test(arguments: [
+        ["--lisen", "127.0.0.1:0"], ["--listen", "7400"], ["--beat", "x"], ["--id", "a b"],
+        ["--beat", "2500"], ["--suspect", "3500"], ["--beat", "9"], ["--beat", "-1"],
+        ["--catalogue", "postgres://db"], ["extra"], ["--config", "/nonexistent"],
+    ])
+    func `ends with 2 and words on standard error for options that make no sense`(
+        arguments: [String]
+    ) throws {
+        let run = try Run(arguments + ["--state", scratch.file("state")], in: scratch)
+
+        let end = try run.end()
+
+        #expect(end.ending == .exit(2))
+        #expect(end.output == "")
+        #expect(!end.errors.isEmpty)
+    }
+
+    @Test(arguments: ["--help", "--version"])
+    func `ends with 0 and words on standard output where it is only asked`(
+        option: String
+    ) throws {
+        let end = try Run([option], in: scratch).end()
+
+        #expect(end.ending == .exit(0))
+        #expect(option == "--help" || end.output == "\(productVersion)\n")
+        #expect(end.output.contains("--catalogue") == (option == "--help"))
+        #expect(end.errors == "")
+    }
+
+    @Test(arguments: ["0.0.0.0:0", "192.0.2.1:0", "[::]:0", "example.org:0"])
+    func `ends with 1 where strangers could come`(address: String) throws {
+        let run = try Run(
+            ["--listen", address, "--state", scratch.file("state")], in: scratch)
+
+        let end = try run.end()
+
+        #expect(end.ending == .exit(1))
+        #expect(end.errors.hasPrefix("dfs-nameserver: "))
+        #expect(end.errors.contains("loopback") || end.errors.contains("strangers"))
+        #expect(end.errors.filter { $0 == "\n" }.count == 1)
+    }
+
+    @Test func `ends with 1 and one sentence where the state directory is in use`() throws {
+        let held = try StateDirectory(at: scratch.file("state"))
+
+        let end = try Run(
+            ["--listen", "127.0.0.1:0", "--state", scratch.file("state")], in: scratch
+        ).end()
+
+        #expect(end.ending == .exit(1))
+        #expect(end.errors.contains("in use by another process"))
+        #expect(end.errors.filter { $0 == "\n" }.count == 1)
+        try held.release()
+    }
+
+    @Test func `ends with 1 and one sentence where the catalogue is no catalogue`() throws {
+        try FileSystem.write(
+            String(repeating: "no catalogue\n", count: 100),
+            to: scratch.file("state/catalogue.sqlite"))
+
+        let end = try Run(
+            ["--listen", "127.0.0.1:0", "--state", scratch.file("state")], in: scratch
+        ).end()
+
+        #expect(end.ending == .exit(1))
+        #expect(end.errors.contains("it is not a database"))
+    }
+
+    @Test func `ends with 1 and one sentence where the address is in use`() throws {
+        let pipe = try Pipe()
+        let first = try ChildProcess(
+            Executable.nameServer.path,
+            ["--listen", "127.0.0.1:0", "--state", scratch.file("first")], output: pipe.writing)
+        let address = String(try #require(try pipe.line().split(separator: "=").last))
+
+        let end = try Run(
+            ["--listen", address, "--state", scratch.file("second")], in: scratch
+        ).end()
+
+        #expect(first.ending == nil)
+        #expect(end.ending == .exit(1))
+        #expect(end.output == "")
+        #expect(end.errors.contains("dfs-nameserver: can not listen on \(address)"))
+    }
+
+    @Test(arguments: [SIGTERM, SIGINT])
+    func `says that it is ready, serves, and ends with 0 on a signal`(signal: Int32) throws {
+        let pipe = try Pipe()
+        let process = try ChildProcess(
+            Executable.nameServer.path, ["--listen", "127.0.0.1:0", "--id", "ns7"],
+            environment: ["STATE_DIRECTORY=\(scratch.file("state"))"], output: pipe.writing)
+        pipe.closeWriting()
+        let ready = try pipe.line()
+        let prefix = "ready role=name id=ns7 addr="
+        try #require(ready.hasPrefix(prefix))
+
+        let connection = try WireConnection(to: Endpoint(String(ready.dropFirst(prefix.count))))
+        _ = connection
+        process.signal(signal)
+
+        #expect(try process.wait() == .exit(0))
+        #expect(FileSystem.exists(Array(scratch.file("state/catalogue.sqlite").utf8)))
+    }
+}
+
+/// A pipe from a child, read line by line.
+private final class Pipe {
+    let reading: Int32
+    private(set) var writing: Int32
+
+    init() throws {
+        var ends: [Int32] = [0, 0]
+        let isMade = pipe(&ends) == 0
+        (reading, writing) = (ends[0], ends[1])
+        guard isMade, ends.allSatisfy({ fcntl($0, F_SETFD, FD_CLOEXEC) == 0 }) else {
+            throw TestFailure("a pipe can not be made")
+        }
+    }
+
+    deinit {
+        closeWriting()
+        close(reading)
+    }
+
+    func closeWriting() {
+        if writing >= 0 { close(writing) }
+        writing = -1
+    }
+
+    /// The next line without its end; what is there where the child ends first.
+    func line() throws -> String {
+        var bytes: [UInt8] = []
+        var byte: UInt8 = 0
+        while read(reading, &byte, 1) == 1, byte != UInt8(ascii: "\n") { bytes.append(byte) }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
