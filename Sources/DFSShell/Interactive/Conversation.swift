@@ -141,14 +141,17 @@ extension Conversation {
     /// Ctrl-C cancels it; the second closes the connections that it waits for; the third gives the
     /// whole process up.
     private func perform(_ line: [UInt8], _ lines: any LineSource) -> Outcome {
-        _ = dfs_signals_take_interrupts()
         let result = Result()
         let task = Task { [shell] in
             let outcome = await shell.run(line)
             result.outcome.withLock { $0 = outcome }
             dfs_signals_wake()
         }
-        defer { supply.forget() }
+        defer {
+            supply.forget()
+            // A Ctrl-C that came as the command ended is not the next line's.
+            _ = dfs_signals_take_interrupts()
+        }
         var interrupts = 0
         while true {
             if let outcome = result.outcome.withLock({ $0 }) {
