@@ -32,16 +32,17 @@ public final class NameServer: Sendable {
 
     /// Loads the catalogue, makes the new epoch durable, and begins to listen.
     ///
-    /// - Throws: `NameServerError` for an address that others could reach, `CatalogueStoreError` for a store
-    ///   that can not be used, `ConnectionError.unreachable` for an address that can not be had.
+    /// - Throws: `NameServerError` for an address that others could reach, `CatalogueStoreError`
+    ///   for a store that can not be used, `ConnectionError.unreachable` for an address that can
+    /// not be had.
     public static func start(
         configuration: NameServerConfiguration, store: any CatalogueStore,
         log: @escaping Log = { _, _ in }
     ) async throws -> NameServer {
         guard configuration.endpoint.isLoopback else {
             throw NameServerError(
-                "--listen \(configuration.endpoint): without authentication a name server listens on "
-                    + "loopback only, such as 127.0.0.1:7400")
+                "--listen \(configuration.endpoint): without authentication a name server listens "
+                    + "on loopback only, such as 127.0.0.1:7400")
         }
         let thread = StoreThread(store)
         do {

@@ -6,12 +6,14 @@ import DFSProtocol
 public protocol CatalogueStore: Sendable {
     /// Hands over everything that was committed, in an order that makes no promise.
     ///
-    /// - Throws: `CatalogueStoreError` where the store is damaged or of another version: refuse to start.
+    /// - Throws: `CatalogueStoreError` where the store is damaged or of another version: refuse to
+    ///   start.
     func load(_ visit: (CatalogueRow) throws -> Void) throws
 
     /// Makes a batch of changes durable, all or none, in their order.
     ///
-    /// Returns after the disk has them. On an error nothing of the batch is in the store; it may be tried again.
+    /// Returns after the disk has them. On an error nothing of the batch is in the store; it may
+    /// be tried again.
     func commit(_ changes: [CatalogueChange]) throws
 
     /// Brings everything to rest; the store is not used afterwards.
@@ -79,7 +81,7 @@ public struct CatalogueNode: Equatable, Sendable {
     }
 }
 
-/// What else a file server has under a path: a second file of that name, or a directory on its disk.
+/// What else a file server has under a path: a second file of that name, or a directory.
 public struct CatalogueHolding: Equatable, Sendable {
     /// The name that both are under.
     public var node: UInt32
@@ -106,7 +108,7 @@ public struct CatalogueServer: Equatable, Sendable {
     public var address: Endpoint
     /// The highest epoch that was accepted.
     public var epoch: Int64
-    /// Up to which generation this server's reports are in the catalogue; nil until an inventory ended.
+    /// Up to which generation this server's reports are in; nil until an inventory ended.
     public var generation: Int64?
     /// Where its exports stand in the tree, in order.
     public var mounts: [TreePath]

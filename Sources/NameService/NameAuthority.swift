@@ -1,11 +1,11 @@
 import DFSProtocol
 
-/// The name server without its sockets, disk and clock: which file server has what, and is it alive.
+/// The name server without sockets, disk and clock: which file server has what, and is it alive.
 ///
-/// Synchronous and pure: time comes in, `NameAction`s and batches of `CatalogueChange`s go out. Reads are
-/// answered from memory at once, and may show a change before its commit; so may notices. What changes
-/// something is answered after the commit that holds it. Work that would take long is done in slices:
-/// call `work` in the next turn of the loop while `hasWork`.
+/// Synchronous and pure: time comes in, `NameAction`s and batches of `CatalogueChange`s go out.
+/// Reads are answered from memory at once, and may show a change before its commit; so may
+/// notices. What changes something is answered after the commit that holds it. Work that would
+/// take long is done in slices: call `work` in the next turn of the loop while `hasWork`.
 public struct NameAuthority: Sendable {
     /// What the name server is called.
     public let id: ServerID
@@ -50,7 +50,8 @@ public struct NameAuthority: Sendable {
 
     /// Begins a new epoch; the first batch has to be committed before anything is answered.
     ///
-    /// All servers that were known are suspect until the down time has passed, whatever their silence.
+    /// All servers that were known are suspect until the down time has passed, whatever their
+    /// silence.
     public mutating func start(at now: Moment) throws {
         for row in loadedServers.sorted(by: { $0.number < $1.number }) {
             try membership.add(row, at: now)
@@ -194,7 +195,7 @@ extension NameAuthority {
         for waiting in commits.arrived() { act(.reply(waiting.id, waiting.answer)) }
     }
 
-    /// Nothing of the batch is durable: those who waited are told, and it is tried again in a second.
+    /// Nothing of the batch is durable: those who wait are told; it is tried again in a second.
     public mutating func commitFailed(_ error: CatalogueStoreError, at now: Moment) {
         let failure: Commits.Failure = error.isOutOfSpace ? .noSpace : .io
         if commits.failure == nil {

@@ -17,8 +17,10 @@ import Testing
         let over = try world.send("CREATE /n")
 
         #expect(
-            created
-                == "OK path=/n server=fs1 addr=127.0.0.1:7402 why=\"the only server with this mount\"\n"
+            created == """
+                OK path=/n server=fs1 addr=127.0.0.1:7402 why="the only server with this mount"
+
+                """
         )
         #expect(again.hasPrefix("ERR exists path=/n "))
         #expect(late.hasPrefix("ERR exists path=/n "))

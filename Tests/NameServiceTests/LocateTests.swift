@@ -12,9 +12,10 @@ import Testing
         let answer = try world.send("LOCATE /docs/a.txt")
 
         #expect(
-            answer
-                == "OK path=/docs/a.txt server=fs1 addr=127.0.0.1:7402 state=up size=5 ver=0 seen=40\n"
-        )
+            answer == """
+                OK path=/docs/a.txt server=fs1 addr=127.0.0.1:7402 state=up size=5 ver=0 seen=40
+
+                """)
     }
 
     @Test(arguments: [

@@ -2,8 +2,9 @@ import DFSProtocol
 
 /// Which answers wait for which commit, and what happens while commits fail.
 ///
-/// One batch is at the store at a time; what changes meanwhile is the next one. A batch that failed stays
-/// first in line and is tried again every second, and no change is accepted until it is through.
+/// One batch is at the store at a time; what changes meanwhile is the next one. A batch that
+/// failed stays first in line and is tried again every second, and no change is accepted until it
+/// is through.
 struct Commits {
     /// Why the store took nothing.
     enum Failure: String, Sendable {

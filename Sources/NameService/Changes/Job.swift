@@ -47,7 +47,7 @@ extension NameAuthority {
         if let rest = slice(of: job, at: now) { jobs.append(rest) }
     }
 
-    /// Does the first slice of a job at once, so that a small one is over before its request returns.
+    /// Does the first slice of a job at once, so that a small one is over when its request returns.
     mutating func begin(_ job: Job, at now: Moment) {
         if let rest = slice(of: job, at: now) { jobs.append(rest) }
     }

@@ -39,7 +39,8 @@ struct OwnerOperations {
     private(set) var running: [Operation] = []
     private var lastNumber: Int64
 
-    /// - Parameter start: Numbers go on behind it, so that a late DONE of an earlier process fits nothing.
+    /// - Parameter start: Numbers go on behind it, so that a late DONE of an earlier process fits
+    ///   nothing.
     init(after start: Int64) { lastNumber = start }
 
     /// Notes that servers are asked to do something.

@@ -43,7 +43,7 @@ extension Catalogue {
         return false
     }
 
-    /// Takes what one server has at and below a node out of the tree, for a bounded number of nodes.
+    /// Takes what one server has below a node out of the tree, for so many nodes.
     ///
     /// - Parameter after: The relative path where the last slice ended; empty at the start.
     /// - Returns: The path to go on from, or nil where it is over; and what became of names.
@@ -96,7 +96,7 @@ extension NameAuthority {
         return true
     }
 
-    /// Takes a slice of what one server has at and below a path out of the tree; true when it is over.
+    /// Takes a slice of what one server has at and below a path out; true when it is over.
     mutating func depart(
         _ path: TreePath, _ server: UInt16, _ cursor: inout [UInt8], at now: Moment
     ) -> Bool {

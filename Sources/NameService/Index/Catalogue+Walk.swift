@@ -9,11 +9,12 @@ extension Catalogue {
         case stop
     }
 
-    /// Visits what is below a directory, from behind a relative path on, for a bounded number of steps.
+    /// Visits what is below a directory, from behind a relative path on, for so many steps.
     ///
-    /// A walk holds no state between calls but that path, so anything may change meanwhile. Entering at
-    /// a path costs a search a level.
-    /// - Parameter after: The relative path visited last; empty at the start. It need not exist any more.
+    /// A walk holds no state between calls but that path, so anything may change meanwhile.
+    /// Entering at a path costs a search a level.
+    /// - Parameter after: The relative path visited last; empty at the start. It need not exist
+    ///   any more.
     /// - Returns: The path visited last, or nil where the walk is over.
     func walk(
         _ top: UInt32, after: [UInt8], steps: Int,

@@ -28,7 +28,7 @@ struct Catalogue {
     /// What waits for the next commit, each once.
     var dirtyNodes: [UInt32] = []
     var dirtyHoldings: Set<HoldingKey> = []
-    /// Nodes of running inventories that were mentioned; a number that is reused starts unmentioned.
+    /// What running inventories have mentioned; a number that is reused starts unmentioned.
     var mentions: [UInt16: InventoryMentions] = [:]
     var counts = Counts()
     /// Files and bytes of every server, by its number.

@@ -1,6 +1,7 @@
-/// The names of one directory in bytewise order: sorted chunks, so that a million of them stay cheap.
+/// The names of one directory in bytewise order: sorted chunks, so that a million stay cheap.
 ///
-/// Inserting moves at most one chunk and the list of chunks; names in ascending order fill chunks whole.
+/// Inserting moves at most one chunk and the list of chunks; names in ascending order fill chunks
+/// whole.
 struct CatalogueChildren {
     /// A place between two children: in front of the one at `index` of `chunk`.
     struct Position: Equatable {

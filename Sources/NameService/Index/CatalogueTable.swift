@@ -1,7 +1,7 @@
 /// Finds a node by its parent and name: open addressing, linear probing, no tombstones.
 ///
-/// A slot holds 32 bits of the hash above the node's number plus one; 0 is empty. The hash bits also
-/// say where the slot belongs, so that growing and closing gaps read no names.
+/// A slot holds 32 bits of the hash above the node's number plus one; 0 is empty. The hash bits
+/// also say where the slot belongs, so that growing and closing gaps read no names.
 struct CatalogueTable {
     private(set) var slots: [UInt64]
     private(set) var mask: Int

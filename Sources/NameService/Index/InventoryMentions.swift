@@ -1,7 +1,7 @@
 /// Which nodes a running inventory has mentioned: one bit a node.
 struct InventoryMentions {
     private var bits: [UInt64] = []
-    /// Directories that were renamed meanwhile; what is below may have been scanned at its old place.
+    /// Directories renamed meanwhile; what is below may have been scanned at its old place.
     private(set) var moved: Set<UInt32> = []
 
     mutating func mention(_ node: UInt32) {

@@ -24,7 +24,7 @@ struct FileServer {
     var generation: Int64?
     var mounts: [TreePath]
     var state: ServerState { didSet { writeSuffix() } }
-    /// The last sign of life, for `seen=`; before this process started where it comes from the store.
+    /// The last sign of life, for `seen=`; may be before this process started.
     var lastSeen: MonotonicTime
     /// From when on silence counts; after a restart that is the start.
     var silentSince: MonotonicTime

@@ -158,7 +158,8 @@ extension NameAuthority {
 
     /// The server whose own this connection is.
     ///
-    /// - Throws: `stale-epoch` where it is registered elsewhere, `unknown-server` where it is not at all.
+    /// - Throws: `stale-epoch` where it is registered elsewhere, `unknown-server` where it is not
+    ///   at all.
     private func registered(
         _ request: Request, _ asker: Asker
     ) throws(RequestError) -> UInt16 {

@@ -95,7 +95,7 @@ extension NameAuthority {
         reply.end()
     }
 
-    /// Writes `conflict=` with the other servers that have a file of this name, where there are any.
+    /// Writes `conflict=` with the other servers that have a file of this name, if any.
     private func writeRivals(_ node: UInt32, of shown: UInt16 = 0, into reply: inout LineWriter) {
         let rivals = catalogue.rivals(at: node, of: shown)
         if rivals.isEmpty { return }

@@ -4,8 +4,9 @@ import DFSProtocol
 extension NameAuthority {
     /// Answers LOCATE of one plain path without options, the most frequent request by far.
     ///
-    /// Allocates nothing beyond the reply's room. Everything else, and every error, is left to `receive`,
-    /// which gives the same bytes where both answer. Mutating only so that the core is never copied.
+    /// Allocates nothing beyond the reply's room. Everything else, and every error, is left to
+    /// `receive`, which gives the same bytes where both answer. Mutating only so that the core is
+    /// never copied.
     /// - Returns: Whether the reply was written.
     @inline(__always)
     public mutating func answerLocate(
@@ -114,7 +115,7 @@ extension NameAuthority {
         answer(asker, reply)
     }
 
-    /// Writes ` path= error= [server= seen= retry=]`, so that one bad path does not void the others.
+    /// Writes ` path= error= [server= seen= retry=]`, so that one bad path voids no other.
     private func writeItem(
         _ error: RequestError, _ path: [UInt8], into reply: inout LineWriter
     ) {

@@ -4,7 +4,8 @@ import DFSProtocol
 extension NameAuthority {
     /// The directory in which a new name is made.
     ///
-    /// - Throws: `exists` where the name is there or claimed, `not-found` or `not-dir` for the parent.
+    /// - Throws: `exists` where the name is there or claimed, `not-found` or `not-dir` for the
+    ///   parent.
     private func parentOfNew(_ path: TreePath) throws(RequestError) -> UInt32 {
         if catalogue.find(path) != nil {
             throw RequestError(

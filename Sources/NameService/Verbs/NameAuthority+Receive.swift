@@ -4,7 +4,8 @@ import DFSProtocol
 extension NameAuthority {
     /// Takes a request that was checked against the table of verbs.
     ///
-    /// Its answer is among the actions now, or comes after a commit, a slice of work or an owner's DONE.
+    /// Its answer is among the actions now, or comes after a commit, a slice of work or an owner's
+    /// DONE.
     /// - Parameter data: The bytes of a payload or of the data in the line.
     public mutating func receive(
         _ request: Request, data: [UInt8], _ asker: Asker, at now: Moment
