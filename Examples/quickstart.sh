@@ -23,7 +23,7 @@ finish() {
         (sleep 10 && kill -KILL $servers) </dev/null >/dev/null 2>&1 &
         guard=$!
         for pid in $servers; do wait "$pid" 2>/dev/null || :; done
-        kill "$guard" 2>/dev/null || :
+        kill -KILL "$guard" 2>/dev/null || :
     fi
     [ -z "$folder" ] || rm -rf -- "$folder"
     exit "$code"
