@@ -47,14 +47,28 @@ import Testing
     @Test func `changes during an inventory follow it`() throws {
         var bench = try LinkBench()
         try bench.register("OK next=1000 suspect=2500 down=3500 inventory=full")
+        let report = try #require(try bench.load().compactMap(\.report).first)
+        #expect(report.generation == 0)
         bench.store.put(try path("/A/new"), "x")
         #expect(bench.receive(.changed(generation: 1)).isEmpty)
-        let report = try #require(try bench.load().compactMap(\.report).first)
 
         let after = try bench.reply(.report(report.batch, generation: 0), "OK files=0")
 
         #expect(after.texts == ["acknowledged 0", "load changes 0"])
         #expect(try bench.load().texts == ["send report 1 gen 1"])
+    }
+
+    @Test func `what the first scan finds before an inventory begins is told once`() throws {
+        var bench = try LinkBench()
+        try bench.register("OK next=1000 suspect=2500 down=3500 inventory=full")
+        bench.store.put(try path("/A/found"), "x")
+        bench.receive(.changed(generation: 1))
+        let report = try #require(try bench.load().compactMap(\.report).first)
+        #expect(report.generation == 1)
+
+        let after = try bench.reply(.report(report.batch, generation: 1), "OK files=1")
+
+        #expect(after.texts == ["acknowledged 1", "caught up"])
     }
 
     @Test func `a short outage costs the changes since then`() throws {

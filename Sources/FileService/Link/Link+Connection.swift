@@ -90,7 +90,7 @@ extension Link {
             actions.append(.acknowledged(known))
         } else {
             acknowledged = nil
-            inventory = Inventory(baseline: newest, after: nil)
+            inventory = Inventory()
         }
         return actions + pump(at: now)
     }

@@ -46,7 +46,7 @@ extension Link {
             pauseEnds = now.advanced(milliseconds: backoff.next())
             return [.note("the exports could not be read: \(error.advice)")]
         case .success(nil):
-            inventory = Inventory(baseline: newest, after: nil)
+            inventory = Inventory()
             return [.note("the history of changes is too short; telling everything")]
                 + pump(at: now)
         case .success(let batch?):
@@ -55,6 +55,7 @@ extension Link {
                 newest = acknowledged ?? newest
                 return pump(at: now)
             }
+            if case .inventory(after: nil) = batch.cut { inventory?.baseline = batch.generation }
             isBusy = true
             return [send(.report(batch, generation: wireGeneration(of: batch)))]
         }
@@ -83,8 +84,10 @@ extension Link {
 
     /// The generation that a batch carries on the wire; an inventory's last one carries its baseline.
     private func wireGeneration(of batch: ReportBatch) -> Int64? {
-        if let generation = batch.generation { return generation }
-        return batch.next == nil ? inventory?.baseline : nil
+        switch batch.cut {
+        case .changes: batch.generation
+        case .inventory: batch.next == nil ? inventory?.baseline : nil
+        }
     }
 
     mutating func noticed(_ line: ReplyLine, _ now: MonotonicTime) -> [LinkAction] {

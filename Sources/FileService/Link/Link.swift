@@ -46,8 +46,8 @@ public struct Link: Sendable {
 
     /// An inventory that is being told.
     struct Inventory: Equatable, Sendable {
-        /// Changes after this generation follow the inventory.
-        let baseline: Int64
+        /// Changes after this generation follow the inventory; known with its first batch.
+        var baseline: Int64?
         var after: TreePath?
     }
 

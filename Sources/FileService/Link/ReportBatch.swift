@@ -16,7 +16,8 @@ public struct ReportBatch: Sendable {
     public let data: [UInt8]
     /// How many lines.
     public let count: Int
-    /// The newest change that the batch holds; of an inventory, nil.
+    /// The newest change that the batch holds; of the first batch of an inventory, the change after which
+    /// others follow it; of a later one, nil.
     public let generation: Int64?
     /// Where an inventory goes on; nil at its end.
     public let next: TreePath?
@@ -43,11 +44,17 @@ public struct ReportBatch: Sendable {
                 cut: cut, data: data, count: count,
                 generation: count > 0 ? changes[count - 1].generation : generation, next: nil)
         case .inventory(let path):
+            var baseline: Int64?
+            if path == nil {
+                // The first call waits for the first scan: what that finds is told once, not twice.
+                _ = try source.inventory(after: nil, limit: 1)
+                baseline = source.generation
+            }
             let (reports, next) = try source.inventory(after: path, limit: mostReports)
             let (data, count) = write(reports)
             let isCut = count < reports.count
             return ReportBatch(
-                cut: cut, data: data, count: count, generation: nil,
+                cut: cut, data: data, count: count, generation: baseline,
                 next: isCut ? reports[count - 1].path : next)
         }
     }
