@@ -10,7 +10,7 @@ public actor ClusterSlots {
 
     /// Runs a test's blocking body on a thread of its own as soon as there is a slot.
     public nonisolated func run<Result: Sendable>(
-        _ body: @escaping @Sendable () throws -> Result
+        _ body: @escaping @Sendable () async throws -> Result
     ) async throws -> Result {
         await enter()
         do {

@@ -50,20 +50,25 @@ struct RealTreeTests {
                 try cluster.awaitFiles(of: id, count: count / 2, within: .seconds(120))
             }
 
-            for (index, name) in ["one", "two"].enumerated() {
-                let fetched = "\(cluster.folder)/fetched-\(name)"
-                let get = try cluster.shell(
-                    ["get", "-r", "/\(name)", fetched], within: .seconds(600))
-                #expect(get.exitCode == 0, "get: \(get.errors.suffix(2000))\n\(cluster.logEnds)")
-                try RealTreeTests.compare(halves[index], [UInt8](fetched.utf8))
-
-                let put = try cluster.shell(
-                    ["put", "-r", fetched, "/\(name)/again"], within: .seconds(600))
-                #expect(put.exitCode == 0, "put: \(put.errors.suffix(2000))\n\(cluster.logEnds)")
-                try RealTreeTests.compare(
-                    [UInt8](fetched.utf8), halves[index] + [UInt8]("/again".utf8))
-            }
+            async let one: Void = RealTreeTests.travel(cluster, "one", on: halves[0])
+            async let two: Void = RealTreeTests.travel(cluster, "two", on: halves[1])
+            _ = try await (one, two)
         }
+    }
+
+    /// Fetches one half, compares, puts it back under a new name, and compares on the server's disk.
+    @Sendable private static func travel(
+        _ cluster: Cluster, _ name: String, on disk: [UInt8]
+    ) async throws {
+        let fetched = "\(cluster.folder)/fetched-\(name)"
+        let get = try cluster.shell(["get", "-r", "/\(name)", fetched], within: .seconds(900))
+        #expect(get.exitCode == 0, "get: \(get.errors.suffix(2000))\n\(cluster.logEnds)")
+        try compare(disk, [UInt8](fetched.utf8))
+
+        let put = try cluster.shell(
+            ["put", "-r", fetched, "/\(name)/again"], within: .seconds(900))
+        #expect(put.exitCode == 0, "put: \(put.errors.suffix(2000))\n\(cluster.logEnds)")
+        try compare([UInt8](fetched.utf8), disk + [UInt8]("/again".utf8))
     }
 
     /// Holds every file of one folder against the other's, byte by byte, and looks for others there.
