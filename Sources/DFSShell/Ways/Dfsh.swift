@@ -34,12 +34,10 @@ public enum Dfsh {
         let session = ShellSession(
             client: try client(options), output: output, isInteractive: isInteractive)
         if isInteractive {
-            let code = Conversation.hold(with: session)
-            _ = interruptible {
-                await session.close()
-                return .ok
-            }
-            return code
+            // The end of the process closes its connections, without waiting for a server that is
+            // just being dialled and does not answer.
+            defer { output.flush() }
+            return Conversation.hold(with: session)
         }
         return interruptible { await run(options, session) }
     }
