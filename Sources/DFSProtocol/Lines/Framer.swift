@@ -248,7 +248,10 @@ public struct Framer: Sendable {
     private static func isHTTP(
         _ bytes: Span<UInt8>, _ line: Range<Int>, _ token: Range<Int>
     ) -> Bool {
-        guard token.count >= nameOfHTTP.count else { return false }
+        // What starts with a tag or a space was typed for us: no method starts like that.
+        guard token.count >= nameOfHTTP.count, bytes[line.lowerBound].isASCIILetter else {
+            return false
+        }
         for offset in nameOfHTTP.indices
         where bytes[token.lowerBound + offset] != nameOfHTTP[offset] { return false }
         var end = line.lowerBound

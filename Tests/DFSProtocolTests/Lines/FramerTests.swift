@@ -181,7 +181,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "PING x HTTP/1.1", "GET HTTP/1.1", "GET / http", "HTTP/1.1", "GET / xHTTP/1.1", "GET /",
+        "PING x HTTP/1.1", "@7 PING x HTTP/1.1", "  PING x HTTP/1.1", "GET HTTP/1.1", "GET / http",
+        "HTTP/1.1", "GET / xHTTP/1.1", "GET /",
     ])
     func `a line that only mentions HTTP does not`(line: String) {
         #expect(FramedStream.events(of: line + "\nQUIT\n") == [.line(line), .line("QUIT")])

@@ -40,6 +40,16 @@ import Testing
         }
     }
 
+    @Test(arguments: Role.allCases)
+    func `a line of HELP follows the grammar`(role: Role) throws {
+        for verb in Verb.all(for: role) {
+            let row = try #require(verb.specification(for: role))
+            let line = try reply("* \(verb.rawValue) \(row.syntax) \"\(row.summary)\"")
+            #expect(line.operands.first == bytes(verb.rawValue))
+            #expect(line.operands.last == bytes(row.summary))
+        }
+    }
+
     @Test func `what a later issue brings is not there yet`() {
         for word in ["RENEW", "RESUME", "FOLLOW", "KILL", "AUTH"] {
             #expect(verb(bytes(word)) == nil)
