@@ -28,8 +28,8 @@ public enum BlockingThread {
 
     /// Runs a call that blocks on a thread of its own and suspends until it is over.
     ///
-    /// It stays in the caller's task, so what the call records belongs to the caller's test. Child tasks
-    /// (`async let`) have threads of their own too.
+    /// It stays in the caller's task, so what the call records belongs to the caller's test. Child
+    /// tasks (`async let`) have threads of their own too.
     public static func run<Result: Sendable>(
         _ body: @escaping @Sendable () async throws -> Result
     ) async throws -> Result {

@@ -29,7 +29,8 @@ extension Cluster {
         }
     }
 
-    /// Waits until the name server says of a file server that it is `state` (up, suspect, down, goodbye).
+    /// Waits until the name server says of a file server that it is `state` (up, suspect, down,
+    /// goodbye).
     public func awaitState(
         of id: String, _ state: String, within duration: Duration = Deadline.usual
     ) throws {

@@ -1,7 +1,8 @@
 import DFSProtocol
 import Synchronization
 
-/// A name server and file servers of one test: real processes on loopback, in a folder of their own.
+/// A name server and file servers of one test: real processes on loopback, in a folder of their
+/// own.
 ///
 /// Everything ends and is removed with the last reference, and also when the test process dies.
 public final class Cluster: Sendable {
@@ -47,8 +48,8 @@ public final class Cluster: Sendable {
     /// Ends all processes and removes all files; nothing happens the second time.
     public func shutDown() {
         for server in state.withLock({ $0 }).reversed() { server.end() }
-        // What can not be removed now is removed with the whole run's folder. rm is quicker by far than we
-        // are where a test had thousands of files.
+        // What can not be removed now is removed with the whole run's folder. rm is quicker by far
+        // than we are where a test had thousands of files.
         _ = try? ChildProcess("/bin/rm", ["-rf", "--", folder]).wait(within: .seconds(120))
     }
 

@@ -2,7 +2,8 @@ import DFSProtocol
 import Glibc
 import Synchronization
 
-/// One name server or file server of a test, which can be killed, stopped, paused and started again.
+/// One name server or file server of a test, which can be killed, stopped, paused and started
+/// again.
 public final class ClusterServer: Sendable {
     /// Its `--id`.
     public let id: String

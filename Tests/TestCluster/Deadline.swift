@@ -36,7 +36,8 @@ public struct Deadline: Sendable {
         }
     }
 
-    /// Asks again and again, a hundred times a second, until a question about the outside is answered.
+    /// Asks again and again, a hundred times a second, until a question about the outside is
+    /// answered.
     ///
     /// - Throws: `TestFailure` with `what` when the time is over; whatever `question` throws.
     @discardableResult

@@ -151,10 +151,12 @@ public enum FileSystem {
         bytes.map { CChar(bitPattern: $0) } + [0]
     }
 
-    /// Text as it may be printed: newlines stay, other control bytes and what is no UTF-8 are `\xhh`.
+    /// Text as it may be printed: newlines stay, other control bytes and what is no UTF-8 are
+    /// `\xhh`.
     public static func shown(_ bytes: some Collection<UInt8>) -> String {
         bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map { line in
-            // The quoted form escapes exactly these, and besides them quotation marks and backslashes.
+            // The quoted form escapes exactly these, and besides them quotation marks and
+            // backslashes.
             String(decoding: Quoting.quoteAlways(line), as: UTF8.self).dropFirst().dropLast()
                 .split(separator: "\\\\", omittingEmptySubsequences: false)
                 .map { $0.replacing("\\\"", with: "\"").replacing("\\t", with: "\t") }

@@ -3,8 +3,8 @@ import Synchronization
 
 /// Ends every process and removes every file of this test run when the test process is gone.
 ///
-/// A shell waits at the other end of a pipe that only this process holds: a crash, a `kill -9` and a
-/// usual end all close it. Tests that end as they should have nothing left for it to do.
+/// A shell waits at the other end of a pipe that only this process holds: a crash, a `kill -9` and
+/// a usual end all close it. Tests that end as they should have nothing left for it to do.
 final class Leash: Sendable {
     /// The one of this process; nil where it could not be made, which `shared()` reports.
     private static let one = Result { try Leash() }
@@ -61,7 +61,8 @@ final class Leash: Sendable {
 }
 
 extension Leash {
-    /// Starts a program in a process group of its own, with no descriptor but the three standard ones.
+    /// Starts a program in a process group of its own, with no descriptor but the three standard
+    /// ones.
     ///
     /// - Parameters:
     ///   - input: Becomes standard input; nil is `/dev/null`, and so with the other two.
@@ -94,7 +95,8 @@ extension Leash {
             &attributes,
             Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
         var pid: pid_t = 0
-        // `env -C` changes the folder and becomes the program; posix_spawn can do so only with _GNU_SOURCE.
+        // `env -C` changes the folder and becomes the program; posix_spawn can do so only with
+        // _GNU_SOURCE.
         let program = folder == nil ? path : "/usr/bin/env"
         let mover = folder.map { ["env", "-C", $0] } ?? []
         let code = withCStrings(mover + [path] + arguments) { argv in

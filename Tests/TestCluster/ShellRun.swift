@@ -18,7 +18,8 @@ public struct ShellRun: Sendable {
     ///
     /// - Parameters:
     ///   - input: Standard input, which is a file: no terminal, and as long as it likes.
-    ///   - mergesErrors: Whether standard error goes where standard output goes, in the order written.
+    ///   - mergesErrors: Whether standard error goes where standard output goes, in the order
+    ///     written.
     ///   - scratch: A folder for the three files of this run.
     public init(
         _ path: String, _ arguments: [String], input: [UInt8] = [], environment: [String] = [],
@@ -61,7 +62,8 @@ public struct ShellRun: Sendable {
 }
 
 extension Cluster {
-    /// Variables for a program that works with this cluster: the name server, a home, a plain terminal.
+    /// Variables for a program that works with this cluster: the name server, a home, a plain
+    /// terminal.
     public var environment: [String] {
         get throws {
             let home = "\(folder)/home"

@@ -1,7 +1,8 @@
 import TestCluster
 import Testing
 
-/// kill -9 of any process at any moment under load: the system comes back by itself, and no OK was a lie.
+/// kill -9 of any process at any moment under load: the system comes back by itself, and no OK was
+/// a lie.
 struct CrashTests {
     private static let pace = Pace(beat: 200, suspect: 800, down: 1200)
 

@@ -2,7 +2,8 @@ import DFSProtocol
 import TestCluster
 import Testing
 
-/// What strangers, broken clients and enemies send: each kind gets its error, and nothing else happens.
+/// What strangers, broken clients and enemies send: each kind gets its error, and nothing else
+/// happens.
 struct HostileInputTests {
     /// Bytes, and the code of the answer to them.
     struct Attack: Sendable, CustomTestStringConvertible {

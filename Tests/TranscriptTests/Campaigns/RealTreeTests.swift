@@ -56,7 +56,8 @@ struct RealTreeTests {
         }
     }
 
-    /// Fetches one half, compares, puts it back under a new name, and compares on the server's disk.
+    /// Fetches one half, compares, puts it back under a new name, and compares on the server's
+    /// disk.
     @Sendable private static func travel(
         _ cluster: Cluster, _ name: String, on disk: [UInt8]
     ) async throws {
@@ -71,7 +72,8 @@ struct RealTreeTests {
         try compare([UInt8](fetched.utf8), disk + [UInt8]("/again".utf8))
     }
 
-    /// Holds every file of one folder against the other's, byte by byte, and looks for others there.
+    /// Holds every file of one folder against the other's, byte by byte, and looks for others
+    /// there.
     private static func compare(_ expected: [UInt8], _ actual: [UInt8]) throws {
         let slash = UInt8(ascii: "/")
         func served(_ folder: [UInt8]) throws -> [[UInt8]] {

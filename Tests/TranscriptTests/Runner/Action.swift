@@ -1,7 +1,8 @@
 import DFSProtocol
 import TestCluster
 
-/// Something that happens to the cluster between what is said, such as `kill fs1` or `await down fs1`.
+/// Something that happens to the cluster between what is said, such as `kill fs1` or `await down
+/// fs1`.
 enum Action: Equatable {
     case halfClose
     case close

@@ -11,7 +11,6 @@ struct Comparison {
     /// Whether every line has its counterpart.
     private(set) var holds: Bool
 
-    /// - Parameter prefixes: What may stand before `...` in a line that is any lines, such as `S: `.
     init(_ expected: [String], _ actual: [String], _ captures: Captures) {
         self.expected = expected
         self.actual = actual
@@ -64,7 +63,8 @@ struct Comparison {
         }
     }
 
-    /// Position of the first expected line without a counterpart, counted from the first expected one.
+    /// Position of the first expected line without a counterpart, counted from the first expected
+    /// one.
     var firstDifference: Int { min(head.expected, expected.count) }
 
     /// A unified diff of one hunk with up to three lines around it.
@@ -86,7 +86,8 @@ struct Comparison {
         return lines.joined(separator: "\n")
     }
 
-    /// The lines that the document should have: what was said, with the placeholders that still match.
+    /// The lines that the document should have: what was said, with the placeholders that still
+    /// match.
     var updated: [String] {
         if holds { return expected }
         let gone = Array(expected[head.expected..<(expected.count - tail.expected)])

@@ -41,7 +41,8 @@ final class Conversation {
         outstanding -= 1
     }
 
-    /// Reads until every request has its final line, and until what is expected beyond that has come.
+    /// Reads until every request has its final line, and until what is expected beyond that has
+    /// come.
     ///
     /// - Returns: The lines as a transcript has them.
     func read(expecting expected: [String]) throws -> [String] {

@@ -102,7 +102,8 @@ struct Fixture {
     }
 }
 
-/// A file of a fixture: `-- fs1:NAME --`, then its lines; `-- fs1:NAME escaped --`, then its bytes in escapes.
+/// A file of a fixture: `-- fs1:NAME --`, then its lines; `-- fs1:NAME escaped --`, then its bytes
+/// in escapes.
 private struct FixtureContents {
     var server: String
     var name: [UInt8]

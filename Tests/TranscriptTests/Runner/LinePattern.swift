@@ -3,9 +3,10 @@ typealias Captures = [String: [UInt8]]
 
 /// An expected line: literal text with placeholders, and nothing that needs a manual.
 ///
-/// `[..]` is any text, and so is ` ...` at the end of a line. `[NAME]` is one word, the same at each place.
-/// `[TIME] [PORT] [EPOCH] [VER] [MS] [FID] [N] [ADDR] [SHA]` have a form and may differ from place to place;
-/// with a number after it (`[VER1]`) such a one must be the same at each place too.
+/// `[..]` is any text, and so is ` ...` at the end of a line. `[NAME]` is one word, the same at
+/// each place. `[TIME] [PORT] [EPOCH] [VER] [MS] [FID] [N] [ADDR] [SHA]` have a form and may differ
+/// from place to place; with a number after it (`[VER1]`) such a one must be the same at each place
+/// too.
 struct LinePattern {
     enum Part: Equatable {
         case literal([UInt8])

@@ -8,13 +8,15 @@ struct ShellBlock {
         var position: Int
         /// What it prints, and `? 3` where its run ends with that exit code.
         var expected: Expectation
-        /// Whether a `? N` stands after it: the program ends here, and the next command starts anew.
+        /// Whether a `? N` stands after it: the program ends here, and the next command starts
+        /// anew.
         var endsRun: Bool { expected.lines.last?.hasPrefix("? ") ?? false }
     }
 
     var commands: [Command] = []
 
-    /// - Parameter continuation: What a line that continues a command starts with; nil where there is none.
+    /// - Parameter continuation: What a line that continues a command starts with; nil where there
+    ///   is none.
     init(_ block: Transcript.Block, prompt: String, continuation: String?) throws {
         for (offset, line) in block.lines.enumerated() {
             let position = block.start + offset
@@ -108,8 +110,8 @@ extension SectionRun {
         }
     }
 
-    /// `NS1="127.0.0.1 7400"` for every server, `NS` for the first name server, `FS1_FOLDER` for its export,
-    /// `EXAMPLES` for the project's folder of that name, and the programs in `PATH`.
+    /// `NS1="127.0.0.1 7400"` for every server, `NS` for the first name server, `FS1_FOLDER` for
+    /// its export, `EXAMPLES` for the project's folder of that name, and the programs in `PATH`.
     private var variables: [String] {
         get throws {
             var variables = try cluster.environment
@@ -133,7 +135,8 @@ extension SectionRun {
         }
     }
 
-    /// The output as a transcript has it: lines, what is not printable as escapes, then the exit code.
+    /// The output as a transcript has it: lines, what is not printable as escapes, then the exit
+    /// code.
     private static func lines(of run: ShellRun) -> [String] {
         var lines = FileSystem.shown(run.outputBytes).split(
             separator: "\n", omittingEmptySubsequences: false

@@ -35,7 +35,8 @@ struct Transcript {
 
     /// Reads a document.
     ///
-    /// - Throws: `TranscriptError` for a language that starts with `dfs` and is unknown, for a block before
+    /// - Throws: `TranscriptError` for a language that starts with `dfs` and is unknown, for a
+    ///   block before
     ///   the first cluster, for a fixture that can not be read.
     init(path: String, text: String) throws {
         self.path = path

@@ -3,7 +3,8 @@ import TestCluster
 
 /// Rewrites the expected lines of documents with `UPDATE_TRANSCRIPTS=1`, and nothing else in them.
 enum Update {
-    /// - Throws: `TestFailure` where it is wanted and `CI` is set: there nobody reads what was rewritten.
+    /// - Throws: `TestFailure` where it is wanted and `CI` is set: there nobody reads what was
+    ///   rewritten.
     static var isWanted: Bool {
         get throws {
             try isWanted(
