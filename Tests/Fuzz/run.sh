@@ -43,5 +43,5 @@ SWIFT_BACKTRACE=enable=no
 # The stack of each allocation costs most of the time and tells nothing until something is found.
 ASAN_OPTIONS=malloc_context_size=0:quarantine_size_mb=16
 export SWIFT_BACKTRACE ASAN_OPTIONS
-exec "$work/fuzz" "$bound" -max_len=256 -dict=Tests/Fuzz/protocol.dict -print_final_stats=1 \
+exec "$work/fuzz" "$bound" -max_len=128 -dict=Tests/Fuzz/protocol.dict -print_final_stats=1 \
     -artifact_prefix="$work/" "$work/corpus" "$work/seeds"
