@@ -46,9 +46,12 @@ public struct HistoryFile: Sendable {
     }
 
     /// How often the file may be replaced by another shell between opening and locking it.
-    private static let attempts = 8
+    private static let attempts = 64
     /// Tries of 5 ms each until the lock is given up; without it a line is appended all the same.
-    private static let lockTries = 40
+    ///
+    /// A shell holds the lock for less than a millisecond: only one that was stopped in the middle,
+    /// or a dead file system, costs these five seconds.
+    private static let lockTries = 1000
 
     private func openLocked() -> (descriptor: Int32, isLocked: Bool)? {
         makeFolders()
