@@ -177,12 +177,9 @@ extension Export {
         let status = try FileStatus(
             in: target.folder.descriptor.number, named: target.name)
         if let replaced { live.makeStale(state.drop(replaced)) }
-        state.move(place, to: target.folder.place, named: target.name)
-        if isDirectory {
-            state.updateDirectory(place, status)
-        } else if !live.isDirty(state.tree[place].fid, status.identity) {
-            state.update(place, status, raisingVersion: false)
-        }
+        let isDirty = !isDirectory && live.isDirty(state.tree[place].fid, status.identity)
+        state.move(
+            place, to: target.folder.place, named: target.name, isDirty ? nil : status)
         return place
     }
 }
@@ -209,16 +206,13 @@ extension Export {
             let replaced = state.tree.child(of: target.folder.place, named: target.name)
             if replaced == place { return }
             if let replaced { live.makeStale(state.drop(replaced)) }
-            state.move(place, to: target.folder.place, named: target.name)
-            if node.kind == .directory {
-                state.updateDirectory(place, status)
-            } else if node.stamp.hasSameContents(as: status.stamp) {
-                if !live.isDirty(node.fid, status.identity) {
-                    state.update(place, status, raisingVersion: false)
-                }
-            } else {
-                absorb(&state, place, status)
-            }
+            let isKnown =
+                node.kind == .directory || node.stamp.hasSameContents(as: status.stamp)
+            let isDirty = live.isDirty(node.fid, status.identity)
+            state.move(
+                place, to: target.folder.place, named: target.name,
+                isKnown && !isDirty ? status : nil)
+            if node.kind == .file { absorb(&state, place, status) }
         }
     }
 }

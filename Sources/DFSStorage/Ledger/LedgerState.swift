@@ -130,12 +130,21 @@ struct LedgerState: Sendable {
         return gone
     }
 
-    /// Gives a name and all below it another place; identities stay.
+    /// Gives a name and all below it another place; identities and versions stay.
+    ///
+    /// - Parameter status: What the disk says of it now; nil while sessions are changing it.
     mutating func move(
-        _ id: NodeID, to parent: NodeID, named name: some Collection<UInt8>
+        _ id: NodeID, to parent: NodeID, named name: some Collection<UInt8>, _ status: FileStatus?
     ) {
         let old = path(of: id)
         tree.move(id, to: parent, named: name)
+        if let status {
+            if tree[id].kind == .file {
+                bytes += max(0, status.stamp.size) - max(0, tree[id].stamp.size)
+            }
+            tree[id].stamp = status.stamp
+            tree[id].mode = status.mode
+        }
         enqueue(id)
         if let old { log.append(.gone(old), export: export, sequence: sequence) }
         for place in tree.subtree(of: id) {

@@ -1,0 +1,112 @@
+import DFSProtocol
+import FileService
+import Testing
+
+@testable import DFSStorage
+
+@Suite struct LedgerTreeTests {
+    /// Repeats the same steps on a tree and on plain dictionaries.
+    @Test(arguments: 0..<5)
+    func `a tree finds what a dictionary finds`(seed: UInt64) {
+        var random = Steps(state: seed &* 0x9E37_79B9_7F4A_7C15 | 1)
+        var tree = LedgerTree()
+        var model: [NodeID: [String: NodeID]] = [0: [:]]
+        var parents: [NodeID: NodeID] = [:]
+        func names() -> Int { model.values.reduce(0) { $0 + $1.count } }
+
+        for step in 0..<4000 {
+            let folders = model.keys.sorted()
+            let folder = folders[random.next(folders.count)]
+            let name = "n\(random.next(40))"
+            switch (random.next(4), model[folder]?[name]) {
+            case (0...2, nil):
+                var node = LedgerNode()
+                node.kind = random.next(4) == 0 ? .directory : .file
+                node.fid = Int64(step)
+                let id = tree.add(node, named: Array(name.utf8), in: folder)
+                model[folder]?[name] = id
+                parents[id] = folder
+                if node.kind == .directory { model[id] = [:] }
+            case (3, let id?) where model[id]?.isEmpty ?? true:
+                tree.remove(id)
+                model[folder]?[name] = nil
+                model[id] = nil
+            case (_, let id?) where model[id] == nil:
+                let target = folders[random.next(folders.count)]
+                guard model[target]?["moved\(step)"] == nil else { continue }
+                tree.move(id, to: target, named: Array("moved\(step)".utf8))
+                model[folder]?[name] = nil
+                model[target]?["moved\(step)"] = id
+            default: continue
+            }
+        }
+
+        for (folder, entries) in model {
+            #expect(Set(tree.children(of: folder)) == Set(entries.values))
+            for (name, id) in entries {
+                #expect(tree.child(of: folder, named: Array(name.utf8)) == id)
+                #expect(Array(tree.name(of: id)) == Array(name.utf8))
+            }
+            #expect(tree.child(of: folder, named: Array("absent".utf8)) == nil)
+        }
+        #expect(tree.files + tree.directories == names() + 1)
+    }
+
+    @Test func `a node takes 80 bytes`() {
+        #expect(MemoryLayout<LedgerNode>.stride <= 80)
+    }
+}
+
+/// Numbers that are the same in each run.
+struct Steps {
+    var state: UInt64
+
+    mutating func next(_ bound: Int) -> Int {
+        state ^= state << 13
+        state ^= state >> 7
+        state ^= state << 17
+        return Int(state % UInt64(bound))
+    }
+}
+
+@Suite struct ChangeLogTests {
+    private func gone(_ number: Int) -> FileReport { .gone(path("/\(number)")) }
+
+    @Test func `changes are told in order, and only when the disk has them`() {
+        let log = ChangeLog(after: 100, exports: 2)
+        log.append(gone(1), export: 0, sequence: 1)
+        log.append(gone(2), export: 1, sequence: 1)
+        log.append(gone(3), export: 0, sequence: 2)
+
+        log.advance(export: 0, to: 2)
+        let first = log.changes(after: 100, limit: 10)
+        log.advance(export: 1, to: 1)
+        let second = log.changes(after: 100, limit: 10)
+
+        #expect(first?.map(\.generation) == [101])
+        #expect(second?.map(\.generation) == [101, 102, 103])
+        #expect(second?.map(\.report) == [gone(1), gone(2), gone(3)])
+        #expect(log.changes(after: 101, limit: 1)?.map(\.generation) == [102])
+        #expect(log.changes(after: 103, limit: 1)?.count == 0)
+    }
+
+    @Test(arguments: [Int64(0), 99, 101, .max])
+    func `what history does not reach is nil`(generation: Int64) {
+        let log = ChangeLog(after: 100, exports: 1)
+
+        #expect(log.changes(after: generation, limit: 10).map { $0.count } == nil)
+        #expect(log.changes(after: 100, limit: 10)?.count == 0)
+    }
+
+    @Test func `history is bounded, and its end is still told`() {
+        let log = ChangeLog(after: 0, exports: 1)
+        let count = 2 * ChangeLog.kept + 10
+
+        for number in 0..<count { log.append(gone(number), export: 0, sequence: Int64(number)) }
+        log.advance(export: 0, to: Int64(count))
+
+        #expect(log.generation == Int64(count))
+        #expect(log.changes(after: 0, limit: 10).map { $0.count } == nil)
+        #expect(log.changes(after: Int64(count) - 5, limit: 10)?.count == 5)
+    }
+}
