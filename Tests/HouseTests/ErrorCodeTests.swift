@@ -49,7 +49,8 @@ private let answering: Set = [
     }
 }
 
-/// Whether a line names a case such as `.notFound`, and not a member of something that is called so.
+/// Whether a line names a case such as `.notFound`, and not a member of something that is called
+/// so.
 private func mentions(_ name: String, in line: String) -> Bool {
     var rest = Substring(line)
     var before: Character = " "

@@ -19,7 +19,8 @@ import Testing
         }
     }
 
-    /// A string and the name of a test can not be broken, and the formatter leaves them as they are.
+    /// A string and the name of a test can not be broken, and the formatter leaves them as they
+    /// are.
     @Test func `has no line over 100 characters but for strings and names of tests`() {
         for file in Self.all {
             let places = file.places { code, line in
