@@ -174,7 +174,13 @@ extension VerbSpecification {
             guard let option = options.first(where: { key.elementsEqual($0.key.utf8) }) else {
                 throw RequestError(
                     .badArgument, "\(verb.rawValue) takes \(syntax.isEmpty ? "no keys" : syntax)",
-                    fields: [.init("argument", key)])
+                    fields: [.init("argument", Array(key.prefix(32)))])
+            }
+            // What a peer says of itself is shown to others, in lines that have a limit.
+            guard option.kind != .text || value.count <= Limits.pathBytes else {
+                throw RequestError(
+                    .badArgument, "\(option.key)= has at most \(Limits.pathBytes) bytes",
+                    fields: [.init("argument", [UInt8](option.key.utf8))])
             }
             try option.kind.check(value, named: option.key)
         }
@@ -213,7 +219,13 @@ extension VerbSpecification.ValueKind {
                     .badArgument, "a pattern has at most \(Limits.patternBytes) bytes",
                     fields: [.init("argument", [UInt8](name.utf8))])
             }
-        case .path, .handle, .handleOrPath, .verb, .tag, .text, .time, .data: return
+        case .verb:
+            guard value.count <= 32 else {
+                throw RequestError(
+                    .badArgument, "no verb is that long; HELP lists them",
+                    fields: [.init("argument", [UInt8](name.utf8))])
+            }
+        case .path, .handle, .handleOrPath, .tag, .text, .time, .data: return
         }
     }
 }

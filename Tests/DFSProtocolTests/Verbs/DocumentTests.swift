@@ -69,6 +69,7 @@ import Testing
             ("a name", Int64(Limits.componentBytes), "bytes"),
             ("a path", Int64(Limits.pathBytes), "bytes"),
             ("a pattern", Int64(Limits.patternBytes), "bytes"),
+            ("a text after `key=`, as in `client=`", Int64(Limits.pathBytes), "bytes"),
             ("items of one LIST or FIND", Int64(Limits.listItems), ""),
             ("text of one LIST or FIND", Int64(Limits.listBytes), "bytes, about"),
             ("data of one READ as=text", Int64(limits.textBytes), "bytes"),

@@ -200,6 +200,28 @@ import Testing
                 == .badArgument)
     }
 
+    @Test(arguments: [
+        "\(String(repeating: "x", count: 60_000))",
+        "LIST / \(String(repeating: "k", count: 60_000))=1",
+        "HELP \(String(repeating: "x", count: 60_000))",
+        "LIST /\(String(repeating: "x", count: 60_000))",
+        "HELLO 1 client=\(String(repeating: "x", count: 4097))",
+        "LIST / limit=\(String(repeating: "1", count: 60_000))",
+        "LOCATE \"\(String(repeating: "\\xff", count: 15_000))\"",
+        "STAT / server=\(String(repeating: "x", count: 60_000))",
+        "CANCEL \(String(repeating: "x", count: 60_000))",
+    ])
+    func `what is refused is not sent back at length`(line: String) throws {
+        let refused = refusal { () throws(RequestError) in
+            let request = try request(line)
+            _ = try request.path()
+        }
+
+        var writer = LineWriter()
+        writer.error(try #require(refused), tag: Tag(number: 7))
+        #expect(writer.bytes.count < 20_000)
+    }
+
     @Test func `values are read by key and place`() throws {
         let list = try request("LIST \"/a b\" limit=5 after=\"x\\ny\"")
         let make = try request("MKDIR /a mode=0750")
