@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import Testing
 
 /// Wakes a test when something has changed, with a deadline and without guessing how long it takes.
 final class ChangeSignal: Sendable {
@@ -32,4 +33,26 @@ final class Flag: Sendable {
     var isRaised: Bool { value.load(ordering: .acquiring) }
 
     func raise() { value.store(true, ordering: .releasing) }
+}
+
+/// Something that runs on a thread of its own: tests that block do not share a pool of two.
+final class Background: Sendable {
+    private let ended = Flag()
+    private let signal = ChangeSignal()
+
+    init(_ body: @escaping @Sendable () throws -> Void) {
+        Thread { [self] in
+            do { try body() } catch { Issue.record(error) }
+            ended.raise()
+            signal.signal()
+        }.start()
+    }
+
+    var isRunning: Bool { !ended.isRaised }
+
+    /// Waits for its end, up to a minute.
+    func wait() {
+        for _ in 0..<6 where isRunning { _ = signal.wait { !isRunning } }
+        #expect(!isRunning)
+    }
 }

@@ -100,24 +100,18 @@ import Testing
         #expect(try disk.get(file) == "hello")
     }
 
-    @Test func `appends of several sessions at once lose nothing`() async throws {
-        let disk = disk
-        let file = file
+    @Test func `appends of several sessions at once lose nothing`() throws {
+        let (disk, file) = (disk, file)
         _ = try disk.store.open(file, .create, mode: nil).close()
 
-        await withTaskGroup(of: Void.self) { group in
-            for writer in 0..<4 {
-                group.addTask {
-                    do {
-                        let session = try disk.store.open(file, .readWrite, mode: nil)
-                        for _ in 0..<100 { _ = try session.append("\(writer)123456\n") }
-                        _ = try session.close()
-                    } catch {
-                        Issue.record(error)
-                    }
-                }
+        let writers = (0..<4).map { writer in
+            Background {
+                let session = try disk.store.open(file, .readWrite, mode: nil)
+                for _ in 0..<100 { _ = try session.append("\(writer)123456\n") }
+                _ = try session.close()
             }
         }
+        for writer in writers { writer.wait() }
 
         let lines = try disk.get(file).split(separator: "\n")
         #expect(lines.count == 400)

@@ -160,7 +160,12 @@ extension Export {
         case .nothing: throw SystemError(ENOENT)
         case .unserved: throw SystemError(EPERM)
         }
-        let replaced = state.tree.child(of: target.folder.place, named: target.name)
+        let replaced: NodeID?
+        switch try absorb(&state, target.folder, target.name) {
+        case .file(let id), .directory(let id): replaced = id
+        case .nothing: replaced = nil
+        case .unserved: throw SystemError(EPERM)
+        }
         let isSameFile = replaced.map {
             state.tree[$0].stamp.inode == state.tree[place].stamp.inode
         }

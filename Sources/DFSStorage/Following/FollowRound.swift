@@ -248,9 +248,11 @@ struct FollowRound {
     }
 
     private mutating func flush() {
-        let changes = pending
-        pending = PendingChanges()
-        flushAt = nil
+        // The second half of a rename may have come since the first.
+        takeEvents()
+        let changes = pending.take()
+        flushAt =
+            pending.isEmpty ? nil : dfs_monotonic_milliseconds() + Follower.gatherMilliseconds
         for (from, target) in changes.moves { follow(from, to: target) }
         for (place, names) in changes.byFolder {
             do throws(SystemError) {

@@ -13,7 +13,8 @@ struct PendingChanges {
     private(set) var moves: [(from: Spot, to: Spot)] = []
     private var order: [Spot] = []
     private var known: Set<Spot> = []
-    private var departures: [UInt32: Spot] = [:]
+    /// First halves of renames; `isHeld` where the second one has been waited for already.
+    private var departures: [UInt32: (spot: Spot, isHeld: Bool)] = [:]
 
     /// Whether nothing waits.
     var isEmpty: Bool { order.isEmpty }
@@ -43,17 +44,34 @@ struct PendingChanges {
     /// Notes the first half of a rename.
     mutating func depart(_ spot: Spot, cookie: UInt32) {
         add(spot)
-        departures[cookie] = spot
+        departures[cookie] = (spot, false)
     }
 
     /// Notes the second half; a rename of what was renamed before continues that one.
     mutating func arrive(_ spot: Spot, cookie: UInt32) {
         add(spot)
-        guard let from = departures.removeValue(forKey: cookie) else { return }
+        guard let from = departures.removeValue(forKey: cookie)?.spot else { return }
         if let index = moves.lastIndex(where: { $0.to == from }) {
             moves[index].to = spot
         } else {
             moves.append((from, spot))
         }
+    }
+
+    /// Takes out what is to be looked at now.
+    ///
+    /// A name whose rename has no second half yet stays for one more turn: the kernel tells the two
+    /// apart, and between them anything can run.
+    mutating func take() -> PendingChanges {
+        var (now, later) = (self, PendingChanges())
+        let unpaired = departures.filter { !$0.value.isHeld }.sorted { $0.key < $1.key }
+        for (cookie, departure) in unpaired {
+            later.add(departure.spot)
+            later.departures[cookie] = (departure.spot, true)
+            now.known.remove(departure.spot)
+        }
+        now.order.removeAll { !now.known.contains($0) }
+        self = later
+        return now
     }
 }

@@ -3,7 +3,7 @@ import DFSProtocol
 /// Place of a name in the ledger's tree: an index that is used again after the name has gone.
 typealias NodeID = UInt32
 
-/// One name of an export in 80 bytes: what it is, and what it was when its version was counted.
+/// One name of an export in 88 bytes: what it is, and what it was when its version was counted.
 struct LedgerNode: Equatable, Sendable {
     /// What stands under the name.
     enum Kind: UInt8, Sendable {

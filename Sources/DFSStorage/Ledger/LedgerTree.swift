@@ -1,4 +1,4 @@
-/// All names of an export in memory, compact: about 120 bytes a file, found by parent and name.
+/// All names of an export in memory, compact: about 130 bytes a file, found by parent and name.
 ///
 /// Nodes stand in chunks so that growth copies nothing; names in one arena; the table that finds
 /// them holds four bytes a slot. Place 0 is the top of the export.

@@ -81,7 +81,7 @@ public final class DiskStore: FileStore, ChangeSource {
     ) -> Int64 {
         let newest = opened.map(\.header.generation).max() ?? 0
         if opened.allSatisfy({ $0.header.layout == layout && $0.state != nil }) { return newest }
-        return max(newest + 1, now << 20)
+        return max(newest + (1 << 20), now << 20)
     }
 
     /// A number for the set of exports; another set has another, for all that chance allows.

@@ -1,0 +1,58 @@
+import Testing
+
+@testable import DFSStorage
+
+@Suite struct PendingChangesTests {
+    private func spot(_ name: String) -> PendingChanges.Spot {
+        .init(folder: 1, name: Array(name.utf8))
+    }
+
+    @Test func `a name that is told often is looked at once`() {
+        var pending = PendingChanges()
+        for name in ["a", "b", "a", "a"] { pending.add(spot(name)) }
+
+        let now = pending.take()
+
+        #expect(now.byFolder.map(\.names) == [[Array("a".utf8), Array("b".utf8)]])
+        #expect(pending.isEmpty)
+    }
+
+    @Test func `renames in a row are one rename`() {
+        var pending = PendingChanges()
+        pending.depart(spot("a"), cookie: 1)
+        pending.arrive(spot("b"), cookie: 1)
+        pending.depart(spot("b"), cookie: 2)
+        pending.arrive(spot("c"), cookie: 2)
+
+        let now = pending.take()
+
+        #expect(now.moves.map(\.from) == [spot("a")])
+        #expect(now.moves.map(\.to) == [spot("c")])
+    }
+
+    @Test func `the first half of a rename waits one turn for the second`() {
+        var pending = PendingChanges()
+        pending.depart(spot("a"), cookie: 1)
+
+        let first = pending.take()
+        pending.arrive(spot("b"), cookie: 1)
+        let second = pending.take()
+
+        #expect(first.isEmpty)
+        #expect(second.moves.map(\.from) == [spot("a")])
+        #expect(pending.isEmpty)
+    }
+
+    @Test func `a name that left for good is looked at in the second turn`() {
+        var pending = PendingChanges()
+        pending.depart(spot("a"), cookie: 1)
+
+        let first = pending.take()
+        let second = pending.take()
+
+        #expect(first.isEmpty)
+        #expect(second.byFolder.map(\.names) == [[Array("a".utf8)]])
+        #expect(second.moves.isEmpty)
+        #expect(pending.isEmpty)
+    }
+}
