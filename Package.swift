@@ -1,11 +1,19 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// Every target is compiled in language mode 6, and a warning is an error.
+/// Settings of every target: a warning is an error.
 let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 
-/// The targets stand in the order of the house: a target imports only what stands below it.
-/// Tests/HouseTests holds every `import` line against the table there.
+let argumentParser = Target.Dependency.product(
+    name: "ArgumentParser", package: "swift-argument-parser")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+
+// The targets stand in the order of the house: a target imports only what stands below it.
+// Tests/HouseTests holds every `import` line against the table there.
 let package = Package(
     name: "dfs",
     products: [
@@ -25,66 +33,62 @@ let package = Package(
     targets: [
         // Executables: arguments, signals, logs; no decisions.
         .executableTarget(
-            name: "dfs-nameserver", dependencies: ["NameServerHost", "ServerCommand"],
-            swiftSettings: strict),
+            name: "dfs-nameserver",
+            dependencies: [
+                "NameServerHost", "ServerCommand", "DFSCatalogueStore", "DFSTransport",
+                "NameService", "DFSProtocol", argumentParser, logging,
+            ], swiftSettings: strict),
         .executableTarget(
-            name: "dfs-fileserver", dependencies: ["FileServerHost", "ServerCommand"],
-            swiftSettings: strict),
+            name: "dfs-fileserver",
+            dependencies: [
+                "FileServerHost", "ServerCommand", "DFSProtocol", argumentParser, logging,
+            ], swiftSettings: strict),
         .executableTarget(name: "dfsh", dependencies: ["DFSShell"], swiftSettings: strict),
 
         // Hosts: bind one core to sockets, disk and clock on one event loop.
         .target(
             name: "NameServerHost",
-            dependencies: ["NameService", "DFSCatalogueStore", "DFSTransport"],
+            dependencies: ["NameService", "DFSTransport", "DFSProtocol", nioCore, nioPosix],
             swiftSettings: strict),
         .target(
             name: "FileServerHost",
-            dependencies: ["FileService", "DFSStorage", "DFSTransport"],
-            swiftSettings: strict),
+            dependencies: [
+                "FileService", "DFSStorage", "DFSTransport", "DFSProtocol", nioCore, nioPosix,
+            ], swiftSettings: strict),
         .target(
             name: "ServerCommand",
             dependencies: [
-                "DFSProtocol",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Logging", package: "swift-log"),
+                "DFSProtocol", argumentParser, logging,
                 .product(name: "TOMLKit", package: "TOMLKit"),
-            ],
-            swiftSettings: strict),
+            ], swiftSettings: strict),
 
         // Front doors: for people and for Swift programs.
         .target(
-            name: "DFSShell", dependencies: ["DFSClient", "CEditLine"], swiftSettings: strict),
+            name: "DFSShell",
+            dependencies: ["DFSClient", "DFSTransport", "DFSProtocol", "CEditLine"],
+            swiftSettings: strict),
         .target(
             name: "DFSClient",
-            dependencies: [
-                "DFSTransport", "DFSProtocol",
-                .product(name: "Crypto", package: "swift-crypto"),
-            ],
+            dependencies: ["DFSTransport", "DFSProtocol", crypto, nioCore, nioPosix],
             swiftSettings: strict),
 
         // Edge: sockets, disk, database.
         .target(
-            name: "DFSTransport",
-            dependencies: [
-                "DFSProtocol",
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-            ],
+            name: "DFSTransport", dependencies: ["DFSProtocol", nioCore, nioPosix],
             swiftSettings: strict),
         .target(
             name: "DFSStorage",
-            dependencies: [
-                "FileService", "DFSDatabase", "CPosix",
-                .product(name: "Crypto", package: "swift-crypto"),
-            ],
+            dependencies: ["FileService", "DFSDatabase", "DFSProtocol", "CPosix", crypto],
             swiftSettings: strict),
         .target(
-            name: "DFSCatalogueStore", dependencies: ["NameService", "DFSDatabase"],
+            name: "DFSCatalogueStore", dependencies: ["NameService", "DFSDatabase", "DFSProtocol"],
             swiftSettings: strict),
         .target(
             name: "DFSDatabase",
-            dependencies: [.product(name: "GRDB", package: "GRDB.swift")],
-            swiftSettings: strict),
+            dependencies: [
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ], swiftSettings: strict),
 
         // Cores: events in, actions out; no I/O, no clock, no chance.
         .target(name: "NameService", dependencies: ["DFSProtocol"], swiftSettings: strict),
@@ -122,11 +126,16 @@ let package = Package(
             dependencies: ["ServerCommand", "TestCluster", "dfs-nameserver"],
             swiftSettings: strict),
         .testTarget(
-            name: "DFSClientTests", dependencies: ["DFSClient", "TestCluster"], swiftSettings: strict),
+            name: "DFSClientTests", dependencies: ["DFSClient", "TestCluster"],
+            swiftSettings: strict),
         .testTarget(
-            name: "DFSShellTests", dependencies: ["DFSShell", "TestCluster"], swiftSettings: strict),
+            name: "DFSShellTests",
+            dependencies: ["DFSShell", "TestCluster", "dfs-nameserver", "dfs-fileserver", "dfsh"],
+            swiftSettings: strict),
         .testTarget(
-            name: "TranscriptTests", dependencies: ["TestCluster", "dfs-nameserver", "dfs-fileserver", "dfsh"], swiftSettings: strict),
+            name: "TranscriptTests",
+            dependencies: ["TestCluster", "dfs-nameserver", "dfs-fileserver", "dfsh"],
+            swiftSettings: strict),
         .testTarget(
             name: "HouseTests", dependencies: [], swiftSettings: strict),
     ],
