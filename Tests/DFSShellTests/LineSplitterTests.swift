@@ -90,3 +90,21 @@ import Testing
         #expect(marks.isSilent == isSilent)
     }
 }
+
+@Suite struct TypedWordTests {
+    @Test(arguments: [
+        "plain", "a b", "*star*", "'q'", "\"dq\"", "back\\slash", "#hash", "-dash", "a;b", "a|b",
+        "a>b",
+        "new\nline", "esc\u{1B}", "{5}", "@7", "a=b", "[x]", "?", "ünï", "",
+    ])
+    func `a name that is shown can be typed back`(name: String) throws {
+        let shown = Word.typed([UInt8](name.utf8))
+        let words = try LineSplitter.split([UInt8]("cat \(shown)".utf8))[0]
+
+        #expect(words.count == 2)
+        #expect(words.last?.text == name)
+        #expect(words.last?.isPattern == false)
+        #expect(words.last?.looksLikeOption == false)
+        #expect(isHarmless(shown))
+    }
+}

@@ -248,10 +248,13 @@ extension DFSClient {
                 return try await locate(path, limit)
             } catch {
                 guard error.known == .notFound, !limit.isOver else {
-                    if error.known == .notFound {
-                        throw DFSError(.exists, path: path, "another client is making it")
-                    }
-                    throw error
+                    guard error.known == .notFound else { throw error }
+                    var busy = DFSError(
+                        .busy, path: path,
+                        "another client is making it; a claim that is not used ends within a minute"
+                    )
+                    busy.retryMilliseconds = 60_000
+                    throw busy
                 }
                 try await limit.pause(backoff.pause())
             }

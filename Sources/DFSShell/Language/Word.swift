@@ -52,7 +52,7 @@ public struct Word: Equatable, Sendable {
 
     /// Bytes as a word that stands for them when it is typed here.
     ///
-    /// The wire's form, with quotation marks also where only this shell would see something special.
+    /// The wire's form, with quotation marks also where only this shell sees something special.
     public static func typed(_ bytes: some Collection<UInt8>) -> String {
         let isSpecial =
             bytes.first == UInt8(ascii: "-") || bytes.first == UInt8(ascii: "#")

@@ -103,7 +103,7 @@ public enum Dfsh {
             })
     }
 
-    /// Waits for a task on the calling thread; Ctrl-C cancels it, and a second one ends the process.
+    /// Waits for a task on the calling thread; Ctrl-C cancels it, a second one ends the process.
     private static func interruptible(
         _ body: @escaping @Sendable () async -> ExitCode
     ) -> ExitCode {

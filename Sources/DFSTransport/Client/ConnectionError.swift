@@ -1,4 +1,5 @@
 import DFSProtocol
+import Glibc
 import NIOCore
 import NIOPosix
 
@@ -38,7 +39,8 @@ public struct ServerRefusal: Sendable {
 /// The system's words for an error of the socket layer.
 func describe(_ error: any Error) -> String {
     switch error {
-    case let error as IOError: error.description
+    case let error as IOError:
+        strerror(error.errnoCode).map { String(cString: $0) } ?? error.description
     case let error as NIOConnectionError:
         error.connectionErrors.first.map { describe($0.error) } ?? "unknown host \(error.host)"
     default: "\(error)"

@@ -1,0 +1,173 @@
+import DFSClient
+import DFSProtocol
+import Glibc
+import Testing
+
+@testable import DFSShell
+
+/// What `get` does on this machine: only under the name that the person gave, and only whole files.
+@Suite struct LocalDiskTests {
+    private let disk = LocalDisk()
+
+    /// Runs a body with a directory of its own, which is removed afterwards.
+    private func withFolder<Result>(
+        _ body: (_ path: String, _ folder: LocalDirectory) async throws -> Result
+    ) async throws -> Result {
+        var template = Array("/tmp/dfsh-test-XXXXXX".utf8CString)
+        try #require(mkdtemp(&template) != nil)
+        let path = String(
+            decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        defer { removeAll(path) }
+        return try await body(path, try await disk.open(directory: [UInt8](path.utf8)))
+    }
+
+    private func removeAll(_ path: String) {
+        if let stream = opendir(path) {
+            while let entry = readdir(stream) {
+                let name = String(decoding: LocalName.bytes(of: entry), as: UTF8.self)
+                if name == "." || name == ".." { continue }
+                if entry.pointee.d_type == UInt8(DT_DIR) {
+                    removeAll("\(path)/\(name)")
+                } else {
+                    unlink("\(path)/\(name)")
+                }
+            }
+            closedir(stream)
+        }
+        rmdir(path)
+    }
+
+    private func content(_ path: String) -> String? {
+        guard let file = fopen(path, "r") else { return nil }
+        defer { fclose(file) }
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        let count = fread(&bytes, 1, bytes.count, file)
+        return String(decoding: bytes[..<count], as: UTF8.self)
+    }
+
+    private func names(_ folder: LocalDirectory) async throws -> [String] {
+        try await disk.list(folder).map { String(decoding: $0.name, as: UTF8.self) }
+    }
+
+    @Test func `a file has its name only once it is whole`() async throws {
+        try await withFolder { path, folder in
+            let file = try await disk.createTemporary(in: folder)
+            try await disk.append(ByteBuffer(string: "half"), to: file)
+            let before = try await names(folder)
+            try await disk.append(ByteBuffer(string: " and half"), to: file)
+            try await disk.finish(file, as: [UInt8]("f".utf8), LocalAttributes())
+
+            #expect(before.count == 1 && before[0].hasSuffix(".part"))
+            #expect(try await names(folder) == ["f"])
+            #expect(content("\(path)/f") == "half and half")
+        }
+    }
+
+    @Test func `what did not come whole leaves nothing`() async throws {
+        try await withFolder { _, folder in
+            let file = try await disk.createTemporary(in: folder)
+            await disk.discard(file)
+
+            #expect(try await names(folder) == [])
+        }
+    }
+
+    @Test func `a link in the place of a file is replaced and not written through`() async throws {
+        try await withFolder { path, folder in
+            try #require(writeFile("\(path)/victim", "untouched"))
+            try #require(symlink("victim", "\(path)/f") == 0)
+
+            try await disk.place(
+                ByteBuffer(string: "new"), as: [UInt8]("f".utf8), in: folder, LocalAttributes())
+
+            #expect(content("\(path)/victim") == "untouched")
+            #expect(content("\(path)/f") == "new")
+        }
+    }
+
+    @Test func `a link in the place of a directory is refused`() async throws {
+        try await withFolder { path, folder in
+            try #require(mkdir("\(path)/elsewhere", 0o700) == 0)
+            try #require(symlink("elsewhere", "\(path)/d") == 0)
+
+            let failure = await #expect(throws: LocalFailure.self) {
+                try await disk.directory([UInt8]("d".utf8), in: folder, makes: true)
+            }
+
+            #expect(failure?.number == ELOOP || failure?.number == ENOTDIR)
+        }
+    }
+
+    @Test func `a directory in the place of a file stays`() async throws {
+        try await withFolder { path, folder in
+            try #require(mkdir("\(path)/f", 0o700) == 0)
+
+            await #expect(throws: LocalFailure.self) {
+                try await disk.place(
+                    ByteBuffer(string: "x"), as: [UInt8]("f".utf8), in: folder, LocalAttributes())
+            }
+
+            #expect(try await names(folder) == ["f"])
+        }
+    }
+
+    @Test(arguments: [
+        (UInt32(0o755), false, mode_t(0o111)), (0o644, false, 0), (0o600, true, 0o600),
+        (0o751, true, 0o751),
+    ])
+    func `permission bits are kept as far as asked`(
+        remote: UInt32, keepsAll: Bool, expected: mode_t
+    ) async throws {
+        try await withFolder { path, folder in
+            let attributes = LocalAttributes(
+                mode: FileMode(bits: remote), keepsAll: keepsAll,
+                modified: WallTime(seconds: 1_000_000_000, nanoseconds: 5))
+            try await disk.place(
+                ByteBuffer(), as: [UInt8]("f".utf8), in: folder, attributes)
+            var status = stat()
+            try #require(lstat("\(path)/f", &status) == 0)
+
+            let bits = status.st_mode & 0o777
+            let mask = umask(0o022)
+            umask(mask)
+            #expect(keepsAll ? bits == expected : bits & 0o111 == expected & ~mask)
+            #expect(status.st_mtim.tv_sec == 1_000_000_000 && status.st_mtim.tv_nsec == 5)
+        }
+    }
+
+    @Test func `a FIFO is refused and not waited for`() async throws {
+        try await withFolder { path, folder in
+            try #require(mkfifo("\(path)/pipe", 0o600) == 0)
+
+            await #expect(throws: ShellFailure.self) {
+                try await disk.source([UInt8]("pipe".utf8), in: folder)
+            }
+        }
+    }
+
+    @Test func `a link below the directory that is put is not followed`() async throws {
+        try await withFolder { path, folder in
+            try #require(symlink("/etc/passwd", "\(path)/link") == 0)
+
+            let failure = await #expect(throws: LocalFailure.self) {
+                try await disk.source([UInt8]("link".utf8), in: folder)
+            }
+
+            #expect(failure?.number == ELOOP)
+        }
+    }
+
+    @Test func `names of every kind are listed as bytes, in order`() async throws {
+        try await withFolder { path, folder in
+            for name in ["b", "a\n", "\u{1B}[m"] { try #require(writeFile("\(path)/\(name)", "")) }
+
+            #expect(try await names(folder) == ["\u{1B}[m", "a\n", "b"])
+        }
+    }
+
+    private func writeFile(_ path: String, _ text: String) -> Bool {
+        guard let file = fopen(path, "w") else { return false }
+        fputs(text, file)
+        return fclose(file) == 0
+    }
+}
