@@ -8,8 +8,8 @@ enum Advertisement {
     static func check(_ configuration: FileServer.Configuration) throws(FileServerError) {
         guard configuration.listen.isLoopback else {
             throw FileServerError(
-                "\(configuration.listen) can be reached by strangers and there is no authentication "
-                    + "yet: listen on 127.0.0.1 or [::1]")
+                "\(configuration.listen) can be reached by strangers and there is no "
+                    + "authentication yet: listen on 127.0.0.1 or [::1]")
         }
         let address = configuration.advertise ?? configuration.listen
         if address.isWildcard {

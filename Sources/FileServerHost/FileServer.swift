@@ -135,8 +135,8 @@ public final class FileServer: Sendable {
         try await server.eventLoop.flatSubmit {
             desk.value.tether?.stop() ?? desk.eventLoop.makeSucceededVoidFuture()
         }.get()
-        // Blocks, but nothing else is left to do. A load that waits for the first scan ends with the
-        // store; afterwards nobody tells the loop of changes.
+        // Blocks, but nothing else is left to do. A load that waits for the first scan ends with
+        // the store; afterwards nobody tells the loop of changes.
         try closeStore()
         try await pool.shutDown()
         try await group.shutdownGracefully()

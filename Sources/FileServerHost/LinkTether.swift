@@ -40,7 +40,7 @@ final class LinkTether {
         stopped = eventLoop.makePromise()
     }
 
-    /// Begins to look for a name server; completes as soon as a start need not wait for it any more.
+    /// Begins to look for a name server; completes when a start need not wait for it any more.
     ///
     /// Fails with `FileServerError` where the name server refuses this server for good.
     func start(patience: TimeAmount) -> EventLoopFuture<Void> {

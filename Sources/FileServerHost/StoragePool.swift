@@ -5,7 +5,8 @@ import NIOPosix
 
 /// The threads on which everything that blocks on a disk runs.
 ///
-/// The queues are bounded by the core's `jobLimit` and `copyLimit`; the link puts one load here at a time.
+/// The queues are bounded by the core's `jobLimit` and `copyLimit`; the link puts one load here at
+/// a time.
 struct StoragePool: Sendable {
     /// Which threads work runs on, so that what takes long delays nothing that does not.
     enum Kind: Sendable {

@@ -2,16 +2,19 @@ import DFSProtocol
 
 /// The disk under a file server: one or more exports, each an ordinary folder under a mount path.
 ///
-/// Every call blocks and runs on the storage pool, never on an event loop. Paths are tree paths, mount
-/// included, and are confined to their export. All methods may be called from several threads at once.
+/// Every call blocks and runs on the storage pool, never on an event loop. Paths are tree paths,
+/// mount included, and are confined to their export. All methods may be called from several
+/// threads at once.
 public protocol FileStore: Sendable {
     /// Where the exports stand in the tree.
     var mounts: [TreePath] { get }
 
     /// Opens a regular file.
     ///
-    /// - Parameter mode: Permission bits of a file that is created, in force before its name is visible; nil is 0644.
-    /// - Throws: `not-found`, `exists`, `is-dir`, `denied` (no regular file, or no permission), `no-space`, `io`.
+    /// - Parameter mode: Permission bits of a file that is created, in force before its name is
+    ///   visible; nil is 0644.
+    /// - Throws: `not-found`, `exists`, `is-dir`, `denied` (no regular file, or no permission),
+    ///   `no-space`, `io`.
     func open(_ path: TreePath, _ access: FileAccess, mode: FileMode?) throws(RequestError)
         -> any OpenFile
 
@@ -37,7 +40,9 @@ public protocol FileStore: Sendable {
     /// - Throws: `not-empty` for a directory with contents unless `recursive`.
     func remove(_ path: TreePath, recursive: Bool) throws(RequestError)
 
-    /// Renames within one export, durably, replacing a file or an empty directory; missing parents are made.
+    /// Renames within one export, durably, replacing a file or an empty directory.
+    ///
+    /// Missing parents of the target are made.
     ///
     /// - Throws: `cross-server` where the two paths belong to different exports.
     func rename(_ from: TreePath, to target: TreePath) throws(RequestError)
@@ -158,9 +163,12 @@ public protocol OpenFile: AnyObject, Sendable {
     /// Changes permission bits or the time of the last change; nil leaves it.
     func setAttributes(mode: FileMode?, mtime: WallTime?) throws(RequestError) -> FileFacts
 
-    /// Syncs if anything was written, counts the version once, and lets go of the descriptor, whatever happens.
+    /// Syncs and counts the version if anything was written, and lets go of the descriptor.
     ///
-    /// - Throws: `stale-file` where unsynced changes went to a file that was replaced or removed; `io`.
+    /// The descriptor goes whatever happens.
+    ///
+    /// - Throws: `stale-file` where unsynced changes went to a file that was replaced or removed;
+    ///   `io`.
     func close() throws(RequestError) -> FileFacts
 }
 
@@ -195,18 +203,19 @@ public protocol FileReplacement: AnyObject, Sendable {
 
 /// What a file server tells the name server, in the order of its own generations.
 ///
-/// Generations rise by one with each change and survive restarts; they let a short outage cost a delta.
+/// Generations rise by one with each change and survive restarts; they let a short outage cost a
+/// delta.
 public protocol ChangeSource: Sendable {
     /// The generation of the newest change; 0 before the first.
     var generation: Int64 { get }
 
-    /// The generation that the newest change has, also where it is not durable and may not be told yet.
+    /// The generation of the newest change, also where it is not durable and may not be told yet.
     var newest: Int64 { get }
 
-    /// Calls back, from any thread and soon, each time `generation` has risen; one handler at a time.
+    /// Calls back, from any thread and soon, when `generation` has risen; there is one handler.
     func whenChanged(_ handler: @escaping @Sendable () -> Void)
 
-    /// Changes after a generation, oldest first, each with its own; nil where history does not reach back.
+    /// Changes after a generation, oldest first; nil where history does not reach back.
     func changes(after generation: Int64, limit: Int) -> [(generation: Int64, report: FileReport)]?
 
     /// Everything that is served, in batches, with the generation from which changes follow it.

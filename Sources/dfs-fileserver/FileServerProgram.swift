@@ -15,9 +15,9 @@ struct FileServerProgram: ServerProgram {
             dfs-fileserver --export DIR[:/mount]... --standalone [options]
             """,
         discussion: """
-            Prints one line, ready role=file id=... addr=..., on standard output when it serves, and logs on \
-            standard error. SIGTERM and SIGINT are a planned stop. Exit codes: 0 stopped as planned, 1 could \
-            not start, 2 wrong options.
+            Prints one line, ready role=file id=... addr=..., on standard output when it serves, \
+            and logs on standard error. SIGTERM and SIGINT are a planned stop. Exit codes: 0 \
+            stopped as planned, 1 could not start, 2 wrong options.
             """, version: productVersion)
     static let role = Role.file
 
@@ -77,7 +77,7 @@ struct FileServerProgram: ServerProgram {
             exports: exports.map { FileServer.Export(folder: $0.folder, mount: $0.mount) },
             log: { log.notice("\($0)") },
             failed: { error in
-                // Nothing that was acknowledged is lost: it is on disk, or a client was never told so.
+                // Nothing that was acknowledged is lost: it is on disk, or a client was never told.
                 log.critical("\(error)")
                 Glibc.exit(1)
             })

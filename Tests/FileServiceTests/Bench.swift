@@ -1,7 +1,7 @@
 import DFSProtocol
 import FileService
 
-/// A whole file server without sockets or threads: lines in, lines out, disk work when the test says so.
+/// A whole file server without sockets or threads: lines in, lines out, disk work when told.
 struct Bench {
     let store: MemoryStore
     var core: FileServerCore

@@ -1,6 +1,6 @@
 import DFSProtocol
 
-/// The order of work on each file: reads run together, a change runs alone, first come first served.
+/// The order of work on each file: reads run together, a change runs alone, in order of arrival.
 ///
 /// A lane holds work whose data is complete; nothing waits here for a slow client.
 struct FileLanes: Sendable {

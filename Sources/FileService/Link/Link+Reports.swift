@@ -31,8 +31,8 @@ extension Link {
 
     /// Whether the name server knows what an order changed.
     ///
-    /// While an inventory runs it need not: the order can not wait for thousands of other files, and the
-    /// changes follow the inventory.
+    /// While an inventory runs it need not: the order can not wait for thousands of other files,
+    /// and the changes follow the inventory.
     private func isTold(_ finished: FinishedOrder) -> Bool {
         inventory != nil || finished.error != nil || finished.generation <= (acknowledged ?? 0)
     }
@@ -82,7 +82,7 @@ extension Link {
         return actions + pump(at: now)
     }
 
-    /// The generation that a batch carries on the wire; an inventory's last one carries its baseline.
+    /// The generation that a batch carries on the wire; the end of an inventory has its baseline.
     private func wireGeneration(of batch: ReportBatch) -> Int64? {
         switch batch.cut {
         case .changes: batch.generation
@@ -94,7 +94,8 @@ extension Link {
         do throws(RequestError) {
             return [.perform(try NameServerOrder(line), session: session)]
         } catch {
-            // An order that can not even be named gets no answer; the name server stops waiting by itself.
+            // An order that can not even be named gets no answer; the name server stops waiting by
+            // itself.
             guard let number = try? line.number("op") else {
                 return [.note("the name server sent a notice that is none: \(error.advice)")]
             }

@@ -2,8 +2,9 @@ import DFSProtocol
 
 /// Keeps a file server registered with a name server: events in, actions out.
 ///
-/// The change history of the store is the queue of reports: the link holds a generation and no report, so
-/// an outage of any length costs no memory. Where history is too short, an inventory follows.
+/// The change history of the store is the queue of reports: the link holds a generation and no
+/// report, so an outage of any length costs no memory. Where history is too short, an inventory
+/// follows.
 public struct Link: Sendable {
     /// What does not change while the server runs.
     public struct Configuration: Sendable {

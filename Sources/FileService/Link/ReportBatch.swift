@@ -16,8 +16,10 @@ public struct ReportBatch: Sendable {
     public let data: [UInt8]
     /// How many lines.
     public let count: Int
-    /// The newest change that the batch holds; of the first batch of an inventory, the change after which
-    /// others follow it; of a later one, nil.
+    /// The newest change that the batch holds.
+    ///
+    /// Of the first batch of an inventory it is the change after which others follow the
+    /// inventory; of a later one it is nil.
     public let generation: Int64?
     /// Where an inventory goes on; nil at its end.
     public let next: TreePath?

@@ -104,7 +104,8 @@ extension FileServerCore {
 
     /// Takes the outcome of a copy from another server.
     ///
-    /// - Parameter generation: The newest change on the disk after the copy, nil where nothing changed.
+    /// - Parameter generation: The newest change on the disk after the copy, nil where nothing
+    ///   changed.
     public mutating func pulled(
         _ id: RequestID, _ result: Result<FileEntry, RequestError>, changed generation: Int64?,
         at now: MonotonicTime

@@ -2,8 +2,8 @@ import DFSProtocol
 
 /// Decides what a file server answers and what it asks of its disk; does neither itself.
 ///
-/// Requests enter complete, with their payload held by the host. Disk work leaves as jobs, ordered in
-/// a lane for each file, and comes back through `finished`. Time is an argument.
+/// Requests enter complete, with their payload held by the host. Disk work leaves as jobs, ordered
+/// in a lane for each file, and comes back through `finished`. Time is an argument.
 public struct FileServerCore: Sendable {
     /// What does not change while the server runs.
     public struct Configuration: Sendable {
