@@ -81,22 +81,13 @@ struct Catalogue {
                 let number = UInt32(truncatingIfNeeded: slot) &- 1
                 let record = records[Int(number)]
                 if record.parent == parent, record.nameLength == name.count,
-                    isEqual(record.name, name)
+                    names.holds(name, at: record.name)
                 {
                     return number
                 }
             }
             index = (index + 1) & table.mask
         }
-    }
-
-    @inline(__always)
-    private func isEqual(_ place: UInt32, _ name: Span<UInt8>) -> Bool {
-        let start = Int(place) * 8
-        for offset in 0..<name.count where names.bytes[start + offset] != name[offset] {
-            return false
-        }
-        return true
     }
 
     /// The node at a whole path; `none` where there is none, also for what is no path at all.
@@ -107,8 +98,7 @@ struct Catalogue {
         var node = Catalogue.root
         var start = 1
         while true {
-            var end = start
-            while end < path.count, path[end] != TreePath.slash { end += 1 }
+            let end = CatalogueNames.slash(path.bytes, from: start)
             node = child(of: node, path.extracting(start..<end))
             if node == Catalogue.none || end == path.count { return node }
             start = end + 1
