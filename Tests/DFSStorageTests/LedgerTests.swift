@@ -110,3 +110,40 @@ struct Steps {
         #expect(log.changes(after: Int64(count) - 5, limit: 10)?.count == 5)
     }
 }
+
+@Suite struct LedgerRestoreTests {
+    private func node(_ kind: LedgerNode.Kind, in parent: NodeID) -> LedgerNode {
+        var node = LedgerNode()
+        node.kind = kind
+        node.parent = parent
+        return node
+    }
+
+    @Test func `rows are linked whatever the order of directories and contents`() {
+        var tree = LedgerTree()
+        tree.restore(node(.file, in: 4), named: Array("f".utf8), at: 2)
+        tree.restore(node(.directory, in: 0), named: Array("d".utf8), at: 4)
+
+        let lost = tree.link()
+
+        #expect(lost == [])
+        #expect(tree.find([Array("d".utf8)[...], Array("f".utf8)[...]]) == 2)
+        #expect(tree.files == 1)
+        #expect(tree.directories == 2)
+        #expect(tree.add(node(.file, in: 0), named: Array("g".utf8), in: 0) == 3)
+    }
+
+    @Test func `rows that contradict each other are forgotten`() {
+        var tree = LedgerTree()
+        tree.restore(node(.file, in: 0), named: Array("f".utf8), at: 1)
+        tree.restore(node(.file, in: 0), named: Array("f".utf8), at: 2)
+        tree.restore(node(.file, in: 1), named: Array("g".utf8), at: 3)
+        tree.restore(node(.file, in: 99), named: Array("h".utf8), at: 4)
+        tree.restore(node(.directory, in: 5), named: Array("i".utf8), at: 5)
+
+        let lost = tree.link()
+
+        #expect(lost == [2, 3, 4, 5])
+        #expect(tree.files == 1)
+    }
+}

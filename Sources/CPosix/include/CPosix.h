@@ -67,7 +67,6 @@ struct dfs_file_status {
 static const int dfs_o_path = O_PATH;
 static const int dfs_o_directory = O_DIRECTORY;
 static const int dfs_o_nofollow = O_NOFOLLOW;
-static const unsigned int dfs_rename_noreplace = RENAME_NOREPLACE;
 static const unsigned int dfs_rename_exchange = RENAME_EXCHANGE;
 
 // Opens below a directory, through no symlink and no magic link, whatever others swap meanwhile.
@@ -153,8 +152,6 @@ static inline int dfs_truncate(int descriptor, int64_t size) {
 // fsync is called once: after a failure the kernel may have dropped what it could not write.
 static inline int dfs_sync(int descriptor) { return fsync(descriptor) == 0 ? 0 : -errno; }
 
-static inline int dfs_sync_data(int descriptor) { return fdatasync(descriptor) == 0 ? 0 : -errno; }
-
 // Brings a whole file system to the disk: for many new directories at once.
 static inline int dfs_sync_all(int descriptor) {
     return syscall(SYS_syncfs, descriptor) == 0 ? 0 : -errno;
@@ -221,10 +218,6 @@ static inline int dfs_watch_add(int watcher, int directory) {
     char path[64];
     snprintf(path, sizeof path, "/proc/self/fd/%d", directory);
     return (int)DFS_CALL(inotify_add_watch(watcher, path, dfs_watched_changes));
-}
-
-static inline int dfs_watch_remove(int watcher, int watch) {
-    return (int)DFS_CALL(inotify_rm_watch(watcher, watch));
 }
 
 static inline long dfs_watch_read(int watcher, void *buffer, size_t count) {

@@ -168,21 +168,13 @@ struct LedgerState: Sendable {
 
     // MARK: Restart and commit
 
-    /// Takes in what a ledger on disk says, before anything else happens.
-    mutating func restore(_ rows: [LedgerRow]) {
-        var largest: Int64 = 0
-        for row in rows {
-            tree.restore(row.node, at: row.id)
-            largest = max(largest, row.node.fid)
-        }
-        nextFid = max(nextFid, largest)
-        var lost: [NodeID] = []
-        for row in rows where row.id != LedgerTree.top {
-            if tree.hang(row.id, named: row.name, in: row.node.parent) {
-                if row.node.kind == .file { bytes += max(0, row.node.stamp.size) }
-            } else {
-                lost.append(row.id)
-            }
+    /// Takes over what a ledger on disk says, before anything else happens.
+    ///
+    /// - Parameter lost: Rows that are to go, because they hang in no directory.
+    mutating func restore(_ tree: LedgerTree, forgetting lost: [NodeID]) {
+        self.tree = tree
+        for id in tree.subtree(of: LedgerTree.top) where tree[id].kind == .file {
+            bytes += max(0, tree[id].stamp.size)
         }
         for id in lost { enqueue(id) }
     }

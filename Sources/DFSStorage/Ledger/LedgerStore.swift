@@ -20,7 +20,7 @@ struct LedgerHeader: Equatable, Sendable {
 
 /// Keeps a ledger over restarts.
 protocol LedgerStore: Sendable {
-    /// Reads everything once, at start, in no order.
+    /// Reads everything once, at start, in the order of places.
     func load(_ visit: (LedgerRow) throws -> Void) throws(DatabaseFailure) -> LedgerHeader
 
     /// Keeps rows, forgets places, and returns when a power cut can not undo it.

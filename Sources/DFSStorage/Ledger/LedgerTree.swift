@@ -112,29 +112,38 @@ struct LedgerTree: Sendable {
         return id
     }
 
-    /// Puts a node that was read from disk at its own place, without a name yet.
-    mutating func restore(_ node: LedgerNode, at id: NodeID) {
+    /// Puts a node that was read from disk at its own place; it is found after `link`.
+    ///
+    /// - Parameter id: Larger than those of all nodes restored before, but for the top.
+    mutating func restore(_ node: LedgerNode, named name: [UInt8], at id: NodeID) {
         while placeCount < Int(id) {
             freePlaces.append(NodeID(placeCount))
             place(LedgerNode(), at: NodeID(placeCount))
         }
         place(node, at: id)
+        keepName(name, of: id)
     }
 
-    /// Hangs a restored node into its directory.
+    /// Hangs all restored nodes into their directories.
     ///
-    /// - Returns: False where directory or name can not be: the node becomes free.
-    mutating func hang(_ id: NodeID, named name: [UInt8], in parent: NodeID) -> Bool {
-        guard contains(parent), self[parent].kind == .directory, parent != id,
-            child(of: parent, named: name) == nil
-        else {
-            self[id] = LedgerNode()
-            freePlaces.append(id)
-            return false
+    /// - Returns: Nodes whose directory or name can not be; their places are free.
+    mutating func link() -> [NodeID] {
+        var lost: [NodeID] = []
+        for id in 1..<NodeID(max(1, placeCount)) where self[id].kind != .free {
+            let parent = self[id].parent
+            guard contains(parent), self[parent].kind == .directory, parent != id,
+                child(of: parent, named: name(of: id)) == nil
+            else {
+                unusedNameBytes += Int(self[id].nameLength)
+                self[id] = LedgerNode()
+                freePlaces.append(id)
+                lost.append(id)
+                continue
+            }
+            hang(id, in: parent)
+            count(self[id].kind, by: 1)
         }
-        attach(id, name, to: parent)
-        count(self[id].kind, by: 1)
-        return true
+        return lost
     }
 
     /// Takes a name without children out; its place is free afterwards.
@@ -180,9 +189,17 @@ struct LedgerTree: Sendable {
     private mutating func attach(
         _ id: NodeID, _ name: some Collection<UInt8>, to parent: NodeID
     ) {
+        keepName(name, of: id)
+        hang(id, in: parent)
+    }
+
+    private mutating func keepName(_ name: some Collection<UInt8>, of id: NodeID) {
         self[id].nameOffset = UInt32(names.count)
         self[id].nameLength = UInt8(name.count)
         names.append(contentsOf: name)
+    }
+
+    private mutating func hang(_ id: NodeID, in parent: NodeID) {
         let first = self[parent].firstChild
         self[id].parent = parent
         self[id].previous = 0

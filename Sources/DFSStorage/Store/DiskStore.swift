@@ -71,7 +71,7 @@ public final class DiskStore: FileStore, ChangeSource {
         after export: ExportOpening, at now: Int64, above other: Int64
     ) -> Int64 {
         let floor: Int64 = 1_577_836_800  // 2020-01-01; 31 bits last until 2088
-        let largest = export.rows.reduce(0) { max($0, $1.node.fid >> 32) }
+        let largest = export.largestFid >> 32
         return max(export.header.opening + 1, largest + 1, now - floor, other + 1)
     }
 

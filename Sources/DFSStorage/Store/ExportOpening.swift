@@ -16,7 +16,11 @@ struct ExportOpening {
     let marks: WritingMarks
     let store: any LedgerStore
     let header: LedgerHeader
-    let rows: [LedgerRow]
+    let tree: LedgerTree
+    /// Rows that hang in no directory.
+    let lost: [NodeID]
+    /// The largest identity that was ever kept.
+    let largestFid: Int64
 
     /// Opens a folder, claims it for this process and reads its ledger.
     ///
@@ -36,7 +40,7 @@ struct ExportOpening {
         state = try ExportOpening.openState(root, name, log)
         guard let state else {
             (claim, marks, store) = (nil, WritingMarks(nil), VolatileLedgerStore())
-            (header, rows) = (LedgerHeader(), [])
+            (header, tree, lost, largestFid) = (LedgerHeader(), LedgerTree(), [], 0)
             return
         }
         claim = try ExportOpening.claim(state, name)
@@ -48,10 +52,13 @@ struct ExportOpening {
         do throws(DatabaseFailure) {
             // By descriptor: whatever happens to the folder's name meanwhile, this is its ledger.
             let database = try LedgerDatabase(at: "/proc/self/fd/\(state.number)/ledger.sqlite")
-            var rows: [LedgerRow] = []
-            header = try database.load { rows.append($0) }
-            self.rows = rows
-            store = database
+            var (tree, largest) = (LedgerTree(), Int64(0))
+            header = try database.load { row in
+                tree.restore(row.node, named: row.name, at: row.id)
+                largest = max(largest, row.node.fid)
+            }
+            lost = tree.link()
+            (self.tree, largestFid, store) = (tree, largest, database)
         } catch {
             throw RequestError(.io, "the ledger of the export \(name): \(error.description)")
         }
@@ -125,7 +132,7 @@ extension Export {
     ) throws(RequestError) -> Export {
         var state = LedgerState(
             mount: opened.settings.mount, export: number, opening: opening, log: log)
-        state.restore(opened.rows)
+        state.restore(opened.tree, forgetting: opened.lost)
         state.countLeftovers(opened.marks.leftovers()) { path in
             // What can not be looked at now is counted when the scan can.
             let probe = try? Export.open(path, in: opened.root, dfs_o_path | dfs_o_nofollow)
