@@ -101,6 +101,11 @@ let package = Package(
         .target(name: "CPosix"),
         .target(name: "CEditLine", linkerSettings: [.linkedLibrary("edit")]),
 
+        // The example of a program on DFSClient, so that it is built and run by the tests.
+        .executableTarget(
+            name: "first-steps", dependencies: ["DFSClient"],
+            path: "Examples/Swift/Sources/first-steps", swiftSettings: strict),
+
         // Tests. TestCluster starts the real executables on loopback and speaks to them byte by byte.
         .target(
             name: "TestCluster", dependencies: ["DFSProtocol"], path: "Tests/TestCluster",
@@ -134,8 +139,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "TranscriptTests",
-            dependencies: ["TestCluster", "dfs-nameserver", "dfs-fileserver", "dfsh"],
-            swiftSettings: strict),
+            dependencies: [
+                "TestCluster", "dfs-nameserver", "dfs-fileserver", "dfsh", "first-steps",
+            ], swiftSettings: strict),
         .testTarget(
             name: "HouseTests", dependencies: [], swiftSettings: strict),
     ],

@@ -11,8 +11,8 @@ cd "$(dirname "$0")/.."
 
 say() { printf '==> %s\n' "$*"; }
 
-# What the build links against, by Debian's names: SQLite for the catalogue, libedit for dfsh.
-packages="libsqlite3-dev libedit-dev"
+# By Debian's names: SQLite for the catalogue, libedit for dfsh, and nc for the recipes of Examples.
+packages="libsqlite3-dev libedit-dev netcat-openbsd"
 
 install_missing() {
     missing=""

@@ -253,6 +253,29 @@ struct ServerConnectionTests {
         #expect(server.connection.isReading)
     }
 
+    @Test func `a request that waited does not start while its peer does not read`() throws {
+        let server = try served()
+        try server.type("READ h1 1\nREAD h1 2\n")
+
+        server.channel.isWritable = false
+        server.responder.release()
+
+        #expect(server.responder.held.isEmpty)
+        server.channel.isWritable = true
+        server.channel.pipeline.fireChannelWritabilityChanged()
+        #expect(server.responder.held.count == 1)
+    }
+
+    @Test func `ping does not answer with more than a line`() throws {
+        let server = try served()
+
+        try server.type("PING \"" + String(repeating: "\\x01", count: 16_000) + "x\"\n")
+        #expect(try server.output().hasPrefix("OK \"\\x01"))
+        try server.type("PING \"" + String(repeating: "\u{85}", count: 16_000) + "\"\n")
+
+        #expect(try server.output().hasPrefix("ERR too-large max=65536 "))
+    }
+
     @Test func `requests are read ahead up to a limit`() throws {
         let server = try served()
 

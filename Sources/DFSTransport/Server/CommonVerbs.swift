@@ -60,12 +60,19 @@ struct CommonVerbs {
     }
 
     /// Answers PING: the operands come back as one argument with spaces between.
-    func ping(_ request: Request) -> LineWriter {
+    ///
+    /// - Throws: `too-large` where escapes would make the answer longer than a line may be.
+    func ping(_ request: Request) throws(RequestError) -> LineWriter {
         var reply = LineWriter()
         reply.begin(tag: request.tag)
         reply.append("OK")
         if !request.operands.isEmpty {
             reply.operand(Array(request.operands.joined(separator: [UInt8(ascii: " ")])))
+            guard reply.bytes.count <= limits.lineBytes else {
+                throw RequestError(
+                    .tooLarge, "the answer would be longer than a line",
+                    fields: [.init("max", number: limits.lineBytes)])
+            }
         }
         reply.end()
         return reply

@@ -151,9 +151,10 @@ extension ServerConnection {
         return false
     }
 
-    /// Starts requests that waited, as far as the order allows.
+    /// Starts requests that waited, as far as the order allows and the peer takes its answers.
     func startWaiting() {
-        while phase == .serving || phase == .finishing, let next = order.next() {
+        while phase == .serving || phase == .finishing, channel.isWritable, let next = order.next()
+        {
             start(next.work, tag: next.tag)
         }
     }
@@ -179,7 +180,7 @@ extension ServerConnection {
                 clientName = request.option("client") ?? []
                 exchange.finish(reply)
             case .help: exchange.finish(try shared.common.help(request))
-            case .ping: exchange.finish(shared.common.ping(request))
+            case .ping: exchange.finish(try shared.common.ping(request))
             default: shared.responder.receive(request, payload: payload, exchange)
             }
         } catch {
