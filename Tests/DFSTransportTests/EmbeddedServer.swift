@@ -4,7 +4,8 @@ import NIOEmbedded
 
 @testable import DFSTransport
 
-/// One connection of a scripted role without a socket: bytes in, bytes out, a clock that tests turn.
+/// One connection of a scripted role without a socket: bytes in, bytes out, a clock that tests
+/// turn.
 final class EmbeddedServer {
     let responder = ScriptedResponder()
     let shared: ServerShared

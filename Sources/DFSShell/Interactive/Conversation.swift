@@ -85,8 +85,8 @@ public final class Conversation {
 
     /// Talks until the person leaves.
     ///
-    /// - Returns: What the last line ended with. Does not return after SIGTERM, SIGHUP or SIGQUIT: the
-    ///   process ends by that signal, with its terminal as it was.
+    /// - Returns: What the last line ended with. Does not return after SIGTERM, SIGHUP or SIGQUIT:
+    ///   the process ends by that signal, with its terminal as it was.
     public func run() -> ExitCode {
         guard dfs_signals_install() == 0 else { return .failed }
         defer { dfs_signals_restore() }

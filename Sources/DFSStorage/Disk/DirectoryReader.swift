@@ -7,7 +7,8 @@ enum DirectoryReader {
     ///
     /// - Parameter directory: Open for reading; read from its start, whatever was read before.
     static func names(of directory: Descriptor) throws(SystemError) -> [[UInt8]] {
-        // A descriptor of its own has a position of its own: two listings do not disturb each other.
+        // A descriptor of its own has a position of its own: two listings do not disturb each
+        // other.
         let own = try Descriptor(dfs_openat(directory.number, ".", O_RDONLY | dfs_o_directory, 0))
         var names: [[UInt8]] = []
         var buffer = [UInt8](repeating: 0, count: 65_536)

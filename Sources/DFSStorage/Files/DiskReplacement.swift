@@ -105,7 +105,8 @@ extension Export {
             let mode = mode ?? present?.mode ?? FileMode(bits: 0o644)
             let descriptor = try makeTemporary(temporary, mode, in: folder)
             if let present {
-                // Without the right to give files away it belongs to the server's user, as any other.
+                // Without the right to give files away it belongs to the server's user, as any
+                // other.
                 _ = dfs_set_owner(descriptor.number, present.user, present.group)
                 _ = dfs_set_mode(descriptor.number, mode_t(mode.bits))
             }

@@ -19,7 +19,8 @@ enum Sight: Equatable, Sendable {
 }
 
 extension Export {
-    /// Brings ledger and disk together for one name: the only way in which the ledger learns anything.
+    /// Brings ledger and disk together for one name: the only way in which the ledger learns
+    /// anything.
     ///
     /// The disk is asked within the ledger's lock where the two differ, so that no change made here
     /// and no other look can come between.
@@ -146,7 +147,8 @@ extension Export {
         return try descend(to: path, creating: creating)
     }
 
-    /// More new directories than this are brought to the disk by one call for the whole file system.
+    /// More new directories than this are brought to the disk by one call for the whole file
+    /// system.
     private static let foldersSyncedSingly = 8
 
     /// Opens a directory name by name; each is looked at and, if wanted, made.

@@ -2,10 +2,11 @@ import CPosix
 import Foundation
 import Synchronization
 
-/// The folder `.dfs/trash`: a directory goes there in one step, and what was in it is removed later.
+/// The folder `.dfs/trash`: a directory goes there in one step, and what was in it is removed
+/// later.
 ///
-/// One thread removes, so that nobody waits for a million files. What is left at the end of a run is
-/// removed by the next one.
+/// One thread removes, so that nobody waits for a million files. What is left at the end of a run
+/// is removed by the next one.
 final class TrashCan: Sendable {
     /// Its name in `.dfs`.
     static let name = [UInt8]("trash".utf8)
@@ -100,7 +101,8 @@ final class TrashCan: Sendable {
         }
     }
 
-    /// Removes one name; directories in it move up to the top, so that two descriptors do for any depth.
+    /// Removes one name; directories in it move up to the top, so that two descriptors do for any
+    /// depth.
     private func destroy(_ name: [UInt8], in trash: Descriptor) throws(SystemError) {
         if try unlink(name, in: trash) { return }
         let directory = try Export.open(name, in: trash, O_RDONLY | dfs_o_directory)

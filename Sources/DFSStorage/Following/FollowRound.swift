@@ -161,7 +161,8 @@ struct FollowRound {
 
     /// Looks at one name.
     ///
-    /// - Returns: Whether it is served, or is not to be forgotten because it could not be asked for.
+    /// - Returns: Whether it is served, or is not to be forgotten because it could not be asked
+    ///   for.
     private mutating func look(at name: [UInt8], in folder: Folder, isDeep: Bool) -> Bool {
         do throws(SystemError) {
             let (sight, isNew) = try export.lookClosely(in: folder, named: name)

@@ -5,8 +5,8 @@ import Synchronization
 
 /// What one export knows of its files, in memory for speed and on disk for good.
 ///
-/// Changes are made in memory under one short lock and written by a thread of its own, all that wait
-/// in one transaction: `waitUntilDurable` returns when the disk has them.
+/// Changes are made in memory under one short lock and written by a thread of its own, all that
+/// wait in one transaction: `waitUntilDurable` returns when the disk has them.
 final class Ledger: Sendable {
     private struct Progress {
         var committed: Int64 = 0
@@ -60,10 +60,15 @@ final class Ledger: Sendable {
 
     /// Returns when the disk has every change up to a sequence.
     ///
-    /// - Throws: `no-space` or `io` where it could not be written; it is tried again later all the same.
+    /// - Throws: `no-space` or `io` where it could not be written; it is tried again later all the
+    ///   same.
     func waitUntilDurable(_ sequence: Int64) throws(RequestError) {
         condition.lock()
         defer { condition.unlock() }
+        // Once is enough: a round that begins after this writes the change, and every round's end
+        // wakes all who wait. Waiters that woke each other would keep both cores busy.
+        progress.withLock { $0.hasWork = true }
+        condition.broadcast()
         while true {
             let state = progress.withLock { ($0.committed, $0.failedThrough, $0.failure) }
             if state.0 >= sequence { return }
@@ -71,8 +76,6 @@ final class Ledger: Sendable {
             if progress.withLock({ $0.isFinished }) {
                 throw RequestError(.io, "the server is stopping; ask again when it is back")
             }
-            progress.withLock { $0.hasWork = true }
-            condition.broadcast()
             condition.wait()
         }
     }

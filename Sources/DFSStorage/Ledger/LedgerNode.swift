@@ -17,7 +17,8 @@ struct LedgerNode: Equatable, Sendable {
     var fid: Int64 = 0
     /// Counts the changes of a file within its `fid`.
     var ver: Int64 = 0
-    /// What the disk said when `ver` was counted; a difference is a change that was not counted yet.
+    /// What the disk said when `ver` was counted; a difference is a change that was not counted
+    /// yet.
     var stamp = FileStamp()
     var parent: NodeID = 0
     /// Links of the parent's list of children, in no order; 0 ends it.

@@ -93,7 +93,8 @@ struct LedgerState: Sendable {
         tell(id)
     }
 
-    /// Notes what the disk now says of a directory; told only where its mode or the folder itself changed.
+    /// Notes what the disk now says of a directory; told only where its mode or the folder itself
+    /// changed.
     mutating func updateDirectory(_ id: NodeID, _ status: FileStatus) {
         let node = tree[id]
         tree[id].stamp = status.stamp

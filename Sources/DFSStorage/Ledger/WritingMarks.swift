@@ -3,9 +3,9 @@ import Synchronization
 
 /// Which files have changes that no version counts yet, in `.dfs/writing`, readable after kill -9.
 ///
-/// Each mark is 16 bytes, the identity and the version that was in force: after a restart a file that
-/// still has that version is counted up once. Marks are not synced: a power cut takes the changes and
-/// their marks alike, and what remained of the changes shows in the file's times.
+/// Each mark is 16 bytes, the identity and the version that was in force: after a restart a file
+/// that still has that version is counted up once. Marks are not synced: a power cut takes the
+/// changes and their marks alike, and what remained of the changes shows in the file's times.
 final class WritingMarks: Sendable {
     private static let markSize = 16
 

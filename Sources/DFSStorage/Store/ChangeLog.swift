@@ -3,8 +3,9 @@ import Synchronization
 
 /// The newest changes of all exports in one order, each with its generation.
 ///
-/// A change is told only when the ledger of its export has it on disk: what the name server was told
-/// is never taken back by a crash. History is bounded; who is further behind takes an inventory.
+/// A change is told only when the ledger of its export has it on disk: what the name server was
+/// told is never taken back by a crash. History is bounded; who is further behind takes an
+/// inventory.
 final class ChangeLog: Sendable {
     /// Changes kept at least; twice as many at most.
     static let kept = 50_000
@@ -56,7 +57,8 @@ final class ChangeLog: Sendable {
     /// The newest generation that may be told.
     var generation: Int64 { state.withLock { $0.generation } }
 
-    /// Notes that an export's ledger is on disk up to a sequence, and calls whoever waits for changes.
+    /// Notes that an export's ledger is on disk up to a sequence, and calls whoever waits for
+    /// changes.
     func advance(export: Int, to sequence: Int64) {
         let handler: (@Sendable () -> Void)? = state.withLock { state in
             state.watermarks[export] = max(sequence, state.watermarks[export])

@@ -20,7 +20,8 @@ extension DiskStore {
 
     /// Everything that is served, in batches; waits for the first scan.
     ///
-    /// Files of an export whose folder is gone for the moment are among it: an outage is no removal.
+    /// Files of an export whose folder is gone for the moment are among it: an outage is no
+    /// removal.
     public func inventory(
         after path: TreePath?, limit: Int
     ) throws(RequestError) -> (reports: [FileReport], next: TreePath?) {

@@ -5,8 +5,8 @@ import Synchronization
 
 /// The folders that a file server exports, as one store.
 ///
-/// Each is an ordinary folder: what others do in it is seen within a second. Its own state, identities
-/// and versions of files, is in `.dfs` at its top.
+/// Each is an ordinary folder: what others do in it is seen within a second. Its own state,
+/// identities and versions of files, is in `.dfs` at its top.
 public final class DiskStore: FileStore, ChangeSource {
     let table: MountTable
     let log: ChangeLog

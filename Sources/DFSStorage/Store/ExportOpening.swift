@@ -5,8 +5,8 @@ import Glibc
 
 /// An export whose folder is open and whose ledger has been read, but which serves nothing yet.
 ///
-/// All exports of a store are opened this far before the first one starts: their changes are counted
-/// in one order, which begins behind the highest of their generations.
+/// All exports of a store are opened this far before the first one starts: their changes are
+/// counted in one order, which begins behind the highest of their generations.
 struct ExportOpening {
     let settings: ExportSettings
     let folder: [UInt8]
@@ -125,7 +125,8 @@ struct ExportOpening {
 }
 
 extension Export {
-    /// Starts to serve what was opened: raises the opening durably and settles what the last run left.
+    /// Starts to serve what was opened: raises the opening durably and settles what the last run
+    /// left.
     static func start(
         _ opened: ExportOpening, number: Int, opening: Int64, layout: Int64, shadows: Set<[UInt8]>,
         log: ChangeLog

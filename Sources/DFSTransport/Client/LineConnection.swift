@@ -29,7 +29,8 @@ public final class LineConnection: Sendable {
     /// - Parameter timeout: For both together.
     /// - Parameter trace: Called on the loop for every line; must not block.
     /// - Parameter notices: Called on the loop for every `!` line, in order; must not block.
-    /// - Throws: `unreachable`, `timedOut`, `violation` where it is no DFS/1 server, `refused` by a full one.
+    /// - Throws: `unreachable`, `timedOut`, `violation` where it is no DFS/1 server, `refused` by a
+    ///   full one.
     public static func open(
         to endpoint: Endpoint, timeout: Duration, limits: Limits = Limits(),
         on group: any EventLoopGroup, trace: (@Sendable (TraceLine) -> Void)? = nil,
@@ -83,7 +84,8 @@ public final class LineConnection: Sendable {
     /// A request that is given up is cancelled on the server where it has a tag; without one the
     /// connection is closed, since later answers could not be told apart.
     /// - Parameter timeout: From now to the last byte of the answer.
-    /// - Throws: `refused` for an `ERR` line; `closed` and `timedOut` leave open whether it happened.
+    /// - Throws: `refused` for an `ERR` line; `closed` and `timedOut` leave open whether it
+    ///   happened.
     public func send(
         _ request: ClientRequest, timeout: Duration
     ) async throws(ConnectionError) -> Reply {

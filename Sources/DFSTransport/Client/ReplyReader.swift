@@ -108,7 +108,8 @@ extension ReplyReader {
     /// Gives a request up: its answer is dropped when it comes.
     func abandon(_ ticket: RequestTicket, because error: ConnectionError) {
         if let (tag, waiting) = tagged.first(where: { $0.value.ticket === ticket }) {
-            // Its place is kept until the server's last word on it, so that the tag is not used again.
+            // Its place is kept until the server's last word on it, so that the tag is not used
+            // again.
             waiting.deadline?.cancel()
             waiting.promise.fail(error)
             var cancel = ClientRequest(.cancel, tagged: true)

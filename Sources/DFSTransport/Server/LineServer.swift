@@ -4,8 +4,8 @@ import NIOPosix
 
 /// A listening socket whose connections and role live on one event loop.
 ///
-/// One loop answers over a million requests a second and needs no lock; see Protocol.md, "Limits", for
-/// what a peer may cost.
+/// One loop answers over a million requests a second and needs no lock; see Protocol.md, "Limits",
+/// for what a peer may cost.
 public final class LineServer: Sendable {
     private static let sweepMilliseconds: Int64 = 1000
     private static let drainMilliseconds: Int64 = 5000
@@ -29,7 +29,8 @@ public final class LineServer: Sendable {
     /// Starts listening; port 0 lets the system choose.
     ///
     /// - Parameter responder: Makes the role, on the loop that it will live on.
-    /// - Throws: What `responder` throws; `ConnectionError.unreachable` where the address can not be had.
+    /// - Throws: What `responder` throws; `ConnectionError.unreachable` where the address can not
+    ///   be had.
     public static func start(
         at endpoint: Endpoint, limits: Limits = Limits(), on group: any EventLoopGroup,
         responder: @escaping @Sendable (any EventLoop) throws -> any RequestResponder
@@ -105,6 +106,7 @@ public final class LineServer: Sendable {
         deadline.cancel()
     }
 
-    /// Runs on the loop, beside the role: for timers and for work that comes back from other threads.
+    /// Runs on the loop, beside the role: for timers and for work that comes back from other
+    /// threads.
     public var eventLoop: any EventLoop { channel.eventLoop }
 }

@@ -3,7 +3,8 @@ import NIOCore
 
 /// Which request of a connection may start: untagged ones one after another, tagged ones together.
 ///
-/// A tagged request waits for every earlier untagged one; an untagged one waits for everything earlier.
+/// A tagged request waits for every earlier untagged one; an untagged one waits for everything
+/// earlier.
 /// - Source: Protocol.md, "Tags and order".
 struct RequestOrder<Work> {
     /// A request that was read while an earlier one runs.

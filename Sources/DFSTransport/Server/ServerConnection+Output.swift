@@ -80,7 +80,8 @@ extension ServerConnection {
         leave()
     }
 
-    /// Stops sending, reads and drops for a while, then closes: else TCP's reset could swallow the answer.
+    /// Stops sending, reads and drops for a while, then closes: else TCP's reset could swallow the
+    /// answer.
     func leave() {
         guard phase != .closed, phase != .refused else { return }
         phase = .refused

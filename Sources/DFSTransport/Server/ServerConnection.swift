@@ -3,8 +3,9 @@ import NIOCore
 
 /// One accepted connection: reads requests, keeps their order, writes answers; bound to its loop.
 ///
-/// All answers to one read leave in one write and one flush, and a request that is answered in place
-/// costs no allocation: it is parsed where it was received and answered into the loop's buffer.
+/// All answers to one read leave in one write and one flush, and a request that is answered in
+/// place costs no allocation: it is parsed where it was received and answered into the loop's
+/// buffer.
 public final class ServerConnection {
     /// What becomes of bytes that arrive.
     enum Phase {
@@ -42,7 +43,8 @@ public final class ServerConnection {
     var phase = Phase.serving
     /// Bytes that arrived and are not yet taken by the framer; no memory while there are none.
     var pending = ByteBuffer()
-    /// Whether requests are being taken right now, so that their answers collect in the loop's buffer.
+    /// Whether requests are being taken right now, so that their answers collect in the loop's
+    /// buffer.
     var isProcessing = false
     var isFlushScheduled = false
     var isReading = true

@@ -9,7 +9,8 @@ final class CandidateSupply {
     /// How long Tab waits for somebody else.
     static let budgetMilliseconds: Int64 = 500
 
-    /// Asks a server or a disk; runs on no thread of ours and never fails, an error is no candidate.
+    /// Asks a server or a disk; runs on no thread of ours and never fails, an error is no
+    /// candidate.
     typealias Source = @Sendable (CompletionSubject) async -> [CompletionCandidate]
 
     private let commands: [CommandSpecification]

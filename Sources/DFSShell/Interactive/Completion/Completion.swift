@@ -47,7 +47,8 @@ struct Completion: Equatable, Sendable {
             found.append(CompletionCandidate(name: dots, isDirectory: true))
         }
         if query.isPath, query.prefix.isEmpty {
-            // What begins with a dot is offered when it is asked for, or when there is nothing else.
+            // What begins with a dot is offered when it is asked for, or when there is nothing
+            // else.
             let shown = found.filter { $0.name.first != UInt8(ascii: ".") }
             if !shown.isEmpty { found = shown }
         }
