@@ -105,6 +105,7 @@ extension DFSError {
     init(_ refusal: ServerRefusal, path: TreePath?) {
         self.init(refusal.code, path: path, refusal.advice)
         let line = refusal.line
+        // A path that is none leaves the one that was asked for.
         if let named = line.value("path").flatMap({ try? TreePath($0) }) { self.path = named }
         server = line.value("server").flatMap { ServerID($0) }
         seenMilliseconds = line.value("seen").flatMap { Number.parse($0.span) }

@@ -79,6 +79,7 @@ public final class FileServer: Sendable {
             // Nothing was promised to anybody yet; the first error is the one to tell.
             try? await pool.shutDown()
             try? closing()
+            // The same: the loops end with the process in any case.
             try? await group.shutdownGracefully()
             throw FileServerError(sentence(error))
         }

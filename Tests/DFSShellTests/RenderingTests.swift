@@ -59,6 +59,26 @@ import Testing
             ErrorSentence.text(try Self.error(.serverDown, server: "m2", seen: 4200))
                 == "/B/F3: file server m2 is down, silent for 4 s; the file is safe there, "
                 + "try again when it is back (\"servers\" shows it)")
+        #expect(
+            ErrorSentence.text(
+                try Self.error(.serverDown, server: "m2", seen: 4200), isPlannedStop: true)
+                == "/B/F3: file server m2 was stopped as planned 4 s ago; the file is safe there, "
+                + "try again when it is back (\"servers\" shows it)")
+    }
+
+    @Test func `a transfer that lost the name server says that not all was tried`() throws {
+        let tally = TransferTally("put")
+        let gone = DFSError("unreachable", path: try TreePath("/B/F3"), "no answer")
+        var ofFileServer = gone
+        ofFileServer.server = ServerID("m2")
+
+        tally.finished()
+        tally.cutShort(.unreachable)
+
+        #expect(tally.summary == "put 1 file, 0 bytes; 1 missing, and the rest was not tried")
+        #expect(tally.code == .unreachable)
+        #expect(gone.meansNoNameServer)
+        #expect(!ofFileServer.meansNoNameServer)
     }
 
     @Test(

@@ -149,14 +149,15 @@ struct LineConnectionTests {
     }
 
     @Test func `an address without a server is unreachable`() async throws {
-        let server = try await FakeServer.start(greeting: Self.greeting) { _ in "" }
-        await server.stop()
+        let unused = try BoundPort()
 
         do {
-            _ = try await connected(to: server)
+            _ = try await LineConnection.open(
+                to: unused.endpoint, timeout: Self.patience, on: Self.group)
             throw UnexpectedOutcome()
-        } catch ConnectionError.unreachable(let endpoint, _) {
-            #expect(endpoint == server.endpoint)
+        } catch ConnectionError.unreachable(let endpoint, let reason) {
+            #expect(endpoint == unused.endpoint)
+            #expect(reason.contains("refused"))
         }
     }
 

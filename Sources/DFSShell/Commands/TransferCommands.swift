@@ -44,8 +44,10 @@ enum TransferCommands {
                 do {
                     try await get(
                         source, to: target, isOneOfMany: sources.count > 1, call, download)
+                } catch let error where error.meansNoNameServer {
+                    throw error
                 } catch {
-                    let code = session.tell(error)
+                    let code = session.tell(await session.explained(error))
                     if code == .interrupted { throw ShellFailure.told(code) }
                     tally.failed(code)
                 }

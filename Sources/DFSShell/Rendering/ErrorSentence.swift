@@ -17,6 +17,14 @@ extension ShellFailure {
     }
 }
 
+extension Error {
+    /// Whether it is that no name server answers: nothing more of many things can be done then.
+    var meansNoNameServer: Bool {
+        guard let error = self as? DFSError else { return false }
+        return error.code == "unreachable" && error.server == nil
+    }
+}
+
 extension ExitCode {
     /// The code that scripts see for a failure of the service.
     public init(_ category: DFSError.Category) {
@@ -37,9 +45,11 @@ extension ExitCode {
 /// The sentences of dfsh's complaints.
 enum ErrorSentence {
     /// The sentence after `dfsh: `.
-    static func text(_ error: DFSError) -> String {
+    ///
+    /// - Parameter isPlannedStop: Whether the server that is down said goodbye.
+    static func text(_ error: DFSError, isPlannedStop: Bool = false) -> String {
         let subject = error.path.map { "\($0): " } ?? ""
-        return subject + predicate(error)
+        return subject + (isPlannedStop ? serverStopped(error) : predicate(error))
     }
 
     private static func predicate(_ error: DFSError) -> String {
@@ -103,6 +113,13 @@ enum ErrorSentence {
         }
         let silence = error.seenMilliseconds.map { ", silent for \(Amounts.seconds($0))" } ?? ""
         return "file server \(server) is down\(silence); the file is safe there, "
+            + "try again when it is back (\"servers\" shows it)"
+    }
+
+    private static func serverStopped(_ error: DFSError) -> String {
+        guard let server = error.server else { return serverDown(error) }
+        let since = error.seenMilliseconds.map { " \(Amounts.seconds($0)) ago" } ?? ""
+        return "file server \(server) was stopped as planned\(since); the file is safe there, "
             + "try again when it is back (\"servers\" shows it)"
     }
 

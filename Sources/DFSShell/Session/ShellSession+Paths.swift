@@ -66,7 +66,7 @@ extension ShellSession {
         }
     }
 
-    /// Runs something for each path, tells each failure, and goes on.
+    /// Runs something for each path, tells each failure, and goes on while a name server answers.
     ///
     /// - Throws: `ShellFailure` with the first failure's code once all have been tried.
     func forEach(
@@ -77,9 +77,11 @@ extension ShellSession {
             do {
                 try await body(path)
             } catch {
-                let code = tell(error)
+                let code = tell(await explained(error))
                 if code == .interrupted { throw ShellFailure.told(code) }
                 first = first ?? code
+                // Every further path would wait for the name server as long, and in vain.
+                if error.meansNoNameServer { break }
             }
         }
         if let first { throw ShellFailure.told(first) }

@@ -71,7 +71,7 @@ public final class ShellSession: Sendable {
             output.flush()
             return .ok
         } catch {
-            let code = tell(error)
+            let code = tell(await explained(error))
             return marks.ignoresFailure && code != .interrupted ? .ok : code
         }
     }
@@ -81,6 +81,18 @@ public final class ShellSession: Sendable {
         let failure = ShellFailure(error)
         if failure.sentence.isEmpty { output.flush() } else { output.complain(failure.sentence) }
         return failure.code
+    }
+
+    /// The same failure, where a server is down with whether it was stopped as planned.
+    func explained(_ error: any Error) async -> any Error {
+        guard let failure = error as? DFSError, failure.known == .serverDown,
+            let id = failure.server,
+            // Without an answer the sentence says less, and nothing that is wrong.
+            let servers = try? await client.servers(),
+            servers.first(where: { $0.id == id })?.state == .goodbye
+        else { return error }
+        return ShellFailure(
+            ExitCode(failure.category), ErrorSentence.text(failure, isPlannedStop: true))
     }
 
     /// What a prompt shows now.

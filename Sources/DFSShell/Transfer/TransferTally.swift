@@ -11,6 +11,8 @@ final class TransferTally: Sendable {
         /// Of those that failed, the ones whose file server is down.
         var unavailable: Int64 = 0
         var skipped: Int64 = 0
+        /// Whether something ended the transfer before everything was tried.
+        var isCutShort = false
         var firstFailure: ExitCode?
     }
 
@@ -40,12 +42,22 @@ final class TransferTally: Sendable {
         }
     }
 
+    /// Notes what ended the transfer: the rest was not tried.
+    func cutShort(_ code: ExitCode) {
+        failed(code)
+        counts.withLock { $0.isCutShort = true }
+    }
+
+    /// Whether there is something to sum up.
+    var hasBegun: Bool { counts.withLock { $0.files > 0 || $0.failed > 0 } }
+
     /// Tells and counts why one file of many is missing; what to do then is said once, at the end.
     ///
-    /// - Throws: Where the whole transfer was interrupted.
+    /// - Throws: Where the whole transfer was interrupted, or no name server answers any more.
     func tell(_ error: any Error, _ session: ShellSession) throws {
         let failure = ShellFailure(error)
         if failure.code == .interrupted { throw CancellationError() }
+        if error.meansNoNameServer { throw error }
         if let error = error as? DFSError, let reason = ErrorSentence.outage(error) {
             session.output.complain(reason)
             counts.withLock { $0.unavailable += 1 }
@@ -75,6 +87,7 @@ final class TransferTally: Sendable {
         }
         if counts.skipped > 0 { text += "; \(counts.skipped) skipped" }
         if counts.failed > 0 { text += "; \(counts.failed) missing" }
+        if counts.isCutShort { text += ", and the rest was not tried" }
         if counts.unavailable > 0 {
             text +=
                 ", \(counts.unavailable) of them safe on servers that are down: "
@@ -115,6 +128,8 @@ extension ShellSession {
             }
             do {
                 try await body(tally)
+            } catch let error where error.meansNoNameServer && tally.hasBegun {
+                tally.cutShort(tell(error))
             } catch {
                 group.cancelAll()
                 try await group.waitForAll()

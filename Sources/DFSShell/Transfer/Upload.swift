@@ -27,7 +27,8 @@ struct Upload: Sendable {
 
     /// Stores a whole directory: many files side by side, and every failure told.
     ///
-    /// - Throws: What ends the whole: the target can not be made, or the task was cancelled.
+    /// - Throws: What ends the whole: the target can not be made, no name server answers, or the task was
+    ///   cancelled.
     func tree(_ directory: LocalDirectory, to path: TreePath) async throws {
         try await withThrowingTaskGroup(of: Int.self) { group in
             var used = 0
@@ -56,7 +57,7 @@ struct Upload: Sendable {
         var waiting = [(directory: top, path: topPath)]
         while let (directory, path) = waiting.popLast() {
             try Task.checkCancellation()
-            guard let entries = await orTell({ try await session.disk.list(directory) }) else {
+            guard let entries = try await orTell({ try await session.disk.list(directory) }) else {
                 continue
             }
             var below: [(directory: LocalDirectory, path: TreePath)] = []
@@ -66,12 +67,11 @@ struct Upload: Sendable {
                 case .symbolicLink: skip(shown, "symbolic link")
                 case .special: skip(shown, "neither a file nor a directory")
                 case .file:
-                    guard let target = await orTell({ try path.appending(entry.name) }) else {
-                        continue
-                    }
+                    guard let target = try await orTell({ try path.appending(entry.name) })
+                    else { continue }
                     try await found(entry.name, directory, target)
                 case .directory:
-                    let next = await orTell {
+                    let next = try await orTell {
                         let target = try path.appending(entry.name)
                         let open = try await session.disk.directory(
                             entry.name, in: directory, makes: false)
@@ -91,11 +91,13 @@ struct Upload: Sendable {
     }
 
     /// Runs something; a failure is told and counted.
-    private func orTell<Answer>(_ body: () async throws -> Answer) async -> Answer? {
+    ///
+    /// - Throws: What ends the whole.
+    private func orTell<Answer>(_ body: () async throws -> Answer) async throws -> Answer? {
         do {
             return try await body()
         } catch {
-            tally.failed(session.tell(error))
+            try tally.tell(error, session)
             return nil
         }
     }

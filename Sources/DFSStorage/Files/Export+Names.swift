@@ -203,6 +203,7 @@ extension Export {
             else { return }
             let node = state.tree[place]
             let status = try FileStatus(in: target.folder.descriptor.number, named: target.name)
+            // Usually nothing is left there to look at; what can not be seen was not left.
             let remains = try? FileStatus(in: from.folder.descriptor.number, named: from.name)
             guard status.stamp.inode == node.stamp.inode,
                 remains?.stamp.inode != node.stamp.inode,

@@ -85,6 +85,7 @@ extension Link {
         let server = configuration.nameServers[serverIndex]
         actions.append(.note("registered with the name server at \(server)"))
         wasRegistered = true
+        // Without a generation that can be read everything is told anew.
         if line.text("inventory") == "since", let known = try? line.number("gen"), known <= newest {
             acknowledged = known
             actions.append(.acknowledged(known))

@@ -70,6 +70,7 @@ extension Catalogue {
 extension NameAuthority {
     /// Takes a subtree out of sight at once, to be freed in slices.
     mutating func detach(_ node: UInt32, answering answers: [(Asker, LineWriter)], at now: Moment) {
+        // The index holds checked names only, so a path of it is one.
         guard let path = try? TreePath(catalogue.path(of: node)) else {
             // The index holds checked names only; without a path there is nothing to remove.
             return
