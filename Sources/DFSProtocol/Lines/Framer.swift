@@ -86,7 +86,7 @@ public struct Framer: Sendable {
     private mutating func line(_ bytes: Span<UInt8>, from first: Int) -> Step {
         var start = first
         while true {
-            guard let newline = Framer.newline(bytes, from: start + searched) else {
+            guard let newline = ByteScan.newline(bytes, from: start + searched) else {
                 searched = bytes.count - start
                 if searched > lineLimitBytes + 1
                     || (searched == lineLimitBytes + 1 && bytes[bytes.count - 1] != 0x0D)
@@ -207,15 +207,6 @@ public struct Framer: Sendable {
         guard bytes[line.lowerBound] == UInt8(ascii: " ") else { return false }
         for index in line where bytes[index] != UInt8(ascii: " ") { return false }
         return true
-    }
-
-    private static func newline(_ bytes: Span<UInt8>, from start: Int) -> Int? {
-        var index = start
-        while index < bytes.count {
-            if bytes[index] == 0x0A { return index }
-            index += 1
-        }
-        return nil
     }
 
     /// The last token of a line that has one; spaces behind it do not count.

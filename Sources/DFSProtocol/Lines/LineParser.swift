@@ -150,6 +150,9 @@ public struct LineParser: Sendable {
             return try quoted(line, from: start + 1, key: key)
         }
         var index = start
+        while index &+ 8 <= line.count, ByteScan.isWord(ByteScan.word(line, at: index)) {
+            index &+= 8
+        }
         while index < line.count, line[index] != UInt8(ascii: " ") {
             let byte = line[index]
             if byte < 0x80 {

@@ -83,6 +83,12 @@ public struct LineWriter: Sendable {
     static func isBareWord(_ value: Span<UInt8>) -> Bool {
         if value.isEmpty { return false }
         var index = 0
+        while index &+ 8 <= value.count {
+            let word = ByteScan.word(value, at: index)
+            guard ByteScan.isWord(word) else { break }
+            if ByteScan.hasEqualsSign(word) { return false }
+            index &+= 8
+        }
         while index < value.count {
             let byte = value[index]
             if byte < 0x80 {
