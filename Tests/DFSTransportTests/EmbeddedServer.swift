@@ -7,13 +7,24 @@ import NIOEmbedded
 /// One connection of a scripted role without a socket: bytes in, bytes out, a clock that tests
 /// turn.
 final class EmbeddedServer {
-    let responder = ScriptedResponder()
+    let responder: ScriptedResponder
     let shared: ServerShared
     let channel: EmbeddedChannel
     let connection: ServerConnection
 
-    init(limits: Limits = Limits()) throws {
-        shared = ServerShared(responder: responder, limits: limits)
+    convenience init(limits: Limits = Limits()) throws {
+        let responder = ScriptedResponder()
+        try self.init(responder, ServerShared(responder: responder, limits: limits))
+    }
+
+    /// One more connection of the same server.
+    convenience init(beside other: EmbeddedServer) throws {
+        try self.init(other.responder, other.shared)
+    }
+
+    private init(_ responder: ScriptedResponder, _ shared: ServerShared) throws {
+        self.responder = responder
+        self.shared = shared
         channel = EmbeddedChannel()
         connection = ServerConnection(
             id: shared.nextConnectionID(), channel: channel, shared: shared)

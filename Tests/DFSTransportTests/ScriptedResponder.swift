@@ -29,7 +29,10 @@ final class ScriptedResponder: RequestResponder {
     }
 
     func receive(_ request: Request, payload: ByteBuffer?, _ exchange: Exchange) {
-        guard request.verb == .stat else { return held.append((request, payload, exchange)) }
+        if request.verb == .handles { release("of another") }
+        guard request.verb == .stat || request.verb == .handles else {
+            return held.append((request, payload, exchange))
+        }
         var reply = LineWriter()
         reply.begin(tag: request.tag)
         reply.append("OK type=file\n")

@@ -35,6 +35,36 @@ struct ServerConnectionTests {
         #expect(server.responder.answeredInPlace == 100)
     }
 
+    @Test func `an answer in the turn of another connection takes nothing of its answers along`()
+        throws
+    {
+        let client = try served()
+        let other = try EmbeddedServer(beside: client)
+        _ = try other.output()
+        try client.type("READ h1 1\n")
+        client.halfClose()
+
+        try other.type("STAT /a\nHANDLES\nSTAT /b\n")
+
+        #expect(try client.output() == "OK \"of another\"\n")
+        #expect(try other.output() == "OK type=file\nOK type=file\nOK type=file\n")
+    }
+
+    @Test func `a connection that goes on in the turn of another keeps the answers apart`() throws {
+        var limits = Limits()
+        limits.waitingRequests = 1
+        let client = try served(limits: limits)
+        let other = try EmbeddedServer(beside: client)
+        _ = try other.output()
+        try client.type("READ h1 1\nSTAT /a\nSTAT /a\nSTAT /a\n")
+
+        try other.type("STAT /a\nHANDLES\nSTAT /b\n")
+
+        let file = "OK type=file\n"
+        #expect(try client.output() == "OK \"of another\"\n" + file + file + file)
+        #expect(try other.output() == file + file + file)
+    }
+
     @Test func `untagged requests run one after another`() throws {
         let server = try served()
 

@@ -3,15 +3,35 @@ import NIOCore
 
 extension ServerConnection {
     /// Takes requests from what has arrived until it is used up or the peer has to wait.
+    ///
+    /// An answer given in another connection's turn may start this one: what that connection has
+    /// collected leaves first, and the loop's buffer is ours until we are done.
     func takeRequests() {
         guard !isProcessing else { return }
+        let outer = shared.processing
+        outer?.flushBatch()
+        shared.processing = self
         isProcessing = true
+        let isUsedUp = takeFrames()
+        flushBatch()
+        isProcessing = false
+        shared.processing = outer
+        if isUsedUp { notePartialInput() }
+        setReading(phase == .refused || (phase == .serving && mayTakeMore()))
+        if isUsedUp, isInputClosed {
+            stopInput()
+            closeIfFinished()
+        }
+    }
+
+    /// Takes whole requests; true where what is left of the input is none.
+    private func takeFrames() -> Bool {
         while phase == .serving, mayTakeMore() {
             let bytes = pending
             switch framer.next(bytes.readableBytesUInt8Span) {
             case .incomplete(let consumed, _):
                 consume(consumed)
-                return endOfInput()
+                return true
             case .frame(let frame):
                 take(frame, bytes)
                 consume(frame.consumed)
@@ -24,9 +44,7 @@ extension ServerConnection {
                 stopInput()
             }
         }
-        isProcessing = false
-        flushBatch()
-        setReading(phase == .refused || (phase == .serving && mayTakeMore()))
+        return false
     }
 
     /// Goes on after an answer or after the peer has read, whatever had stopped us.
@@ -36,19 +54,12 @@ extension ServerConnection {
         closeIfFinished()
     }
 
-    private func endOfInput() {
-        isProcessing = false
-        flushBatch()
-        let isPartial = framer.isMidFrame(pending: pending.readableBytes)
-        if !isPartial {
+    /// Notes since when a request that has begun stands still.
+    private func notePartialInput() {
+        if !framer.isMidFrame(pending: pending.readableBytes) {
             partialSince = nil
         } else if partialSince == nil || framer.isAwaitingPayload {
             partialSince = shared.sweeps
-        }
-        setReading(phase == .refused || (phase == .serving && mayTakeMore()))
-        if isInputClosed {
-            stopInput()
-            closeIfFinished()
         }
     }
 

@@ -108,7 +108,7 @@ extension ServerConnection {
     /// Adds whole lines to what leaves with the next flush.
     func append(_ lines: LineWriter) {
         guard phase != .closed else { return }
-        if isProcessing, lines.bytes.count <= ServerShared.copiedBytes {
+        if ownsBatch, lines.bytes.count <= ServerShared.copiedBytes {
             shared.batch.append(raw: lines.bytes)
         } else {
             write(lines)
@@ -116,9 +116,12 @@ extension ServerConnection {
         }
     }
 
-    /// Hands the loop's buffer to the channel.
+    /// Whether the loop's buffer collects the answers of this connection now.
+    private var ownsBatch: Bool { shared.processing === self }
+
+    /// Hands the loop's buffer to the channel, unless it collects for another connection.
     func flushBatch() {
-        guard !shared.batch.bytes.isEmpty else { return }
+        guard ownsBatch, !shared.batch.bytes.isEmpty else { return }
         var buffer = channel.allocator.buffer(capacity: shared.batch.bytes.count)
         buffer.writeBytes(shared.batch.bytes)
         shared.batch.removeAll()
@@ -133,7 +136,7 @@ extension ServerConnection {
     }
 
     private func write(_ buffer: ByteBuffer) {
-        if isProcessing { flushBatch() }
+        flushBatch()
         channel.write(buffer, promise: nil)
         scheduleFlush()
     }

@@ -19,8 +19,10 @@ final class ServerShared {
     let common: CommonVerbs
     /// One parser for all connections: a line is parsed and used up in one turn.
     var parser = LineParser()
-    /// Answers of the connection that is being read.
+    /// Answers of `processing`, and of no other connection.
     var batch = LineWriter(capacity: 65_536)
+    /// The connection that is being read; nil between reads.
+    var processing: ServerConnection?
     /// Counts sweeps; the clock of idle connections.
     private(set) var sweeps: UInt64 = 0
     private(set) var connections: [ConnectionID: ServerConnection] = [:]
