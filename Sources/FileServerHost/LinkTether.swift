@@ -6,6 +6,8 @@ import NIOCore
 /// Carries the link's actions to the network, and what comes back to the link; lives on the loop.
 final class LinkTether {
     private static let connectTimeout = Duration.seconds(2)
+    /// How long the name server waits for DONE; what was not begun by then is not begun at all.
+    private static let orderPatience = TimeAmount.seconds(5)
 
     private let eventLoop: any EventLoop
     private let configuration: Link.Configuration
@@ -114,8 +116,15 @@ final class LinkTether {
 
     private func perform(_ order: NameServerOrder, _ number: UInt64) {
         let pool = pool
+        let end = NIODeadline.now() + LinkTether.orderPatience
         pool.submit(on: eventLoop) {
-            let result = Result { () throws(RequestError) in try order.perform(on: pool.store) }
+            let result = Result { () throws(RequestError) in
+                // The client was told `timeout` and may have put something else there since.
+                guard NIODeadline.now() < end else {
+                    throw RequestError(.timeout, "the disk was too busy to begin in time")
+                }
+                try order.perform(on: pool.store)
+            }
             return (result, pool.changes.newest)
         }.assumeIsolated().whenSuccess { (result, generation) in
             var refusal: RequestError?

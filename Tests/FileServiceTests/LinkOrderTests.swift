@@ -128,6 +128,8 @@ import Testing
         #expect(bench.receive(.stopping).isEmpty)
         #expect(!bench.advance(1_999).texts.contains("send goodbye"))
         #expect(bench.advance(1).texts == ["send goodbye"])
+        // A beat that is due no more keeps no timer firing.
+        #expect(bench.link.deadline == bench.now.advanced(milliseconds: 1_000))
         #expect(bench.advance(999).isEmpty)
         #expect(bench.advance(1).texts.contains("stopped"))
     }

@@ -226,6 +226,31 @@ import Testing
         #expect(Set(waits.suffix(4)).count > 1)
     }
 
+    @Test func `reports that are refused for good bring no storm of connections`() throws {
+        var bench = try LinkBench()
+        try bench.catchUp()
+        bench.store.put(try path("/A/a"), "x")
+        bench.receive(.changed(generation: 1))
+        let batch = try #require(
+            try ReportBatch.load(.changes(after: 0), from: bench.store))
+        var waits: [Int64] = []
+
+        for _ in 0..<10 {
+            bench.refuse(.report(batch, generation: 1), "bad-argument")
+            let end = try #require(bench.link.deadline)
+            waits.append(end.milliseconds(since: bench.now))
+            bench.advanceTo(end)
+            bench.receive(.connected(session: bench.link.session))
+            try bench.reply(.hello, "OK version=1 caps=push")
+            try bench.reply(
+                .register(generation: 1),
+                "OK next=1000 suspect=2500 down=3500 inventory=since gen=0")
+            try bench.load()
+        }
+
+        #expect(waits[9] >= 2_500)
+    }
+
     @Test func `what an old connection still says is ignored`() throws {
         var bench = try LinkBench()
         try bench.catchUp()

@@ -48,6 +48,7 @@ extension Link {
         case (.register, .failure(let refusal)): return refused(refusal, now)
         case (.heartbeat, .success(let line)):
             isBeating = false
+            backoff.reset()
             beat(line, now)
             return []
         case (.heartbeat, .failure(let refusal)):
@@ -74,8 +75,8 @@ extension Link {
     }
 
     private mutating func registered(_ line: ReplyLine, _ now: MonotonicTime) -> [LinkAction] {
+        // The backoff stays: who registers and is thrown out at once does not come again at once.
         phase = .registered
-        backoff.reset()
         isBusy = false
         inventory = nil
         beat(line, now)
@@ -202,6 +203,8 @@ extension Link {
     /// Says goodbye.
     mutating func leave(_ now: MonotonicTime) -> [LinkAction] {
         phase = .leaving
+        // Nothing beats any more: a beat that stayed due would keep the timer firing.
+        beatsAt = nil
         stopEnds = now.advanced(milliseconds: Link.leavingMilliseconds)
         return [send(.goodbye)]
     }

@@ -18,6 +18,7 @@ extension Link {
             isBusy = true
             return [.load(.changes(after: acknowledged), session: session)]
         }
+        backoff.reset()
         var actions: [LinkAction] = []
         if !wasCaughtUp {
             wasCaughtUp = true
