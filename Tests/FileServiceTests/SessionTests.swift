@@ -204,6 +204,20 @@ import Testing
         #expect(bench.core.isIdle)
     }
 
+    @Test func `an open that is cancelled while it runs leaves no session`() {
+        var bench = Bench()
+        bench.runsAtOnce = false
+        let open = bench.send("@1 OPEN /f create")
+        bench.perform(bench.core.cancelled(open))
+        bench.runsAtOnce = true
+        bench.runNext()
+
+        #expect(bench.reply(to: open) == nil)
+        #expect(bench.ask("HANDLES") == "OK count=0")
+        #expect(bench.ask("OPEN /f r") == "OK h=h1 size=0 ver=0 fid=1 lease=conn")
+        #expect(bench.core.isIdle)
+    }
+
     @Test func `an open that ends after its connection leaves no session`() {
         var bench = Bench()
         bench.runsAtOnce = false

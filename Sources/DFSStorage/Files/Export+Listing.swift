@@ -89,7 +89,8 @@ extension Export {
                 if entries.count == limit { return (entries, true) }
                 entries.append(entry)
             } catch {
-                continue
+                // A disk that fails, or a folder that is gone, makes no shorter listing.
+                guard error.code == .notFound || error.code == .denied else { throw error }
             }
         }
         return (entries, false)

@@ -171,7 +171,13 @@ extension RequestData {
         _ payload: UnsafeRawBufferPointer,
         _ body: (UnsafeRawBufferPointer) throws(RequestError) -> Void
     ) throws(RequestError) {
-        guard case .inline(let bytes) = self else { return try body(payload) }
+        guard case .inline(let bytes) = self else {
+            // The host lets go of a payload with its connection; nothing shorter is written for it.
+            guard payload.count == count else {
+                throw RequestError(.cancelled, "the connection ended before this was done")
+            }
+            return try body(payload)
+        }
         let result = bytes.withUnsafeBytes { buffer -> Result<Void, RequestError> in
             Result { () throws(RequestError) in try body(buffer) }
         }

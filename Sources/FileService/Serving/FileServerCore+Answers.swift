@@ -8,6 +8,7 @@ extension FileServerCore {
         _ now: MonotonicTime
     ) -> [FileAction] {
         if case .open(let path, let access, let client) = job.purpose, let ticket = job.ticket {
+            if job.isCancelled { return closed(again: result, ticket) }
             return opened(ticket, path, access, client, result, generation, now)
         }
         if case .close(let key) = job.purpose, let ticket = job.ticket {
@@ -83,6 +84,15 @@ extension FileServerCore {
         }
         return hold(
             .answer(ticket.id, items: nil, final: final), access.writes ? generation : nil, now)
+    }
+
+    /// Puts away what an OPEN opened that was cancelled meanwhile.
+    private mutating func closed(
+        again result: Result<DiskOutcome, RequestError>, _ ticket: Ticket
+    ) -> [FileAction] {
+        sessions.release(on: ticket.id.connection)
+        guard case .success(.opened(let file, _)) = result else { return [] }
+        return enqueue(.close(file), for: nil, purpose: .abandoned, in: (file.identity, .alone))
     }
 
     private mutating func closed(

@@ -139,6 +139,8 @@ struct PendingJob: Sendable {
     var work: DiskWork
     var lane: (file: FileIdentity, turn: FileLanes.Turn)?
     var isRunning = false
+    /// Whether the client took the request back while it ran.
+    var isCancelled = false
 }
 
 // Jobs: how they begin and end.
@@ -210,11 +212,15 @@ extension FileServerCore {
     }
 
     /// Drops a request that still waits for its lane; one that runs is left to end by itself.
+    ///
+    /// The session of an OPEN that runs is closed as soon as it is there: nobody knows its handle.
     public mutating func cancelled(_ id: RequestID) -> [FileAction] {
-        let waiting = jobs.filter { $0.value.ticket?.id == id && !$0.value.isRunning }
+        let own = jobs.filter { $0.value.ticket?.id == id }
         var actions: [FileAction] = []
-        for (number, job) in waiting.sorted(by: { $0.key < $1.key }) {
+        for (number, job) in own.sorted(by: { $0.key < $1.key }) {
             if case .close = job.purpose { continue }
+            jobs[number]?.isCancelled = true
+            if job.isRunning { continue }
             jobs[number] = nil
             if let lane = job.lane { actions += start(lanes.leave(number, lane.file)) }
         }
