@@ -40,7 +40,12 @@ enum MoveCommand {
     private static func moveFile(
         _ source: TreePath, to target: TreePath, _ session: ShellSession
     ) async throws {
-        _ = try await session.client.copy(source, to: target)
+        let copy = try await session.client.copy(source, to: target)
+        // What was written to the source since it was copied must not go with it.
+        guard try await session.client.digest(of: source).sha256 == copy.sha256 else {
+            throw ShellFailure(
+                .conflict, "\(source): was changed while it was copied to \(target); both are kept")
+        }
         try await session.client.remove(source, kind: .file)
     }
 
