@@ -9,7 +9,7 @@ struct LedgerState: Sendable {
     private(set) var tree = LedgerTree()
     /// Counts the changes to rows; what is told waits until the disk has its number.
     private(set) var sequence: Int64 = 0
-    /// Sum of the sizes of all files.
+    /// Sum of the sizes of all files; wraps, as a few sparse files are larger than any number.
     private(set) var bytes: Int64 = 0
 
     private var queued: [NodeID] = []
@@ -66,7 +66,7 @@ struct LedgerState: Sendable {
         node.stamp = status.stamp
         node.mode = status.mode
         let id = tree.add(node, named: name, in: parent)
-        bytes += max(0, status.stamp.size)
+        bytes &+= max(0, status.stamp.size)
         tell(id)
         return id
     }
@@ -86,7 +86,7 @@ struct LedgerState: Sendable {
 
     /// Notes what the disk now says of a file, and counts its version where its contents changed.
     mutating func update(_ id: NodeID, _ status: FileStatus, raisingVersion: Bool) {
-        bytes += max(0, status.stamp.size) - max(0, tree[id].stamp.size)
+        bytes &+= max(0, status.stamp.size) - max(0, tree[id].stamp.size)
         tree[id].stamp = status.stamp
         tree[id].mode = status.mode
         if raisingVersion { tree[id].ver += 1 }
@@ -122,7 +122,7 @@ struct LedgerState: Sendable {
             let node = tree[place]
             if node.kind == .file {
                 gone.append(node.fid)
-                bytes -= max(0, node.stamp.size)
+                bytes &-= max(0, node.stamp.size)
             }
             tree.remove(place)
             enqueue(place)
@@ -141,7 +141,7 @@ struct LedgerState: Sendable {
         tree.move(id, to: parent, named: name)
         if let status {
             if tree[id].kind == .file {
-                bytes += max(0, status.stamp.size) - max(0, tree[id].stamp.size)
+                bytes &+= max(0, status.stamp.size) - max(0, tree[id].stamp.size)
             }
             tree[id].stamp = status.stamp
             tree[id].mode = status.mode
@@ -175,7 +175,7 @@ struct LedgerState: Sendable {
     mutating func restore(_ tree: LedgerTree, forgetting lost: [NodeID]) {
         self.tree = tree
         for id in tree.subtree(of: LedgerTree.top) where tree[id].kind == .file {
-            bytes += max(0, tree[id].stamp.size)
+            bytes &+= max(0, tree[id].stamp.size)
         }
         for id in lost { enqueue(id) }
     }

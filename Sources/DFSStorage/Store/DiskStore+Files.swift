@@ -125,11 +125,13 @@ extension DiskStore {
             }
             census.files += Int64(known.files)
             census.directories += Int64(known.directories)
-            census.bytes += known.bytes
+            census.bytes &+= known.bytes
             census.skipped += Int64(counts.symlinks + counts.others)
             census.unreadable += Int64(counts.unreadable)
             if counts.isScanning { census.isScanning = true }
         }
+        // Sums wrap where sparse files are larger than any number.
+        if census.bytes < 0 { census.bytes = .max }
         return census
     }
 
