@@ -173,7 +173,9 @@ extension ShellSession {
         for path in paths {
             // A progress line without a percentage is no failure.
             guard let usage = try? await client.diskUsage(path) else { return nil }
-            total += usage.bytes
+            let (sum, isTooMuch) = total.addingReportingOverflow(usage.bytes)
+            if isTooMuch { return nil }
+            total = sum
         }
         return total
     }
