@@ -18,14 +18,19 @@ final class ReplyReader {
         let ticket: RequestTicket
         let promise: EventLoopPromise<Reply>
         let maximumPayload: Int
+        /// Whether this is our own CANCEL; a server that does not answer it is not there any more.
+        let isCancel: Bool
         var items: [Reply.Item] = []
         var bytes = 0
         var deadline: Scheduled<Void>?
 
-        init(_ ticket: RequestTicket, _ promise: EventLoopPromise<Reply>, maximumPayload: Int) {
+        init(
+            _ ticket: RequestTicket, _ promise: EventLoopPromise<Reply>, _ request: ClientRequest
+        ) {
             self.ticket = ticket
             self.promise = promise
-            self.maximumPayload = maximumPayload
+            maximumPayload = request.maximumPayload
+            isCancel = request.verb == .cancel
         }
     }
 
@@ -68,7 +73,7 @@ extension ReplyReader {
         if ticket.isCancelled.load(ordering: .relaxed) {
             return promise.fail(ConnectionError.cancelled)
         }
-        let waiting = Waiting(ticket, promise, maximumPayload: request.maximumPayload)
+        let waiting = Waiting(ticket, promise, request)
         var tag: Tag?
         if request.isTagged {
             lastTag += 1
@@ -108,6 +113,7 @@ extension ReplyReader {
     /// Gives a request up: its answer is dropped when it comes.
     func abandon(_ ticket: RequestTicket, because error: ConnectionError) {
         if let (tag, waiting) = tagged.first(where: { $0.value.ticket === ticket }) {
+            if waiting.isCancel { return end(with: error) }
             // Its place is kept until the server's last word on it, so that the tag is not used
             // again.
             waiting.deadline?.cancel()
