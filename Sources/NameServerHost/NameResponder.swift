@@ -13,10 +13,17 @@ final class NameResponder: RequestResponder {
     private var connections: [ConnectionID: ServerConnection] = [:]
     private var timer: (scheduled: Scheduled<Void>, deadline: MonotonicTime)?
     private var isWorkScheduled = false
+    /// Whether the sockets were read once more since the timer had come late.
+    private var hasLookedAgain = false
     private var waiting: [NameAction] = []
     private var isPerforming = false
     /// Fulfilled when the last batch is durable; set when the server stops.
     private var finished: EventLoopPromise<Void>?
+
+    /// Long enough that the loop finds nothing ready and reads its sockets; 2000 names cost more.
+    private static let pauseBetweenSlices = TimeAmount.microseconds(100)
+    /// A timer that fires later than this, in milliseconds, was held up with everything else.
+    private static let lateMilliseconds: Int64 = 50
 
     init(
         core: NameAuthority, store: StoreThread, loop: any EventLoop, log: @escaping NameServer.Log
@@ -142,11 +149,14 @@ final class NameResponder: RequestResponder {
         settle(at: now)
     }
 
-    /// Goes on with long work in the next turn of the loop, so that other requests come in between.
+    /// Goes on with long work after the sockets have been looked at.
+    ///
+    /// `execute` would not do: the loop reads nothing before the last task that is ready, and a
+    /// slice that makes the next one ready keeps it from all sockets until the work is over.
     private func scheduleWork() {
         guard core.hasWork, !isWorkScheduled else { return }
         isWorkScheduled = true
-        loop.assumeIsolated().execute {
+        loop.assumeIsolated().scheduleTask(in: NameResponder.pauseBetweenSlices) {
             self.isWorkScheduled = false
             let now = Clock.now()
             self.core.work(at: now)
@@ -165,6 +175,13 @@ final class NameResponder: RequestResponder {
         ) {
             self.timer = nil
             let now = Clock.now()
+            let lag = now.monotonic.milliseconds(since: deadline)
+            if lag > NameResponder.lateMilliseconds, !self.hasLookedAgain {
+                // The loop was held up: signs of life may lie unread, and nobody is silent for that.
+                self.hasLookedAgain = true
+                return self.scheduleTimer()
+            }
+            self.hasLookedAgain = false
             self.core.expire(at: now)
             self.settle(at: now)
         }
