@@ -52,11 +52,17 @@ public struct NameAuthority: Sendable {
     ///
     /// All servers that were known are suspect until the down time has passed, whatever their
     /// silence.
+    /// - Throws: `CatalogueStoreError` where what was loaded contradicts itself.
     public mutating func start(at now: Moment) throws {
         for row in loadedServers.sorted(by: { $0.number < $1.number }) {
             try membership.add(row, at: now)
         }
         loadedServers = []
+        guard Int(catalogue.highestServer) <= membership.servers.count else {
+            throw CatalogueStoreError(
+                "the catalogue is damaged: server \(catalogue.highestServer) is not in it; "
+                    + "restore or rebuild it")
+        }
         catalogue.finishLoading()
         for server in membership.servers { try pin(server.mounts, by: 1) }
         claims.restore(catalogue.claimDeadlines, at: now)

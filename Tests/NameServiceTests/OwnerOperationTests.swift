@@ -208,4 +208,37 @@ import Testing
         #expect(try world.send("LIST /").contains("server=fs1 state=up\n"))
         #expect(try world.send("STATUS").contains(" conflicts=0 "))
     }
+
+    @Test func `what another server reported below a directory meanwhile stays`() throws {
+        var world = try NameWorld()
+        try world.addServer("fs1", on: 2, files: ["/d/a"])
+        try world.addServer("fs2", on: 3)
+
+        let id = try world.post("REMOVE /d recursive=yes")
+        let operation = world.lastOperation(2)
+        try world.send("REPORT fs2", on: 3, data: NameWorld.line("/d/b"))
+        try world.send("DONE \(operation)", on: 2)
+
+        #expect(world.answers[id] == "OK\n")
+        #expect(try world.send("LOCATE /d/a").hasPrefix("ERR not-found"))
+        #expect(try world.send("LOCATE /d/b").hasPrefix("OK path=/d/b server=fs2 "))
+    }
+
+    @Test func `a removal that a crash interrupts is there whole or not at all`() throws {
+        var world = try NameWorld()
+        try world.send("MKDIR /d")
+        for number in 0..<3000 { try world.send("MKDIR /d/\(number)") }
+
+        _ = try world.post("REMOVE /d recursive=yes")
+        let isUnderWay = world.core.hasWork
+        let batch = world.core.takeBatch(at: world.now)
+        world.rows.apply(try #require(batch))
+        try world.restart()
+
+        #expect(isUnderWay)
+        #expect(try world.send("LIST /") == "OK count=0\n")
+        #expect(try world.send("STATUS").contains(" dirs=0 "))
+        #expect(world.rows.node(named: "2999") == nil)
+        #expect(world.rows.node(named: "0") == nil)
+    }
 }

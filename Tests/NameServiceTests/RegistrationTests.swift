@@ -123,4 +123,37 @@ import Testing
 
                 """)
     }
+
+    @Test func `a generation told in the middle of an inventory is none to resume from`() throws {
+        var world = try NameWorld()
+        try world.addServer("fs1", on: 2, files: ["/old"])
+        try world.send("REGISTER fs1 / addr=h:1 epoch=2", on: 3)
+        try world.send("REPORT fs1 inventory=more", on: 3, data: NameWorld.line("/a"))
+        try world.send("REPORT fs1 gen=7", on: 3, data: NameWorld.line("/b"))
+        world.close(3)
+
+        let answer = try world.send("REGISTER fs1 / addr=h:1 epoch=2 gen=7", on: 4)
+
+        #expect(answer.hasSuffix(" inventory=full\n"), "\(answer)")
+    }
+
+    @Test(arguments: [(64, "OK next="), (65, "ERR too-many max=64 ")])
+    func `a server has at most 64 mounts`(count: Int, expected: String) throws {
+        var world = try NameWorld()
+        let mounts = (0..<count).map { "/m\($0)" }.joined(separator: " ")
+
+        let answer = try world.send("REGISTER fs1 \(mounts) addr=h:1 epoch=1", on: 2)
+
+        #expect(answer.hasPrefix(expected), "\(answer)")
+    }
+
+    @Test func `mounts have at most 16384 bytes together`() throws {
+        var world = try NameWorld()
+        let long = String(repeating: "/" + String(repeating: "x", count: 240), count: 16)
+        let mounts = (0..<5).map { "\(long)\($0)" }.joined(separator: " ")
+
+        let answer = try world.send("REGISTER fs1 \(mounts) / addr=h:1 epoch=1", on: 2)
+
+        #expect(answer.hasPrefix("ERR too-many max=64 "), "\(answer)")
+    }
 }

@@ -43,6 +43,10 @@ public struct Limits: Equatable, Sendable {
     public static let patternBytes = 1024
     /// Most pairs in one line; each is compared with those before it.
     public static let pairsInLine = 64
+    /// Mounts of one file server; each reported path is held against all of them.
+    public static let mounts = 64
+    /// Paths of one file server's mounts together, in bytes: SERVERS tells them twice escaped.
+    public static let mountBytes = 16_384
     /// Items of one LIST or FIND unless asked otherwise, and the most that may be asked.
     public static let listItems = 10_000
     /// Text of one page of LIST or FIND, in bytes, after which `more=yes` is said early.

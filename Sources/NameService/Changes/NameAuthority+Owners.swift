@@ -79,8 +79,10 @@ extension NameAuthority {
         }
         let outcome = outcome(of: operation)
         let isComplete = operation.refusal == nil && !operation.isUnknown
+        // A server that reported something below it meanwhile has not removed anything.
         if isComplete, operation.isWhole, let node = catalogue.find(path),
-            catalogue.records[Int(node)].isDirectory
+            catalogue.records[Int(node)].isDirectory,
+            catalogue.servers(at: node).allSatisfy(operation.done.contains)
         {
             return detach(node, answering: [(operation.asker, outcome)], at: now)
         }
@@ -174,7 +176,7 @@ extension NameAuthority {
     private mutating func resumeDeferred(at now: Moment) {
         let waiting = deferred
         deferred = []
-        for (request, asker) in waiting { receive(request, data: [], asker, at: now) }
+        for (request, asker) in waiting { take(request, [], asker, at: now) }
     }
 
     /// Whether a change has to wait for an operation on the same paths; it is taken up again then.

@@ -77,7 +77,8 @@ extension NameAuthority {
         }
         let parent = catalogue.records[Int(node)].parent
         catalogue.unlink(node)
-        catalogue.records[Int(node)].flags.insert(.explicit)
+        catalogue.records[Int(node)].flags.formUnion([.explicit, .detached])
+        catalogue.touch(node)
         catalogue.setTime(now.wall, of: parent)
         tell(.remove, path)
         begin(.removal(RemovalJob(detached: node, top: path, answers: answers)), at: now)

@@ -98,8 +98,9 @@ struct Watchers {
         let event = Event(sequence: sequence, path: path, target: target, line: writer.bytes)
         keep(event)
         var told: [(ConnectionID, [UInt8])] = []
+        var reached: Set<ConnectionID> = []
         for watcher in watchers where Watchers.concerns(event, watcher.path) {
-            if !told.contains(where: { $0.0 == watcher.connection }) {
+            if reached.insert(watcher.connection).inserted {
                 told.append((watcher.connection, event.line))
             }
         }

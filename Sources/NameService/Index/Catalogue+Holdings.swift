@@ -118,8 +118,7 @@ extension Catalogue {
         records[Int(node)].flags.subtract(.kindMask)
         records[Int(node)].flags.insert(.directory)
         records[Int(node)].server = 0
-        orders.append(CatalogueChildren())
-        records[Int(node)].children = UInt32(orders.count - 1)
+        records[Int(node)].children = newOrder()
         counts.directories += 1
         setFacts(FileFacts(size: 0, mtime: old?.mtime ?? WallTime(seconds: 0), ver: 0), of: node)
         removeHolding(of: server, at: node)

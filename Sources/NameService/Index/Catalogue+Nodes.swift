@@ -33,7 +33,8 @@ extension Catalogue {
     private static let full = RequestError(
         .noSpace, "the catalogue is full; remove names or use a second name server")
 
-    private mutating func newOrder() -> UInt32 {
+    /// An empty order of a directory's names.
+    mutating func newOrder() -> UInt32 {
         if let reused = freeOrders.popLast() { return reused }
         orders.append(CatalogueChildren())
         return UInt32(orders.count - 1)

@@ -11,8 +11,9 @@ extension Catalogue {
         changes.reserveCapacity(dirtyNodes.count + dirtyHoldings.count)
         for node in dirtyNodes {
             records[Int(node)].flags.remove(.dirty)
-            changes.append(
-                records[Int(node)].isFree ? .removeNode(number: node) : .putNode(row(of: node)))
+            // Without its top, what is left below a removed directory is dropped by a restart.
+            let isGone = records[Int(node)].isFree || records[Int(node)].flags.contains(.detached)
+            changes.append(isGone ? .removeNode(number: node) : .putNode(row(of: node)))
         }
         dirtyNodes.removeAll(keepingCapacity: dirtyNodes.count < 65_536)
         let keys = dirtyHoldings.sorted { ($0.node, $0.server) < ($1.node, $1.server) }
@@ -43,7 +44,7 @@ extension Catalogue {
     mutating func load(_ row: CatalogueNode) throws {
         guard row.number > 0, row.number < 1 << 28, (1...255).contains(row.name.count),
             TreePath.refusal(component: row.name) == nil, let server = UInt16(exactly: row.server),
-            let place = names.add(row.name.span)
+            server > 0 || row.kind == .directory, let place = names.add(row.name.span)
         else {
             throw CatalogueStoreError(
                 "the catalogue is damaged: entry \(row.number) is not one; restore or rebuild it")
@@ -62,6 +63,7 @@ extension Catalogue {
         var record = CatalogueRecord(
             parent: row.parent, name: place, nameLength: UInt8(row.name.count), kind: flags)
         record.server = server
+        highestServer = max(highestServer, server)
         if row.isExplicit { record.flags.insert(.explicit) }
         if row.kind == .claim { claimDeadlines[row.number] = row.deadline }
         record.flags.insert(.dirty)
@@ -75,6 +77,7 @@ extension Catalogue {
         guard let server = UInt16(exactly: row.server), server > 0 else {
             throw CatalogueStoreError("the catalogue is damaged: a holding names no server")
         }
+        highestServer = max(highestServer, server)
         holdings[row.node, default: []].append(Holding(server: server, facts: row.facts))
     }
 

@@ -31,6 +31,8 @@ struct Catalogue {
     /// What running inventories have mentioned; a number that is reused starts unmentioned.
     var mentions: [UInt16: InventoryMentions] = [:]
     var counts = Counts()
+    /// The highest number of a server that was loaded with a name.
+    var highestServer: UInt16 = 0
     /// Files and bytes of every server, by its number.
     var holdingsOfServers: [UInt16: Counts.OfServer] = [:]
 

@@ -45,6 +45,8 @@ struct CatalogueRecord {
         static let dirty = Flags(rawValue: 32)
         /// A mount point of a known server, or above one.
         static let pinned = Flags(rawValue: 64)
+        /// Removed with all that is below it, which is freed in slices; kept no more.
+        static let detached = Flags(rawValue: 128)
     }
 
     static let unusualTime = Int64.min

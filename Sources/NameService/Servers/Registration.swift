@@ -31,20 +31,29 @@ extension NameAuthority {
         }
         if let known, known.connection != asker.connection { lose(number, at: now) }
         try take(number, mounts, address, epoch)
+        agree(number, generation)
         if let change = membership.attach(number, to: asker.connection, at: now) { tell(change) }
         act(.keepOpen(asker.connection))
         act(.log(.info, "\(id) registered at \(address), epoch \(epoch)"))
-        answerAfterCommit(asker, welcome(number, generation, asker.tag))
+        answerAfterCommit(asker, welcome(number, asker.tag))
     }
 
     private func mounts(_ request: Request) throws(RequestError) -> [TreePath] {
         var mounts: [TreePath] = []
+        var bytes = 0
         for index in 1..<request.operands.count {
             let mount = try request.path(at: index)
             if mounts.contains(mount) {
                 throw RequestError(.badArgument, path: mount, "a mount is named once")
             }
             mounts.append(mount)
+            bytes += mount.bytes.count
+            guard mounts.count <= Limits.mounts, bytes <= Limits.mountBytes else {
+                throw RequestError(
+                    .tooMany,
+                    "a file server has at most \(Limits.mounts) mounts with \(Limits.mountBytes) "
+                        + "bytes together", fields: [.init("max", number: Limits.mounts)])
+            }
         }
         return mounts.sorted()
     }
@@ -139,14 +148,23 @@ extension NameAuthority {
         }
     }
 
-    private func welcome(_ number: UInt16, _ generation: Int64?, _ tag: Tag?) -> LineWriter {
+    /// Goes on from the generation that is in, or forgets it until a new inventory has ended.
+    ///
+    /// Else a plain REPORT could name a generation in the middle of an inventory that never ends.
+    private mutating func agree(_ number: UInt16, _ generation: Int64?) {
+        catalogue.mentions[number] = nil
+        if let kept = membership[number].generation, let generation, kept <= generation { return }
+        membership[number].generation = nil
+    }
+
+    private func welcome(_ number: UInt16, _ tag: Tag?) -> LineWriter {
         var line = LineWriter()
         line.begin(tag: tag)
         line.append("OK")
         line.pair("next", pace.beat)
         line.pair("suspect", pace.suspect)
         line.pair("down", pace.down)
-        if let kept = membership[number].generation, let generation, kept <= generation {
+        if let kept = membership[number].generation {
             line.pair("inventory", "since")
             line.pair("gen", kept)
         } else {

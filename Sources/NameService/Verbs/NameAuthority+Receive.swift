@@ -15,6 +15,11 @@ extension NameAuthority {
         {
             tell(change)
         }
+        take(request, data, asker, at: now)
+    }
+
+    /// Takes a request now or once more, which is no sign of life by itself.
+    mutating func take(_ request: Request, _ data: [UInt8], _ asker: Asker, at now: Moment) {
         do throws(RequestError) {
             if request.verb.isRefusedWithoutStore, let refusal = commits.refusal { throw refusal }
             try perform(request, data, asker, at: now)
