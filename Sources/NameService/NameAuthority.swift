@@ -20,6 +20,8 @@ public struct NameAuthority: Sendable {
     var claims = Claims()
     var commits = Commits()
     var jobs: [Job] = []
+    /// Servers of whose inventory a part was refused; it may not end until they register anew.
+    var brokenInventories: Set<UInt16> = []
     /// Reports that wait for an earlier one of the same server.
     var reports: [UInt16: [ReportJob]] = [:]
     /// Changes of names that wait for an operation of an owner.

@@ -124,6 +124,23 @@ import Testing
                 """)
     }
 
+    @Test func `an inventory of which a part was refused never ends`() throws {
+        var world = try NameWorld()
+        try world.addServer("fs1", on: 2, files: ["/old"])
+        try world.send("REGISTER fs1 / addr=h:1 epoch=2", on: 3)
+
+        let refused = try world.send("REPORT fs1 inventory=more", on: 3, data: "+ nonsense\n")
+        let end = try world.send("REPORT fs1 inventory=end", on: 3, data: NameWorld.line("/a"))
+
+        #expect(refused.hasPrefix("ERR bad-argument line=1 "))
+        #expect(end.hasPrefix("ERR bad-state "))
+        #expect(try world.send("LOCATE /old").hasPrefix("OK "))
+        try world.send("REGISTER fs1 / addr=h:1 epoch=2", on: 3)
+        let anew = try world.send("REPORT fs1 inventory=end", on: 3, data: NameWorld.line("/a"))
+        #expect(anew.hasPrefix("OK "))
+        #expect(try world.send("LOCATE /old").hasPrefix("ERR not-found "))
+    }
+
     @Test func `a generation told in the middle of an inventory is none to resume from`() throws {
         var world = try NameWorld()
         try world.addServer("fs1", on: 2, files: ["/old"])

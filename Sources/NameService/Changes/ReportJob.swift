@@ -110,6 +110,11 @@ extension NameAuthority {
             return true
         }
         do throws(RequestError) {
+            // An inventory with a hole in it must never end: what stood in the hole would go.
+            if job.inventory != .none, brokenInventories.contains(job.server) {
+                throw RequestError(
+                    .badState, "a part of this inventory was refused; REGISTER and send it anew")
+            }
             if job.position < job.data.count {
                 try job.readPiece(for: membership[job.server])
                 if job.position < job.data.count { return false }
@@ -121,6 +126,7 @@ extension NameAuthority {
             }
             if try !apply(&job, at: now) { return false }
         } catch {
+            if job.inventory != .none { brokenInventories.insert(job.server) }
             fail(job.asker, error)
             return finishReport(of: job.server, at: now)
         }

@@ -153,6 +153,7 @@ extension NameAuthority {
     /// Else a plain REPORT could name a generation in the middle of an inventory that never ends.
     private mutating func agree(_ number: UInt16, _ generation: Int64?) {
         catalogue.mentions[number] = nil
+        brokenInventories.remove(number)
         if let kept = membership[number].generation, let generation, kept <= generation { return }
         membership[number].generation = nil
     }

@@ -24,6 +24,11 @@ extension NameAuthority {
             if request.verb.isRefusedWithoutStore, let refusal = commits.refusal { throw refusal }
             try perform(request, data, asker, at: now)
         } catch {
+            if request.verb == .report, request.option("inventory") != nil,
+                let server = membership.server(on: asker.connection)
+            {
+                brokenInventories.insert(server)
+            }
             fail(asker, error)
         }
     }
