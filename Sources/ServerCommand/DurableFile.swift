@@ -13,9 +13,13 @@ func readSmallFile(_ path: String, atMost limit: Int = 65_536) throws(StartError
     if descriptor < 0, errno == ENOENT { return nil }
     guard descriptor >= 0 else { throw StartError("\(shown(path)) can not be read: \(reason())") }
     defer { close(descriptor) }
-    var bytes = [UInt8](repeating: 0, count: limit + 1)
+    var bytes = [UInt8](repeating: 0, count: min(limit, 65_536) + 1)
     var filled = 0
-    while filled < bytes.count {
+    while filled <= limit {
+        if filled == bytes.count {
+            let more = min(bytes.count, limit + 1 - bytes.count)
+            bytes.append(contentsOf: repeatElement(0, count: more))
+        }
         let count = bytes.withUnsafeMutableBytes { buffer in
             read(descriptor, buffer.baseAddress.map { $0 + filled }, buffer.count - filled)
         }

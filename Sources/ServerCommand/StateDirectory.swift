@@ -34,6 +34,20 @@ public struct StateDirectory: Sendable {
     /// The path of a file in the directory.
     public func file(_ name: String) -> String { "\(path)/\(name)" }
 
+    /// What a file of a few lines in the directory holds; nil where there is none.
+    ///
+    /// - Throws: `StartError` where it can not be read or is over 16 MiB.
+    public func contents(of name: String) throws(StartError) -> [UInt8]? {
+        try readSmallFile(file(name), atMost: 16 << 20)
+    }
+
+    /// Puts new contents in the place of a file in the directory, durably: the old or the new.
+    ///
+    /// - Throws: `StartError` where the disk refuses.
+    public func replace(_ name: String, with bytes: [UInt8]) throws(StartError) {
+        try replaceFile(file(name), with: bytes, in: path)
+    }
+
     /// Lets the next process take hold; the value is not used afterwards.
     public func release() throws(StartError) {
         guard close(lock) == 0 else { throw StateDirectory.refusal(path, "can not be released") }

@@ -29,6 +29,16 @@ struct FileServerProgram: ServerProgram {
             valueName: "dir[:/mount]"))
     var exports: [Export]
 
+    @Option(
+        name: .customLong("new-export"),
+        help: ArgumentHelp(
+            "Takes the folder at this mount for a new one, once; may be given again.",
+            discussion: """
+                A folder that was served before and has lost its .dfs, or has another, is refused: \
+                its disk may not be mounted, and its files would be forgotten.
+                """, valueName: "/mount"))
+    var newExports: [Mount] = []
+
     @Option(help: "The stable name of this server; one server at a time has it.")
     var id = ServerID.defaultID
 
@@ -66,15 +76,25 @@ struct FileServerProgram: ServerProgram {
                     "two exports are mounted at \(export.mount); give each its own")
             }
         }
+        for mount in newExports.map(\.path) where !exports.contains(where: { $0.mount == mount }) {
+            throw ValidationError("--new-export \(mount): no --export is mounted there")
+        }
     }
 
     func start(in state: StateDirectory, log: Logger) async throws -> any RunningServer {
         let configuration = FileServer.Configuration(
             id: id, epoch: try state.raiseEpoch(), listen: listen, advertise: advertise,
             nameServers: nameServers?.endpoints ?? [])
+        let memory = ExportMemory(
+            at: state.file("exports"), kept: try state.contents(of: "exports"),
+            keep: { try state.replace("exports", with: $0) })
+        let renewed = newExports.map(\.path)
         return try await FileServer.start(
             configuration,
-            exports: exports.map { FileServer.Export(folder: $0.folder, mount: $0.mount) },
+            exports: exports.map {
+                FileServer.Export(
+                    folder: $0.folder, mount: $0.mount, isNew: renewed.contains($0.mount))
+            }, memory: memory,
             log: { log.notice("\($0)") },
             failed: { error in
                 // Nothing that was acknowledged is lost: it is on disk, or a client was never told.

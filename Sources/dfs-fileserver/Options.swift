@@ -27,6 +27,16 @@ struct Export: ExpressibleByArgument {
     }
 }
 
+/// The value of `--new-export`: the mount of an export.
+struct Mount: ExpressibleByArgument {
+    let path: TreePath
+
+    /// Refuses what is no path in the tree.
+    init?(argument: String) {
+        do throws(RequestError) { path = try TreePath(argument) } catch { return nil }
+    }
+}
+
 /// The value of `--name-server`: addresses with commas between.
 struct NameServerList: ExpressibleByArgument {
     let endpoints: [Endpoint]

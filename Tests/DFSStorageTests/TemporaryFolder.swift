@@ -85,12 +85,14 @@ final class OpenStore: Sendable {
     let changes: ChangeSignal
 
     init(
-        _ exports: [ExportSettings], rescan: Duration = .seconds(300),
+        _ exports: [ExportSettings], servedBefore: [ServedExport] = [],
+        rescan: Duration = .seconds(300),
         log: @escaping @Sendable (String) -> Void = { _ in }
     ) throws(RequestError) {
         let changes = ChangeSignal()
         store = try DiskStore.open(
-            exports: exports, rescan: rescan, onChange: { changes.signal() }, log: log)
+            exports: exports, servedBefore: servedBefore, rescan: rescan,
+            onChange: { changes.signal() }, log: log)
         self.changes = changes
         store.start()
         store.waitForFirstScan()

@@ -57,9 +57,11 @@ final class Export: Sendable {
 
     /// Looks whether the folder is still the one that was opened.
     ///
+    /// One that was gone is back with its ledger only: device and inode of another disk can be the
+    /// same.
     /// - Returns: Whether that has changed since the last look.
     func checkPresence() -> Bool {
-        let isGone = !isInPlace()
+        let isGone = !isInPlace() || (self.isGone && !hasLedger())
         return gone.exchange(isGone, ordering: .relaxed) != isGone
     }
 
@@ -67,6 +69,15 @@ final class Export: Sendable {
         // Whatever the reason, a folder that can not be looked at is not there to be served.
         guard let status = try? FileStatus(in: -1, named: folder) else { return false }
         return status.identity == rootIdentity
+    }
+
+    private func hasLedger() -> Bool {
+        guard let state else { return true }
+        // What can not be looked at is not known to be ours.
+        guard let ours = try? state.status(),
+            let found = try? FileStatus(in: -1, named: folder + [UInt8]("/.dfs".utf8))
+        else { return false }
+        return found.identity == ours.identity
     }
 
     /// Names what the system refused; a missing folder is an outage and never a missing file.

@@ -14,14 +14,19 @@ struct LedgerDatabase: LedgerStore {
                 ctime INTEGER NOT NULL, ctime_ns INTEGER NOT NULL);
             CREATE TABLE header (key INTEGER PRIMARY KEY, value INTEGER NOT NULL);
             INSERT INTO header VALUES (1, 0), (2, 0), (3, 0);
-            """
+            """,
+            // The identity: 62 bits of chance, above 0.
+            "INSERT INTO header VALUES (4, random() & 9223372036854775806 | 1)",
         ])
 
     private let database: DurableDatabase
+    private let reserve: LedgerReserve
 
     /// Opens the file, or makes it.
     init(at path: String) throws(DatabaseFailure) {
         database = try naming { try DurableDatabase(at: path, layout: LedgerDatabase.layout) }
+        reserve = LedgerReserve(path: path + "-reserve")
+        reserve.refill()
     }
 
     func load(_ visit: (LedgerRow) throws -> Void) throws(DatabaseFailure) -> LedgerHeader {
@@ -39,9 +44,11 @@ struct LedgerDatabase: LedgerStore {
                     case 1: header.opening = try row.integer(1)
                     case 2: header.generation = try row.integer(1)
                     case 3: header.layout = try row.integer(1)
+                    case 4: header.identity = try row.integer(1)
                     default: break
                     }
                 }
+                guard header.identity > 0 else { throw LedgerDatabase.damaged("no identity") }
                 return header
             }
         }
@@ -64,14 +71,31 @@ struct LedgerDatabase: LedgerStore {
         guard id != .max, node.kind != .free, name.count <= 255, name.isEmpty == (id == 0),
             node.fid >= 0, node.ver >= 0
         else {
-            throw DatabaseFailure(
-                .damaged,
-                "the ledger is damaged (row \(id)): move .dfs away, and identities begin anew")
+            throw damaged("row \(id)")
         }
         return LedgerRow(id: id, name: name, node: node)
     }
 
+    private static func damaged(_ place: String) -> DatabaseFailure {
+        DatabaseFailure(
+            .damaged,
+            "the ledger is damaged (\(place)): move .dfs away and start once with --new-export and "
+                + "the mount; identities of files begin anew")
+    }
+
     func commit(
+        _ rows: [LedgerRow], forgetting places: [NodeID], _ header: LedgerHeader
+    ) throws(DatabaseFailure) {
+        do throws(DatabaseFailure) {
+            try put(rows, forgetting: places, header)
+            reserve.refill()
+        } catch {
+            guard error.isOutOfSpace, reserve.release() else { throw error }
+            try put(rows, forgetting: places, header)
+        }
+    }
+
+    private func put(
         _ rows: [LedgerRow], forgetting places: [NodeID], _ header: LedgerHeader
     ) throws(DatabaseFailure) {
         try naming {

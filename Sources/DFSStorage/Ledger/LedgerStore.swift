@@ -16,6 +16,10 @@ struct LedgerHeader: Equatable, Sendable {
     var generation: Int64 = 0
     /// Tells one set of exports from another: generations of different sets are not compared.
     var layout: Int64 = 0
+    /// Tells this ledger from every other; made with it, and never written again.
+    ///
+    /// 0 where nothing is kept.
+    var identity: Int64 = 0
 }
 
 /// Keeps a ledger over restarts.

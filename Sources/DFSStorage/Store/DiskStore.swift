@@ -11,18 +11,25 @@ public final class DiskStore: FileStore, ChangeSource {
     let table: MountTable
     let log: ChangeLog
     let followers: [Follower]
+    /// What is served where, to be kept by the caller and given to the next `open`.
+    public let served: [ServedExport]
     private let startedAt: WallTime
     /// Where the last page of an inventory ended, so that the next one need not search.
     let walk = Mutex<LedgerWalk?>(nil)
 
     /// Opens all exports and reads their ledgers; nothing is watched before `start`.
     ///
+    /// - Parameter servedBefore: What `served` was when these folders were served before: a folder
+    ///   that had another ledger, or has none now, is refused and left as it is. One that is not
+    ///   among them may be new.
     /// - Parameter rescan: How often everything is scanned again, as the net below inotify.
     /// - Parameter onChange: Called from any thread after `generation` has risen.
     /// - Parameter log: Takes sentences for whoever runs the server; names in them are quoted.
-    /// - Throws: A sentence that names the export: no directory, in use, its ledger damaged.
+    /// - Throws: A sentence that names the export: no directory, in use, its ledger damaged or
+    ///   another.
     public static func open(
-        exports: [ExportSettings], rescan: Duration = .seconds(300),
+        exports: [ExportSettings], servedBefore: [ServedExport] = [],
+        rescan: Duration = .seconds(300),
         onChange: (@Sendable () -> Void)? = nil,
         log: @escaping @Sendable (String) -> Void = { _ in }
     ) throws(RequestError) -> DiskStore {
@@ -32,7 +39,7 @@ public final class DiskStore: FileStore, ChangeSource {
                 .badArgument, "two exports are mounted at \(first.mount); give each its own place")
         }
         let opened = try sorted.map { (settings) throws(RequestError) in
-            try ExportOpening(settings, log: log)
+            try ExportOpening(settings, servedBefore: servedBefore, log: log)
         }
         return try DiskStore(opened, rescan: rescan, onChange: onChange, log: log)
     }
@@ -58,6 +65,7 @@ public final class DiskStore: FileStore, ChangeSource {
                     log: log))
         }
         self.log = log
+        served = opened.map(\.served)
         startedAt = WallTime(seconds: now)
         table = MountTable(exports: exports)
         let milliseconds = max(1, rescan.components.seconds) * 1000
@@ -104,7 +112,10 @@ public final class DiskStore: FileStore, ChangeSource {
         }
     }
 
-    /// Returns when every export has been scanned once.
+    /// Returns when every export has been scanned once, or the store was closed.
+    ///
+    /// A folder that is gone before that is waited for: what is not known to be complete is not
+    /// told, or an outage would look like a deletion.
     public func waitForFirstScan() {
         for follower in followers { follower.progress.wait { !$0.isScanning } }
     }

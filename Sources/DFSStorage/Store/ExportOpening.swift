@@ -22,10 +22,21 @@ struct ExportOpening {
     /// The largest identity that was ever kept.
     let largestFid: Int64
 
+    /// The file in `.dfs` that holds the ledger.
+    static let ledgerName = [UInt8]("ledger.sqlite".utf8)
+
+    /// What tells this export, as it is now, from another that might stand in its place.
+    var served: ServedExport {
+        ServedExport(mount: settings.mount, folder: folder, ledger: header.identity)
+    }
+
     /// Opens a folder, claims it for this process and reads its ledger.
     ///
+    /// - Parameter servedBefore: What stood where; a folder that is known must have its ledger.
     /// - Throws: a sentence for who starts the server.
-    init(_ settings: ExportSettings, log: @Sendable (String) -> Void) throws(RequestError) {
+    init(
+        _ settings: ExportSettings, servedBefore: [ServedExport], log: @Sendable (String) -> Void
+    ) throws(RequestError) {
         self.settings = settings
         let name = Quoting.text(settings.folder)
         do throws(SystemError) {
@@ -37,6 +48,9 @@ struct ExportOpening {
                 DiskRefusal.of(error, nil).code,
                 "the export \(name) can not be opened: \(String(cString: strerror(error.code)))")
         }
+        let folder = folder
+        let expected = servedBefore.last { $0.mount == settings.mount && $0.folder == folder }
+        try ExportOpening.checkLedgerIsThere(root, expected, name)
         state = try ExportOpening.openState(root, name, log)
         guard let state else {
             (claim, marks, store) = (nil, WritingMarks(nil), VolatileLedgerStore())
@@ -51,7 +65,8 @@ struct ExportOpening {
         }
         do throws(DatabaseFailure) {
             // By descriptor: whatever happens to the folder's name meanwhile, this is its ledger.
-            let database = try LedgerDatabase(at: "/proc/self/fd/\(state.number)/ledger.sqlite")
+            let file = String(decoding: ExportOpening.ledgerName, as: UTF8.self)
+            let database = try LedgerDatabase(at: "/proc/self/fd/\(state.number)/\(file)")
             var (tree, largest) = (LedgerTree(), Int64(0))
             header = try database.load { row in
                 tree.restore(row.node, named: row.name, at: row.id)
@@ -62,9 +77,10 @@ struct ExportOpening {
         } catch {
             throw RequestError(.io, "the ledger of the export \(name): \(error.description)")
         }
+        try ExportOpening.checkLedger(header.identity, is: expected, name)
     }
 
-    private static func refusal(_ error: SystemError, _ name: String) -> RequestError {
+    static func refusal(_ error: SystemError, _ name: String) -> RequestError {
         let answer = DiskRefusal.of(error, nil)
         return RequestError(
             answer.code,
@@ -139,7 +155,9 @@ extension Export {
             let probe = try? Export.open(path, in: opened.root, dfs_o_path | dfs_o_nofollow)
             return try? probe?.status()
         }
-        let header = LedgerHeader(opening: opening, generation: log.newest, layout: layout)
+        let header = LedgerHeader(
+            opening: opening, generation: log.newest, layout: layout,
+            identity: opened.header.identity)
         let batch = state.takeBatch()
         do throws(DatabaseFailure) {
             try opened.store.commit(batch.rows, forgetting: batch.forgotten, header)
