@@ -113,7 +113,9 @@ import Testing
         while Glibc.write(fill, block, block.count) > 0 {}
         close(fill)
 
-        try export.store.remove(path("/d/a"), recursive: false)
+        try export.store.rename(path("/d/a"), to: path("/d/b"))
+        #expect(refusal { _ = try export.store.entry(path("/d/a")) } == .notFound)
+        try export.store.remove(path("/d/b"), recursive: false)
         try export.store.remove(path("/d"), recursive: true)
 
         #expect(refusal { _ = try export.store.entry(path("/d")) } == .notFound)

@@ -90,7 +90,7 @@ struct LedgerDatabase: LedgerStore {
             try put(rows, forgetting: places, header)
             reserve.refill()
         } catch {
-            guard error.isOutOfSpace, reserve.release() else { throw error }
+            guard error.kind == .outOfSpace, reserve.release() else { throw error }
             try put(rows, forgetting: places, header)
         }
     }
