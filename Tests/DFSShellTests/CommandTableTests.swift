@@ -48,6 +48,26 @@ import Testing
         #expect(call.operands.map(\.text) == ["/a", "-x"])
     }
 
+    @Test(arguments: ["cat -- -r", "locate -- -r", "mkdir -- -r", "echo -- -r", "rm -- -r"])
+    func `a double dash ends the options of every command`(line: String) throws {
+        #expect(try call(line).operands.map(\.text) == ["-r"])
+    }
+
+    @Test(
+        arguments: [
+            ("ls --help", "help ls"), ("echo --help", "help echo"), ("exit --help", "help exit"),
+            ("session --help", "help session"), ("session open --help", "help session open"),
+            ("cat '--help'", "cat --help"), ("cat -- --help", "cat -- --help"),
+            ("nothing --help", "nothing --help"), ("echo a --help", "echo a --help"),
+        ])
+    func `a lone --help behind a command's name asks for its help`(
+        line: String, meaning: String
+    ) throws {
+        let words = try LineSplitter.split([UInt8](line.utf8))[0]
+
+        #expect(CommandTable.helpCall(words).map(\.text).joined(separator: " ") == meaning)
+    }
+
     @Test func `a quoted word is never an option`() throws {
         #expect(try call("rm '-r'").operands.map(\.text) == ["-r"])
     }

@@ -19,12 +19,12 @@ public struct Invocation: Sendable {
         while index < words.count {
             let word = words[index]
             index += 1
-            guard takesOptions, word.looksLikeOption, !specification.options.isEmpty else {
-                operands.append(word)
+            if takesOptions, word.looksLikeOption, word.bytes == [UInt8]("--".utf8) {
+                takesOptions = false
                 continue
             }
-            if word.bytes == [UInt8]("--".utf8) {
-                takesOptions = false
+            guard takesOptions, word.looksLikeOption, !specification.options.isEmpty else {
+                operands.append(word)
                 continue
             }
             for option in try Invocation.options(in: word, of: specification) {

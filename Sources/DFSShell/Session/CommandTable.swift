@@ -29,6 +29,18 @@ public enum CommandTable {
         find(words).map { ($0.command.row, words.count - $0.rest.count) }
     }
 
+    /// `help CMD` for `CMD --help`; other words as they are.
+    static func helpCall(_ words: [Word]) -> [Word] {
+        guard let last = words.last, last.looksLikeOption, last.text == "--help" else {
+            return words
+        }
+        let name = words.dropLast().map(\.text).joined(separator: " ")
+        let isName = rows.contains {
+            $0.name == name || $0.aliases.contains(name) || $0.name.hasPrefix(name + " ")
+        }
+        return isName ? [Word(plain: [UInt8]("help".utf8))] + words.dropLast() : words
+    }
+
     static func find(_ words: [Word]) -> (command: Command, rest: [Word])? {
         guard let first = words.first else { return nil }
         if words.count > 1, let command = command(named: "\(first.text) \(words[1].text)") {

@@ -63,7 +63,7 @@ public final class ShellSession: Sendable {
         let (words, marks) = CommandMarks.take(from: words)
         guard let name = words.first else { return .ok }
         do {
-            guard let (command, rest) = CommandTable.find(words) else {
+            guard let (command, rest) = CommandTable.find(CommandTable.helpCall(words)) else {
                 throw ShellFailure(.usage, "\(name.shown) is no command; help lists them")
             }
             let invocation = try Invocation(command.row, words: rest)
