@@ -19,9 +19,14 @@ enum ChangingCommands {
     private static let remove = CommandSpecification(
         "rm", .files, [.init("path", .remotePath, .oneOrMore)],
         options: [
-            .init("r", "directories with everything in them"),
+            .init(
+                "r",
+                "directories with all in them on the server's disk, also what dfs does not list: "
+                    + "symbolic links (not what they point to), FIFOs"),
             .init("f", "what is not there is no error, and nothing is asked"),
-        ], "Removes files, on the disk of their server too.",
+        ],
+        "Removes files, on the disk of their server too; asks only a person at a prompt, and only "
+            + "before removing what a pattern fits.",
         examples: [
             ("rm '/docs/*.bak'", "the one file of that name"), ("rm -r /old", "all of /old"),
         ], exits: [.notFound, .denied, .temporary, .unreachable, .conflict])

@@ -25,7 +25,7 @@ enum ListingCommands {
         "Lists directories; files on servers that are down stay listed and are marked.",
         examples: [
             ("ls -l /docs", "sizes, times and servers"),
-            ("ls -1 /B", "F3  (server-down: m2, silent for 4 s)"),
+            ("ls -1 /B", "a name a line; a file whose server is down is marked"),
             ("ls '*.txt'", "the one file of that name; without quotes all that fit"),
         ], exits: [.notFound, .temporary, .unreachable])
 
@@ -48,7 +48,7 @@ enum ListingCommands {
         "du", .files, [.init("path", .remotePath, .any)],
         options: [.init("h", "sizes with units")],
         "Counts bytes, files and directories below paths.",
-        examples: [("du -h /", "12M  3,210 files  40 directories  /")],
+        examples: [("du -h /", "bytes with a unit, files and directories in the whole tree")],
         exits: [.notFound, .unreachable])
 
     private static func runFind(_ session: ShellSession, _ call: Invocation) async throws {

@@ -12,12 +12,12 @@ enum ServerCommands {
     private static let locate = CommandSpecification(
         "locate", .servers, [.init("path", .remotePath, .oneOrMore)],
         "Tells which file server has a file, where that is reached, and its state.",
-        examples: [("locate /B/F4", "/B/F4  m2  127.0.0.1:7402  up")],
+        examples: [("locate /B/F4", "the server that has it, its address and its state")],
         exits: [.notFound, .temporary, .unreachable])
 
     private static let servers = CommandSpecification(
         "servers", .servers, [], "Lists the file servers: address, state, files, bytes, mounts.",
-        examples: [("servers", "m2  127.0.0.1:7402  down 12 s  2 files  12 bytes  /B")],
+        examples: [("servers", "a line for each; of one that is down, since when")],
         exits: [.unreachable])
 
     private static let status = CommandSpecification(
