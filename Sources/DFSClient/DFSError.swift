@@ -3,8 +3,8 @@ import DFSTransport
 
 /// Why something asked of the service was not done.
 ///
-/// `code` is the wire's word, or one of the client's own: `unreachable`, `connection-lost`,
-/// `protocol-violation`. Programs decide by `code` or `category`; `advice` is for people only.
+/// `code` is the wire's word, or one of the client's own: `unreachable`, `no-name-server`,
+/// `connection-lost`, `protocol-violation`. Programs decide by `code` or `category`; `advice` is for people only.
 public struct DFSError: Error, Equatable, Sendable {
     /// What a caller can do about it; also what dfsh's exit codes are made of.
     public enum Category: Sendable {
@@ -61,7 +61,7 @@ public struct DFSError: Error, Equatable, Sendable {
     /// What a caller can do about it.
     public var category: Category {
         switch code {
-        case "unreachable", "connection-lost": .unreachable
+        case "unreachable", "no-name-server", "connection-lost": .unreachable
         case "protocol-violation": .integrity
         default: known.map(DFSError.category) ?? (retryMilliseconds == nil ? .failed : .temporary)
         }
@@ -71,7 +71,7 @@ public struct DFSError: Error, Equatable, Sendable {
         switch code {
         case .notFound, .unknownServer: .notFound
         case .denied, .readOnly, .authRequired, .authFailed: .denied
-        case .serverDown, .noReplica, .busy, .draining, .timeout, .locked, .tooMany: .temporary
+        case .serverDown, .busy, .draining, .timeout, .locked, .tooMany: .temporary
         case .corrupt: .integrity
         case .exists, .notEmpty, .conflict, .staleFile, .staleHandle, .leaseExpired, .staleEpoch:
             .conflict

@@ -45,6 +45,28 @@ import Testing
         #expect(failures.map { $0?.category } == [.temporary, .failed])
     }
 
+    @Test func `a file server is not taken for a name server`() async throws {
+        let files = try await ScriptedServer.start(
+            greeting: "OK DFS/1 role=file id=m1 max-line=65536 max-data=1048576\n"
+        ) { _, _ in .send("OK path=/a server=m1 address=127.0.0.1:1 state=up\n") }
+        let names = try await ScriptedServer.start { _, _ in .send("ERR not-found path=/a\n") }
+        let lone = DFSClient(nameServers: [files.endpoint])
+        let both = DFSClient(nameServers: [files.endpoint, names.endpoint])
+
+        let alone = await refusal { _ = try await lone.locate(TreePath("/a")) }
+        let passedOver = await refusal { _ = try await both.locate(TreePath("/a")) }
+
+        #expect(alone?.code == "no-name-server")
+        #expect(alone?.advice == "\(files.endpoint) is a file server")
+        #expect(alone?.category == .unreachable)
+        #expect(passedOver?.known == .notFound)
+        #expect(files.lines.isEmpty)
+        await lone.close()
+        await both.close()
+        try await files.stop()
+        try await names.stop()
+    }
+
     @Test func `redirects in a circle end`() async throws {
         let second = try await ScriptedServer.start { _, _ in .hangUp }
         let (failure, count) = try await withClient { line, _ in

@@ -85,7 +85,8 @@ import Testing
         arguments: [
             (ErrorCode.notFound, 3), (.denied, 4), (.readOnly, 4), (.serverDown, 5), (.busy, 5),
             (.timeout, 5), (.corrupt, 7), (.exists, 8), (.staleFile, 8), (.staleHandle, 8),
-            (.notEmpty, 8), (.cancelled, 130), (.isDirectory, 1), (.noSpace, 1), (.badName, 1),
+            (.notEmpty, 8), (.noReplica, 1), (.cancelled, 130), (.isDirectory, 1), (.noSpace, 1),
+            (.badName, 1),
         ] as [(ErrorCode, Int32)])
     func `every code of the wire ends in the exit code that is promised`(
         code: ErrorCode, exit: Int32
@@ -93,7 +94,11 @@ import Testing
         #expect(ShellFailure(try Self.error(code)).code.rawValue == exit)
     }
 
-    @Test(arguments: [("unreachable", 6), ("connection-lost", 6), ("protocol-violation", 7)])
+    @Test(
+        arguments: [
+            ("unreachable", 6), ("no-name-server", 6), ("connection-lost", 6),
+            ("protocol-violation", 7),
+        ])
     func `the client's own codes have exit codes too`(code: String, exit: Int32) {
         #expect(ShellFailure(DFSError(code, "x")).code.rawValue == exit)
     }

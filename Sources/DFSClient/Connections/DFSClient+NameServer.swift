@@ -12,16 +12,20 @@ extension DFSClient {
         var patience: Deadline?
         var backoff = Backoff()
         var failures = 0
+        var strangers = 0
         while true {
             let index = currentNameServer.withLock { $0 }
             let endpoint = nameServers[index]
             do throws(ConnectionError) {
-                let timeout = attemptTimeout(isRepeatable, deadline)
-                let reply = try await ask(
-                    request, at: endpoint, timeout: timeout, redirects: options.redirects)
-                reached.withLock { $0 = true }
-                return reply
+                if try await pool.link(to: endpoint).role == "name" {
+                    let timeout = attemptTimeout(isRepeatable, deadline)
+                    let reply = try await ask(
+                        request, at: endpoint, timeout: timeout, redirects: options.redirects)
+                    reached.withLock { $0 = true }
+                    return reply
+                }
             } catch {
+                strangers = 0
                 let failure = DFSError(error, path: path, server: nil, endpoint: endpoint)
                 guard try await isWorthRetrying(error, isRepeatable, deadline) else {
                     throw failure
@@ -35,8 +39,23 @@ extension DFSClient {
                 if case .timedOut = error {} else if isImpatient { throw failure }
                 if deadline.isOver { throw failure }
                 try await deadline.pause(backoff.pause())
+                continue
             }
+            // A server of another role answers some of the same verbs, and would pass for one.
+            strangers += 1
+            turn(from: index)
+            if strangers == nameServers.count { throw await notNameServer(endpoint) }
         }
+    }
+
+    /// That somebody answers at an address, but not as a name server.
+    private func notNameServer(_ endpoint: Endpoint) async -> DFSError {
+        // The role only chooses the words; a connection lost meanwhile leaves it open.
+        let role = try? await pool.link(to: endpoint).role
+        var failure = DFSError(
+            "no-name-server", "\(endpoint) is \(role == "file" ? "a file" : "no name") server")
+        failure.endpoint = endpoint
+        return failure
     }
 
     /// With others to turn to, one name server that hangs does not take the whole wait.

@@ -19,11 +19,14 @@ final class ServerLink: Sendable {
     let endpoint: Endpoint
     /// The most bytes that one payload to or from this server has.
     let payloadBytes: Int
+    /// What the server greeted as: `name`, `file`; nil where it did not tell.
+    let role: String?
     private let use = Mutex(Use())
 
     init(_ connection: LineConnection, pieceBytes: Int) {
         self.connection = connection
         endpoint = connection.endpoint
+        role = connection.greeting.text("role")
         // A server that announces nothing usable gets what every server of DFS/1 must take.
         let announced = connection.greeting.value("max-data").flatMap { Number.parse($0.span) }
         payloadBytes = Int(max(1, min(Int64(pieceBytes), announced ?? 65_536)))

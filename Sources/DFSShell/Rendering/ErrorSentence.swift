@@ -21,7 +21,8 @@ extension Error {
     /// Whether it is that no name server answers: nothing more of many things can be done then.
     var meansNoNameServer: Bool {
         guard let error = self as? DFSError else { return false }
-        return error.code == "unreachable" && error.server == nil
+        return error.code == "no-name-server"
+            || error.code == "unreachable" && error.server == nil
     }
 }
 
@@ -84,6 +85,8 @@ enum ErrorSentence {
             }
             return "no name server can be reached: \(safe(error.advice)); is dfs-nameserver "
                 + "running? -n or DFSH_NAMESERVER names another one"
+        case "no-name-server":
+            return "\(safe(error.advice)); name the name server with -n"
         case "connection-lost":
             return "the connection\(server(error)) was lost: \(safe(error.advice)); "
                 + "what was asked may have been done all the same"
