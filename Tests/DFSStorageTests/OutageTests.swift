@@ -77,6 +77,21 @@ import Testing
         #expect(first.store.mounts == [.root])
     }
 
+    @Test func `a folder inside another export is refused, in either order`() throws {
+        let outer = folder.folder("outer")
+        let inner = folder.folder("outer/inner")
+        let mount = path("/inner")
+
+        let apart = refusal {
+            _ = try DiskStore.open(
+                exports: [.init(folder: outer, mount: mount), .init(folder: inner, mount: .root)])
+        }
+        let alone = refusal { _ = try DiskStore.open(exports: [.init(folder: inner)]) }
+
+        #expect(apart == .badArgument)
+        #expect(alone == .badArgument)
+    }
+
     @Test(.enabled(if: geteuid() == 0, "needs a file system of its own"))
     func `a full disk refuses writes, damages nothing and recovers`() throws {
         let disk = try #require(MountedFolder(folder.folder("full"), "size=2m"))

@@ -41,6 +41,7 @@ public final class DiskStore: FileStore, ChangeSource {
         let opened = try sorted.map { (settings) throws(RequestError) in
             try ExportOpening(settings, servedBefore: servedBefore, log: log)
         }
+        try ExportOpening.checkStandApart(opened.map(\.folder))
         return try DiskStore(opened, rescan: rescan, onChange: onChange, log: log)
     }
 

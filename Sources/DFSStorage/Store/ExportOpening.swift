@@ -49,6 +49,7 @@ struct ExportOpening {
                 "the export \(name) can not be opened: \(String(cString: strerror(error.code)))")
         }
         let folder = folder
+        try ExportOpening.checkStandsAlone(folder, name)
         let expected = servedBefore.last { $0.mount == settings.mount && $0.folder == folder }
         try ExportOpening.checkLedgerIsThere(root, expected, name)
         state = try ExportOpening.openState(root, name, log)
