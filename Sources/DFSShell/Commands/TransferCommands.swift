@@ -116,11 +116,22 @@ enum TransferCommands {
             if isNameless {
                 throw call.misuse("\(Quoting.text(local)) has no name to be put under")
             }
-            return try session.workingDirectory.appending(name)
+            return try child(name, of: session.workingDirectory, for: local)
         }
         let target = try await session.onePath(call.operands[1])
         guard try await session.entry(at: target)?.kind == .directory else { return target }
-        return isNameless ? target : try target.appending(name)
+        return isNameless ? target : try child(name, of: target, for: local)
+    }
+
+    private static func child(
+        _ name: [UInt8], of directory: TreePath, for local: [UInt8]
+    ) throws -> TreePath {
+        do throws(RequestError) {
+            return try directory.appending(name)
+        } catch {
+            throw ShellFailure(
+                .failed, "local \(Quoting.text(local)): \(ErrorSentence.safe(error.advice))")
+        }
     }
 }
 

@@ -14,6 +14,10 @@ final class TransferTally: Sendable {
         /// Whether something ended the transfer before everything was tried.
         var isCutShort = false
         var firstFailure: ExitCode?
+
+        mutating func note(_ code: ExitCode) {
+            if firstFailure == nil || firstFailure == .temporary { firstFailure = code }
+        }
     }
 
     private let counts = Mutex(Counts())
@@ -32,13 +36,19 @@ final class TransferTally: Sendable {
     /// Counts something that is left out on purpose.
     func skipped() { counts.withLock { $0.skipped += 1 } }
 
+    /// Counts something that was asked for and can not be had: it is skipped, and no success.
+    func refused() {
+        counts.withLock { counts in
+            counts.skipped += 1
+            counts.note(.failed)
+        }
+    }
+
     /// Counts a failure; one that lasts outweighs those that pass.
     func failed(_ code: ExitCode) {
         counts.withLock { counts in
             counts.failed += 1
-            if counts.firstFailure == nil || counts.firstFailure == .temporary {
-                counts.firstFailure = code
-            }
+            counts.note(code)
         }
     }
 
@@ -90,7 +100,7 @@ final class TransferTally: Sendable {
         if counts.isCutShort { text += ", and the rest was not tried" }
         if counts.unavailable > 0 {
             text +=
-                ", \(counts.unavailable) of them safe on servers that are down: "
+                ", \(counts.unavailable) of them \(verb == "put" ? "for" : "safe on") servers that are down: "
                 + "do it again when those are back (\"servers\" shows them)"
         }
         return text

@@ -67,12 +67,11 @@ struct Upload: Sendable {
                 case .symbolicLink: skip(shown, "symbolic link")
                 case .special: skip(shown, "neither a file nor a directory")
                 case .file:
-                    guard let target = try await orTell({ try path.appending(entry.name) })
-                    else { continue }
+                    guard let target = orSkip(shown, entry.name, in: path) else { continue }
                     try await found(entry.name, directory, target)
                 case .directory:
+                    guard let target = orSkip(shown, entry.name, in: path) else { continue }
                     let next = try await orTell {
-                        let target = try path.appending(entry.name)
                         let open = try await session.disk.directory(
                             entry.name, in: directory, makes: false)
                         try await session.makeDirectoryWhereMissing(target)
@@ -88,6 +87,17 @@ struct Upload: Sendable {
     private func skip(_ shown: String, _ reason: String) {
         session.output.complain("\(shown): skipped: \(reason)")
         tally.skipped()
+    }
+
+    /// The path of a name below a directory; one that can not be in the tree is told and skipped.
+    private func orSkip(_ shown: String, _ name: [UInt8], in path: TreePath) -> TreePath? {
+        do throws(RequestError) {
+            return try path.appending(name)
+        } catch {
+            session.output.complain("\(shown): skipped: \(ErrorSentence.safe(error.advice))")
+            tally.refused()
+            return nil
+        }
     }
 
     /// Runs something; a failure is told and counted.
