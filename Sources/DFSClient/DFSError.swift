@@ -42,6 +42,10 @@ public struct DFSError: Error, Equatable, Sendable {
     public var advice: String
     /// Whether it may have been done all the same: the answer was lost, not the request refused.
     public var isOutcomeUnknown = false
+    /// Whether it is sure that a file which was to be stored is as before.
+    public var isTargetUntouched = false
+    /// A part of a file that was sent and could not be removed again, as far as is known.
+    public var leftover: TreePath?
 
     /// Builds a failure of the client's own.
     public init(_ code: String, path: TreePath? = nil, _ advice: String) {
@@ -99,6 +103,19 @@ extension DFSError {
         }
         self.server = self.server ?? server
         self.endpoint = endpoint
+    }
+
+    /// As above; a link that was closed because its server is down says so.
+    init(_ error: ConnectionError, path: TreePath?, server: ServerID, over link: ServerLink) {
+        guard case .closed = error, let outage = link.outage else {
+            self.init(error, path: path, server: server, endpoint: link.endpoint)
+            return
+        }
+        self.init(.serverDown, path: path, "the connection ended with its server")
+        self.server = server
+        endpoint = link.endpoint
+        seenMilliseconds = outage.seenMilliseconds
+        isOutcomeUnknown = true
     }
 
     /// Takes what an ERR line says; what in it is malformed is left away, for the code is enough.

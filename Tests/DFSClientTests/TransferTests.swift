@@ -158,6 +158,43 @@ import Testing
         #expect(failure?.code == "protocol-violation")
     }
 
+    @Test func `a put to a server that is found down says so, and what it left`() async throws {
+        let file = try await ScriptedServer.start(
+            greeting: "OK DFS/1 role=file id=m1 epoch=1 max-line=65536 max-data=1048576\n"
+        ) { line, _ in
+            line.hasPrefix("OPEN") ? .send("OK h=h1 size=0 ver=1\n") : .silence
+        }
+        let names = try await ScriptedServer.start { line, _ in
+            switch line.split(separator: " ")[0] {
+            case "LOCATE": return .send("ERR not-found path=/a\n")
+            case "CREATE":
+                return .send("OK path=/a server=m1 addr=\(file.endpoint) state=up\n")
+            case "SERVERS":
+                return .send("* id=m1 addr=\(file.endpoint) state=down seen=3000\nOK count=1\n")
+            default: return .send("ERR server-down server=m1 seen=3000\n")
+            }
+        }
+        var options = ClientOptions()
+        options.watchAfter = .zero
+        options.pieceBytes = 4
+        let client = DFSClient(nameServers: [names.endpoint], options: options)
+        var pieces = [ByteBuffer(string: "12345678")]
+
+        let failure = await refusal {
+            _ = try await client.store(TreePath("/a")) { pieces.popLast() }
+        }
+
+        #expect(failure?.known == .serverDown)
+        #expect(failure?.path?.description == "/a")
+        #expect(failure?.seenMilliseconds == 3000)
+        #expect(failure?.isTargetUntouched == true)
+        #expect(failure?.isOutcomeUnknown == false)
+        #expect(failure?.leftover?.description.hasPrefix("/a.dfs-part-") == true)
+        await client.close()
+        try await file.stop()
+        try await names.stop()
+    }
+
     @Test func `bytes= that is not what came is a violation`() async throws {
         let failure = try await withFile { line, _ in
             line.hasPrefix("OPEN")

@@ -66,6 +66,34 @@ import Testing
                 + "try again when it is back (\"servers\" shows it)")
     }
 
+    @Test func `a put that failed says that nothing changed and what it left`() throws {
+        var error = try Self.error(.serverDown, server: "m2", seen: 3100)
+        error.isTargetUntouched = true
+        error.leftover = try TreePath("/B/F3.dfs-part-1a")
+        var lost = DFSError("connection-lost", path: try TreePath("/B/F3"), "reset")
+        lost.isTargetUntouched = true
+
+        #expect(
+            ErrorSentence.text(error)
+                == "/B/F3: file server m2 is down, silent for 3 s; nothing was put under its name, "
+                + "try again when it is back (\"servers\" shows it); the part that was sent may be "
+                + "left as /B/F3.dfs-part-1a, which rm removes")
+        #expect(
+            ErrorSentence.text(lost)
+                == "/B/F3: the connection was lost: reset; nothing was put under its name")
+        #expect(ShellFailure(error).code == .temporary)
+    }
+
+    @Test func `a name that the tree refuses is skipped, and the transfer no success`() {
+        let tally = TransferTally("put")
+
+        tally.finished()
+        tally.refused()
+
+        #expect(tally.summary == "put 1 file, 0 bytes; 1 skipped")
+        #expect(tally.code == .failed)
+    }
+
     @Test func `a transfer that lost the name server says that not all was tried`() throws {
         let tally = TransferTally("put")
         let gone = DFSError("unreachable", path: try TreePath("/B/F3"), "no answer")

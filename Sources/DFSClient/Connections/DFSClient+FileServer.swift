@@ -18,11 +18,18 @@ extension DFSClient {
         while true {
             var location: FileLocation
             if let place { location = place } else { location = try await locate(path, deadline) }
+            var used: ServerLink?
             do throws(ConnectionError) {
-                return (try await body(try await pool.link(to: location.address)), location)
+                let link = try await pool.link(to: location.address)
+                used = link
+                return (try await body(link), location)
             } catch {
-                let failure = DFSError(
-                    error, path: path, server: location.server, endpoint: location.address)
+                let failure =
+                    used.map {
+                        DFSError(error, path: path, server: location.server, over: $0)
+                    }
+                    ?? DFSError(
+                        error, path: path, server: location.server, endpoint: location.address)
                 switch next(error, isRepeatable, mayBeOutdated) {
                 case .giveUp: throw failure
                 case .goTo(let address):
@@ -77,8 +84,9 @@ extension DFSClient {
             guard let self, link.silence >= self.options.watchAfter else { return }
             // Not knowing is no reason to end a wait that has its own deadline.
             guard let servers = try? await self.servers() else { return }
-            let states = servers.filter { $0.address == link.endpoint }.map(\.state)
-            if !states.isEmpty, states.allSatisfy({ !$0.isAvailable }) {
+            let here = servers.filter { $0.address == link.endpoint }
+            if !here.isEmpty, here.allSatisfy({ !$0.state.isAvailable }) {
+                link.isDown(silentFor: here[0].seenMilliseconds)
                 await self.pool.discard(link)
             }
         }

@@ -13,6 +13,12 @@ final class ServerLink: Sendable {
         var lastSign = ContinuousClock.now
         var lastUse = ContinuousClock.now
         var watch: Task<Void, Never>?
+        var outage: Outage?
+    }
+
+    /// What the name server said of a server that did not answer.
+    struct Outage {
+        let seenMilliseconds: Int64?
     }
 
     let connection: LineConnection
@@ -40,6 +46,14 @@ final class ServerLink: Sendable {
 
     /// Counts sessions that die with the link, so that it is not closed to save a connection.
     func holdsHandle(_ change: Int) { use.withLock { $0.handles += change } }
+
+    /// Notes that the name server says the server is down: that is why the link is closed then.
+    func isDown(silentFor milliseconds: Int64?) {
+        use.withLock { $0.outage = Outage(seenMilliseconds: milliseconds) }
+    }
+
+    /// That the server was found to be down; nil where nobody said so.
+    var outage: Outage? { use.withLock { $0.outage } }
 
     /// How long requests have waited without any answer; zero where none waits.
     var silence: Duration {

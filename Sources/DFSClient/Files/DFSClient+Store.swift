@@ -51,7 +51,14 @@ extension DFSClient {
         _ path: TreePath, _ content: ByteBuffer, _ attributes: Attributes, _ verifies: Bool
     ) async throws(DFSError) -> FileFacts? {
         let limit = deadline()
-        let place = try await placeForCreating(path, limit)
+        let place: FileLocation
+        do throws(DFSError) {
+            place = try await placeForCreating(path, limit)
+        } catch {
+            var failure = error
+            failure.isTargetUntouched = true
+            throw failure
+        }
         var request = ClientRequest(.store, tagged: options.tagsEveryRequest)
         request.operand(path)
         if let mode = attributes.mode { request.option("mode", mode.text) }
@@ -96,6 +103,7 @@ extension DFSClient {
     ) async throws -> FileFacts {
         let server = try await ownerToReplace(path)
         let temporary = try temporaryPath(for: path)
+        var isRenaming = false
         do {
             let place = try await create(temporary, on: server)
             let file = try await open(
@@ -111,29 +119,43 @@ extension DFSClient {
             if verifies, !digest.sha256.utf8.elementsEqual(checksum.text) {
                 throw DFSError(.corrupt, path: path, "the server has not what was sent")
             }
+            isRenaming = true
             try await rename(temporary, to: path, replaces: true)
             var facts = digest.facts
             if verifies { facts.sha256 = digest.sha256 }
             return facts
         } catch var failure as DFSError {
-            await removeLeftover(temporary)
+            if await !removeLeftover(temporary, mayComeLater: failure.isOutcomeUnknown) {
+                failure.leftover = temporary
+            }
+            if !isRenaming {
+                failure.isTargetUntouched = true
+                failure.isOutcomeUnknown = false
+            }
             // The caller knows nothing of the temporary name.
             if failure.path == temporary { failure.path = path }
             throw failure
         } catch {
-            await removeLeftover(temporary)
+            _ = await removeLeftover(temporary, mayComeLater: false)
             throw error
         }
     }
 
     /// Removes a temporary file, also where the caller's task was cancelled.
-    private func removeLeftover(_ path: TreePath) async {
+    ///
+    /// - Parameter mayComeLater: Whether a server that is stalled may still make it.
+    /// - Returns: Whether it is gone.
+    private func removeLeftover(_ path: TreePath, mayComeLater: Bool) async -> Bool {
         let removal = Task {
-            // A file that can not be removed now is listed under a name that says what it is; the
-            // failure that led here is what the caller must hear of.
-            try? await remove(path, kind: .file)
+            do throws(DFSError) {
+                try await remove(path, kind: .file)
+                return true
+            } catch {
+                // The failure that led here is what the caller must hear of, with what is left.
+                return error.known == .notFound && !mayComeLater
+            }
         }
-        await removal.value
+        return await removal.value
     }
 
     /// The file server whose file will be replaced; nil where the name is free.

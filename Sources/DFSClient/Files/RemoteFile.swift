@@ -186,7 +186,7 @@ public final class RemoteFile: Sendable {
         do throws(ConnectionError) {
             return try await client.send(request, to: link, timeout: timeout)
         } catch {
-            throw DFSError(error, path: path, server: server, endpoint: link.endpoint)
+            throw DFSError(error, path: path, server: server, over: link)
         }
     }
 

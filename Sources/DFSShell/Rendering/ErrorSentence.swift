@@ -51,6 +51,7 @@ enum ErrorSentence {
     static func text(_ error: DFSError, isPlannedStop: Bool = false) -> String {
         let subject = error.path.map { "\($0): " } ?? ""
         return subject + (isPlannedStop ? serverStopped(error) : predicate(error))
+            + leftover(error)
     }
 
     private static func predicate(_ error: DFSError) -> String {
@@ -63,6 +64,8 @@ enum ErrorSentence {
         case .serverDown: serverDown(error)
         case .noReplica:
             "no file server exports a folder there; \"servers\" shows which mounts there are"
+        case .timeout where error.isTargetUntouched:
+            "no answer in time; nothing was put under its name"
         case .timeout:
             "no answer in time; it may have been done all the same, so look before repeating it"
         case .crossServer: "the two names are on different file servers"
@@ -89,7 +92,9 @@ enum ErrorSentence {
             return "\(safe(error.advice)); name the name server with -n"
         case "connection-lost":
             return "the connection\(server(error)) was lost: \(safe(error.advice)); "
-                + "what was asked may have been done all the same"
+                + (error.isTargetUntouched
+                    ? "nothing was put under its name"
+                    : "what was asked may have been done all the same")
         case "protocol-violation":
             return "the server\(server(error)) broke the protocol: \(safe(error.advice))"
         default:
@@ -107,7 +112,23 @@ enum ErrorSentence {
         guard error.known == .serverDown, let server = error.server else { return nil }
         let silence = error.seenMilliseconds.map { ", silent for \(Amounts.seconds($0))" } ?? ""
         let subject = error.path.map { "\($0): " } ?? ""
-        return "\(subject)file server \(server) is down\(silence)"
+        return "\(subject)file server \(server) is down\(silence)\(leftover(error))"
+    }
+
+    private static func leftover(_ error: DFSError) -> String {
+        error.leftover.map { "; the part that was sent may be left as \($0), which rm removes" }
+            ?? ""
+    }
+
+    /// How the file fares meanwhile, and what to do.
+    private static func remedy(_ error: DFSError) -> String {
+        if error.isOutcomeUnknown, !error.isTargetUntouched {
+            return "what was asked may have been done all the same: look when it is back "
+                + "(\"servers\" shows it)"
+        }
+        let fate =
+            error.isTargetUntouched ? "nothing was put under its name" : "the file is safe there"
+        return "\(fate), try again when it is back (\"servers\" shows it)"
     }
 
     private static func serverDown(_ error: DFSError) -> String {
@@ -115,15 +136,13 @@ enum ErrorSentence {
             return "no file server for it is up; try again when one is (\"servers\" shows them)"
         }
         let silence = error.seenMilliseconds.map { ", silent for \(Amounts.seconds($0))" } ?? ""
-        return "file server \(server) is down\(silence); the file is safe there, "
-            + "try again when it is back (\"servers\" shows it)"
+        return "file server \(server) is down\(silence); \(remedy(error))"
     }
 
     private static func serverStopped(_ error: DFSError) -> String {
         guard let server = error.server else { return serverDown(error) }
         let since = error.seenMilliseconds.map { " \(Amounts.seconds($0)) ago" } ?? ""
-        return "file server \(server) was stopped as planned\(since); the file is safe there, "
-            + "try again when it is back (\"servers\" shows it)"
+        return "file server \(server) was stopped as planned\(since); \(remedy(error))"
     }
 
     /// Text of a peer or of the system, with control bytes as escapes.
