@@ -124,6 +124,17 @@ import Testing
                 """)
     }
 
+    @Test func `an inventory that mentions nothing leaves nothing`() throws {
+        var world = try NameWorld()
+        try world.addServer("fs1", on: 2, files: ["/old"])
+        try world.send("REGISTER fs1 / addr=h:1 epoch=2", on: 3)
+
+        let end = try world.send("REPORT fs1 inventory=end", on: 3, data: "")
+
+        #expect(end == "OK files=0\n")
+        #expect(try world.send("LOCATE /old").hasPrefix("ERR not-found "))
+    }
+
     @Test func `an inventory of which a part was refused never ends`() throws {
         var world = try NameWorld()
         try world.addServer("fs1", on: 2, files: ["/old"])

@@ -115,14 +115,14 @@ extension NameAuthority {
                 throw RequestError(
                     .badState, "a part of this inventory was refused; REGISTER and send it anew")
             }
+            if job.inventory != .none, catalogue.mentions[job.server] == nil {
+                catalogue.mentions[job.server] = InventoryMentions()
+            }
             if job.position < job.data.count {
                 try job.readPiece(for: membership[job.server])
                 if job.position < job.data.count { return false }
                 job.data = []
                 job.position = 0
-                if job.inventory != .none, catalogue.mentions[job.server] == nil {
-                    catalogue.mentions[job.server] = InventoryMentions()
-                }
             }
             if try !apply(&job, at: now) { return false }
         } catch {
