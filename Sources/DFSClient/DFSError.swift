@@ -4,7 +4,8 @@ import DFSTransport
 /// Why something asked of the service was not done.
 ///
 /// `code` is the wire's word, or one of the client's own: `unreachable`, `no-name-server`,
-/// `connection-lost`, `protocol-violation`. Programs decide by `code` or `category`; `advice` is for people only.
+/// `connection-lost`, `protocol-violation`. Programs decide by `code` or `category`; `advice` is
+/// for people only.
 public struct DFSError: Error, Equatable, Sendable {
     /// What a caller can do about it; also what dfsh's exit codes are made of.
     public enum Category: Sendable {

@@ -27,8 +27,8 @@ struct Upload: Sendable {
 
     /// Stores a whole directory: many files side by side, and every failure told.
     ///
-    /// - Throws: What ends the whole: the target can not be made, no name server answers, or the task was
-    ///   cancelled.
+    /// - Throws: What ends the whole: the target can not be made, no name server answers, or the
+    ///   task was cancelled.
     func tree(_ directory: LocalDirectory, to path: TreePath) async throws {
         try await withThrowingTaskGroup(of: Int.self) { group in
             var used = 0
