@@ -177,7 +177,7 @@ final class NameResponder: RequestResponder {
             let now = Clock.now()
             let lag = now.monotonic.milliseconds(since: deadline)
             if lag > NameResponder.lateMilliseconds, !self.hasLookedAgain {
-                // The loop was held up: signs of life may lie unread, and nobody is silent for that.
+                // The loop was held up: signs of life may lie unread; nobody is silent for that.
                 self.hasLookedAgain = true
                 return self.scheduleTimer()
             }

@@ -14,7 +14,7 @@ struct LedgerReserve: Sendable {
     /// The file that holds the room; it stands in `.dfs/`.
     let path: String
 
-    /// Takes room again where it was given up; a disk that has none now is asked at the next commit.
+    /// Takes room again where it was given up; a disk that has none is asked at the next commit.
     func refill() {
         let file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard file >= 0 else { return }
