@@ -49,8 +49,13 @@ public struct StateDirectory: Sendable {
     }
 
     /// Lets the next process take hold; the value is not used afterwards.
+    ///
+    /// Unlocked by name: a process that is being spawned at this moment holds a copy of the
+    /// descriptor until its exec, and closing ours alone would leave the lock with it.
     public func release() throws(StartError) {
-        guard close(lock) == 0 else { throw StateDirectory.refusal(path, "can not be released") }
+        guard flock(lock, LOCK_UN) == 0, close(lock) == 0 else {
+            throw StateDirectory.refusal(path, "can not be released")
+        }
     }
 
     /// Raises the number that counts this server's starts, durably, and returns it; the first is 1.
