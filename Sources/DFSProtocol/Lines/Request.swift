@@ -129,6 +129,18 @@ extension Request {
         try TreePath(try operand(at: index))
     }
 
+    /// What `lease=` asks for, or nil where it was not given.
+    public func lease() throws(RequestError) -> Lease? {
+        guard let value = option("lease") else { return nil }
+        return try Lease(text: value)
+    }
+
+    /// The client's own name of the change, or nil where `op=` was not given.
+    public func operation() throws(RequestError) -> OperationID? {
+        guard let value = option("op") else { return nil }
+        return try OperationID(value)
+    }
+
     /// The four octal digits of `mode=`, or nil where they were not given.
     public func mode() throws(RequestError) -> FileMode? {
         guard let value = option("mode") else { return nil }
@@ -225,6 +237,8 @@ extension VerbSpecification.ValueKind {
                     .badArgument, "no verb is that long; HELP lists them",
                     fields: [.init("argument", [UInt8](name.utf8))])
             }
+        case .lease: _ = try Lease(text: value)
+        case .operation: _ = try OperationID(value)
         case .path, .handle, .handleOrPath, .tag, .text, .time, .data: return
         }
     }

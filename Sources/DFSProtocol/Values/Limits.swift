@@ -16,6 +16,14 @@ public struct Limits: Equatable, Sendable {
     public var waitingBytes = 2_097_152
     /// Handles that one connection may hold open.
     public var handlesPerConnection = 256
+    /// Sessions that one server holds open, those without a connection included.
+    public var handles = 32_768
+    /// Longest lease that is granted, and longest wait for a lock, in milliseconds.
+    public var leaseMilliseconds: Int64 = 600_000
+    /// How long an answer is kept for a repetition with the same `op=`, in milliseconds.
+    public var operationMilliseconds: Int64 = 60_000
+    /// Answers kept for repetitions; above it a request with a new `op=` is told `busy`.
+    public var operations = 262_144
     /// Answers that a peer has not taken yet, in bytes; above it no further request is read.
     public var unsentBytes = 8_388_608
     /// How long an incomplete line or payload may stand still, in milliseconds.

@@ -10,7 +10,8 @@ extension Verb {
             .watch:
             [forClientsOfTheNameServer]
         case .register, .report, .heartbeat, .goodbye, .done: [forFileServers]
-        case .open, .read, .write, .append, .truncate, .sync, .close, .handles: [forSessions]
+        case .open, .read, .write, .append, .truncate, .sync, .close: [forSessions]
+        case .renew, .resume, .follow, .handles, .kill: [forSessionsByHandle]
         case .fetch, .store, .pull, .digest: [forWholeFiles]
         }
     }
@@ -79,21 +80,21 @@ extension Verb {
             .init([.name], [.path], "Counts files, directories and bytes below a path.")
         case .create:
             .init(
-                [.name], [.path], options: [.server], effect: .changes, repeatable: false,
+                [.name], [.path], options: [.server, .op], effect: .changes, repeatable: false,
                 "Claims a new name and chooses the file server for it.")
         case .makeDirectory:
             .init(
-                [.name], [.path], options: [.mode], effect: .changes, repeatable: false,
+                [.name], [.path], options: [.mode, .op], effect: .changes, repeatable: false,
                 "Makes a directory in the catalogue.")
         case .remove:
             .init(
                 [.name], [.path],
-                options: [.optional("recursive", .choice(["yes"])), .fileType, .server],
+                options: [.optional("recursive", .choice(["yes"])), .fileType, .server, .op],
                 effect: .changes, repeatable: false, "Removes a file or a directory, on disk too.")
         case .rename:
             .init(
                 [.name], [.required("from", .path), .required("to", .path)],
-                options: [.optional("replace", .choice(["yes"]))], effect: .changes,
+                options: [.optional("replace", .choice(["yes"])), .op], effect: .changes,
                 repeatable: false, "Renames a file or a directory within one server.")
         case .watch:
             .init(
@@ -142,27 +143,49 @@ extension Verb {
             .init(
                 file,
                 [.path, .required("mode", .choice(["r", "rw", "create", "create-new"]))],
-                options: [.optional("lease", .choice(["conn"])), .mode], effect: .changes,
-                repeatable: false, "Opens a session on a file.")
+                options: [
+                    .optional("lease", .lease),
+                    .optional("lock", .choice(["shared", "exclusive"])),
+                    .optional("wait", .number), .ifVersion, .mode, .op,
+                ], effect: .changes, repeatable: false, "Opens a session on a file.")
         case .read:
             .init(
                 file, [.handle, .optional("offset", .number), .required("count", .number)],
                 options: [.optional("as", .choice(["text"]))],
                 "Reads at an offset, or from the session's cursor.")
         case .write:
-            .init(file, [.handle, offset, .data], effect: .changes, "Writes at an offset.")
+            .init(
+                file, [.handle, offset, .data], options: [.ifVersion], effect: .changes,
+                "Writes at an offset.")
         case .append:
             .init(
-                file, [.handle, .data], effect: .changes, repeatable: false,
+                file, [.handle, .data], options: [.op], effect: .changes, repeatable: false,
                 "Writes at the end of the file.")
         case .truncate:
             .init(
                 file, [.handle, .required("size", .number)], effect: .changes,
                 "Cuts or extends the file.")
         case .sync: .init(file, [.handle], effect: .changes, "Brings what was written to the disk.")
-        case .close:
+        default:
             .init(
                 file, [.handle], effect: .changes, "Ends a session; what it wrote is on the disk.")
+        }
+    }
+
+    private var forSessionsByHandle: VerbSpecification {
+        let file: [Role] = [.file]
+        return switch self {
+        case .renew: .init(file, [.handle], "Starts the session's lease anew.")
+        case .resume:
+            .init(
+                file, [.handle], options: [.required("token", .text)], effect: .changes,
+                "Takes a session over to this connection.")
+        case .follow:
+            .init(
+                file, [.handle, .required("offset", .number)],
+                "Sends what is added to the file as it grows, until CANCEL.")
+        case .kill:
+            .init(file, [.handle], effect: .changes, "Ends a session, whoever holds it.")
         default: .init(file, [], "Lists the open sessions.")
         }
     }
@@ -176,11 +199,12 @@ extension Verb {
             .init([.file], [.path] + range, "Reads a whole file, or a range, without a session.")
         case .store:
             .init(
-                [.file], [.path, .data], options: [.mode, .mtime], effect: .changes,
+                [.file], [.path, .data], options: [.mode, .mtime, .ifVersion, .op],
+                effect: .changes,
                 repeatable: false, "Replaces a whole file, atomically and durably.")
         case .pull:
             .init(
-                [.file], [.path], options: [.required("source", .path)], effect: .changes,
+                [.file], [.path], options: [.required("source", .path), .op], effect: .changes,
                 repeatable: false, "Copies a file from the file server that has it.")
         default: .init([.file], [.path] + range, "Tells the SHA-256 of a file or of a range.")
         }

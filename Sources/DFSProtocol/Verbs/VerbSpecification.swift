@@ -18,6 +18,10 @@ public struct VerbSpecification: Sendable {
         case tag
         /// Any bytes.
         case text
+        /// `conn`, or milliseconds, 1 to 2^63-1.
+        case lease
+        /// The client's own name of one change, 1 to 64 letters, digits, `-`, `_`, `.` or `:`.
+        case operation
         /// A pattern for one name, see `Glob`.
         case glob
         /// Four octal digits.
@@ -144,5 +148,7 @@ extension VerbSpecification.Option {
     static let mtime = optional("mtime", .time)
     static let after = optional("after", .text)
     static let limit = optional("limit", .number)
+    static let ifVersion = optional("if-ver", .number)
+    static let op = optional("op", .operation)
     static let fileType = optional("type", .choice(["file", "dir"]))
 }
