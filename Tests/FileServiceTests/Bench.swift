@@ -10,6 +10,8 @@ struct Bench {
     var jobs: [DiskJob] = []
     /// What each request was told, in the order of the telling.
     var replies: [(id: RequestID, text: String)] = []
+    /// Connections that were told to hold a session no longer.
+    var released: [ConnectionID] = []
     var pulls: [(id: RequestID, target: TreePath, source: TreePath)] = []
     /// Whether jobs run as soon as the core starts them.
     var runsAtOnce = true
@@ -20,7 +22,8 @@ struct Bench {
         store = MemoryStore()
         var configuration = FileServerCore.Configuration(
             id: .fs1, epoch: 4, mounts: [.root], startedAt: MonotonicTime(nanoseconds: 0),
-            wallClock: { WallTime(seconds: 5_000) })
+            wallClock: { WallTime(seconds: 5_000) },
+            newToken: { SessionToken(high: 1, low: 0xabc) })
         configuration.jobLimit = jobLimit
         configuration.limits = limits
         core = FileServerCore(configuration)
@@ -47,13 +50,29 @@ struct Bench {
             try parser.parse(bytes.span)
             let request = try Request(
                 parser, line: bytes.span, literal: literal?.utf8.count, role: .file)
-            let caller = Caller(id: id, client: [UInt8]("tester".utf8))
+            let client = ClientName(
+                address: [UInt8]("127.0.0.1:\(50_000 + connection)".utf8),
+                name: [UInt8]("tester".utf8))
+            let caller = Caller(id: id, client: client)
             perform(core.receive(request, from: caller, at: now))
         } catch {
             perform([.refuse(id, error)])
         }
         return id
     }
+
+    /// Lets time pass, and what is due by then happen.
+    mutating func pass(milliseconds: Int64) {
+        now = now.advanced(milliseconds: milliseconds)
+        perform(core.timePassed(at: now))
+    }
+
+    /// Ends a connection.
+    mutating func close(_ connection: UInt64) {
+        perform(core.connectionClosed(ConnectionID(number: connection), at: now))
+    }
+
+    mutating func cancel(_ id: RequestID) { perform(core.cancelled(id, at: now)) }
 
     func reply(to id: RequestID) -> String? { replies.first { $0.id == id }?.text }
 
@@ -70,6 +89,7 @@ struct Bench {
                 line.error(error, tag: nil)
                 tell(id, line.bytes)
             case .pull(let id, let target, let source): pulls.append((id, target, source))
+            case .released(let connection): released.append(connection)
             }
         }
         while runsAtOnce, !jobs.isEmpty { runNext() }
