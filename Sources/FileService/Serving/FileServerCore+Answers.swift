@@ -23,8 +23,10 @@ extension FileServerCore {
                 return [resumed(key, facts, ticket)]
             }
             let isHeld = waits(job.work)
-            return hold(answer(ticket, job.work, outcome), isHeld ? generation : nil, now)
-                + conclude(ticket, job.work, outcome, isHeld ? generation : nil, now)
+            let actions = hold(
+                answer(ticket, job.work, outcome), isHeld ? generation : nil, now)
+            guard ticket.operation != nil else { return actions }
+            return actions + conclude(ticket, job.work, outcome, isHeld ? generation : nil, now)
         }
     }
 

@@ -115,18 +115,11 @@ extension FileServerCore {
     /// was killed, ran out or lost its connection while the job waited for its turn.
     private func refusal(of job: PendingJob, at now: MonotonicTime) -> RequestError? {
         guard let key = job.session, let connection = job.ticket?.id.connection else { return nil }
-        let handle = key.shown(on: connection)
-        guard let session = sessions[key] else {
-            return sessions.refusal(of: key, handle, at: now)
-        }
-        if session.phase == .open, session.isDue(at: now) {
-            return SessionTable.leaseExpired(handle)
-        }
-        let isUsable = session.phase == .open || session.phase == .closing
-        guard isUsable, session.attachment == connection else {
-            return sessions.refusal(of: key, handle, at: now)
-        }
-        return nil
+        guard let session = sessions[key], session.attachment == connection,
+            session.phase == .open || session.phase == .closing
+        else { return sessions.refusal(of: key, key.shown(on: connection), at: now) }
+        return session.phase == .open && session.isDue(at: now)
+            ? SessionTable.leaseExpired(key.shown(on: connection)) : nil
     }
 
     /// Takes the outcome of a job.

@@ -91,7 +91,9 @@ public struct FileServerCore: Sendable {
         _ request: Request, from caller: Caller, at now: MonotonicTime
     ) -> [FileAction] {
         // What has run out by now is over, even if nobody has called `timePassed` for it yet.
-        expire(at: now) + admit(request, caller, now)
+        let overdue = expire(at: now)
+        let actions = admit(request, caller, now)
+        return overdue.isEmpty ? actions : overdue + actions
     }
 
     /// Takes a request, of which an earlier attempt may be known by its `op=`.
