@@ -82,7 +82,8 @@ extension FileServerCore {
         }
         let (key, session) = try use(request, ticket)
         sessions[key]?.isClosing = true
-        return enqueue(
+        let ended = endFollowing(of: key, SessionTable.staleHandle(request.operands[0]))
+        return ended + enqueue(
             .close(session.file), for: ticket, purpose: .close(key),
             in: (session.file.identity, .alone))
     }
