@@ -71,7 +71,7 @@ struct StandingRequestTests {
         exchange.fail(RequestError(.staleFile, "replaced"))
         try server.type("@1 STAT /a\n")
 
-        #expect(try server.output() == "@1 ERR stale-file replaced\n@1 OK type=file\n")
+        #expect(try server.output() == "@1 ERR stale-file \"replaced\"\n@1 OK type=file\n")
     }
 
     @Test func `items end in bytes and tell when the system has them`() throws {
@@ -106,7 +106,7 @@ struct StandingRequestTests {
         exchange.fail(RequestError(.staleHandle, "killed"))
         exchange.send(item(1), payload: ByteBuffer(string: "y")) { taken += 1 }
 
-        #expect(try server.output() == "@1 * more {1}\nx\n@1 ERR stale-handle killed\n")
+        #expect(try server.output() == "@1 * more {1}\nx\n@1 ERR stale-handle \"killed\"\n")
         #expect(taken == 0)
     }
 
