@@ -27,8 +27,9 @@ extension FileDesk {
             switch result {
             case .success(let watch):
                 self.pending[id]?.watch = watch
-                waiting.exchange.stand()
+                // First: what stands in the file now is told before anything that comes behind.
                 self.perform(self.core.watching(id, nil))
+                waiting.exchange.stand()
             case .failure(let error): self.perform(self.core.watching(id, error))
             }
         }

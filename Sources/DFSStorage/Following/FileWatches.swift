@@ -46,7 +46,8 @@ final class FileWatches: Sendable {
     ) throws(SystemError) -> LiveWatch {
         let (number, isFirst) = try state.withLock { (state) throws(SystemError) in
             if state.isStopped { throw SystemError(ECANCELED) }
-            let inotify = try state.inotify ?? Inotify()
+            let inotify: Inotify
+            if let open = state.inotify { inotify = open } else { inotify = try Inotify() }
             state.inotify = inotify
             // For a file that is watched already it is the same watch once more.
             let watch = try SystemError.check(
@@ -118,7 +119,11 @@ final class FileWatches: Sendable {
     private func turn(_ inotify: Inotify) {
         let ready = dfs_wait(inotify.descriptor.number, bell.number, -1)
         if ready > 0, ready & 2 != 0 { dfs_bell_clear(bell.number) }
-        let events = ready > 0 && ready & 1 != 0 ? inotify.events() : []
+        tell(ready > 0 && ready & 1 != 0 ? inotify.events() : [])
+    }
+
+    /// Calls whoever follows a file of which the kernel, or this process, has told something.
+    func tell(_ events: [Inotify.Event]) {
         for handler in state.withLock({ FileWatches.handlers(of: events, &$0) }) { handler() }
     }
 
@@ -180,6 +185,9 @@ extension Export {
         do throws(SystemError) {
             return try watches.add(descriptor, file.identity, changed)
         } catch {
+            if error.code == ECANCELED {
+                throw RequestError(.draining, path: path, "this server is stopping")
+            }
             guard [ENOSPC, EMFILE, ENFILE, ENOMEM].contains(error.code) else {
                 throw refusal(error, path)
             }

@@ -87,7 +87,8 @@ struct FollowTable: Sendable {
     /// Notes that a file was cut: whoever has told more than is left tells so first.
     mutating func noteCut(of file: FileIdentity, to size: Int64) {
         for id in ids(where: { $0.file.identity == file && $0.position > size }) {
-            followers[id]?.cut = min(followers[id]?.cut ?? .max, size)
+            let smallest = min(followers[id]?.cut ?? .max, size)
+            followers[id]?.cut = smallest
             noteNews(id)
         }
     }
