@@ -141,3 +141,41 @@ import Testing
         #expect(bench.ask("OPEN /f rw", on: 2).hasPrefix("OK h=h1 "))
     }
 }
+
+/// What becomes of a FOLLOW when its session does.
+@Suite struct FollowedSessionTests {
+    private func following() -> (bench: Bench, follow: RequestID) {
+        var bench = Bench()
+        bench.ask("STORE /f abc")
+        bench.ask("OPEN /f r lease=1000")
+        let follow = bench.send("@1 FOLLOW s40000000001 0")
+        return (bench, follow)
+    }
+
+    @Test func `a FOLLOW ends with the lease of its session`() {
+        var (bench, follow) = following()
+
+        bench.pass(milliseconds: 1_000)
+
+        #expect(bench.reply(to: follow)?.hasPrefix("ERR lease-expired h=s4") == true)
+        #expect(!bench.isWatching(follow))
+    }
+
+    @Test func `a FOLLOW ends when its session is killed`() {
+        var (bench, follow) = following()
+
+        bench.ask("KILL s40000000001", on: 2)
+
+        #expect(bench.reply(to: follow)?.hasPrefix("ERR stale-handle h=s4") == true)
+    }
+
+    @Test func `a FOLLOW ends when its session is taken over, and not when it is resumed in place`() {
+        var (bench, follow) = following()
+
+        bench.ask("@2 \(LeaseTests.resume)")
+        #expect(bench.reply(to: follow) == nil)
+        bench.ask(LeaseTests.resume, on: 2)
+
+        #expect(bench.reply(to: follow)?.hasPrefix("ERR stale-handle h=s4") == true)
+    }
+}

@@ -319,6 +319,26 @@ import Testing
         #expect(bench.ask("STAT /g", on: 3).contains(" ver=1 "))
     }
 
+    @Test func `when many sessions end at once few are put away at a time, and requests go on`() {
+        var bench = Bench(jobLimit: 8)
+        for connection: UInt64 in 1...100 { bench.ask("OPEN /f create", on: connection) }
+        bench.runsAtOnce = false
+        for connection: UInt64 in 1...100 { bench.close(connection) }
+
+        // They are of one file, so that one runs and the others wait in its lane.
+        #expect(bench.core.unasked == 32)
+        let fetch = bench.send("STAT /f", on: 200)
+        #expect(bench.jobs.count == 2)
+        bench.runsAtOnce = true
+        bench.runNext(1)
+
+        #expect(bench.reply(to: fetch)?.hasPrefix("OK ") == true)
+        bench.runNext()
+        #expect(bench.core.sessions.count == 0)
+        #expect(bench.core.unasked == 0)
+        #expect(bench.core.isIdle)
+    }
+
     @Test func `the heap of leases stays as small as the number of sessions`() {
         var bench = Bench()
         bench.ask("STORE /f x")

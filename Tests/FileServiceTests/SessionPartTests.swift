@@ -130,6 +130,14 @@ import Testing
     }
 }
 
+@Suite struct SessionSizeTests {
+    @Test func `sessions and remembered changes stay small, for there are many of them`() {
+        #expect(MemoryLayout<FileSession>.stride <= 160)
+        #expect(MemoryLayout<SessionKey>.stride <= 24)
+        #expect(MemoryLayout<OperationMemory.Outcome>.stride <= 64)
+    }
+}
+
 @Suite struct SessionEndingsTests {
     @Test func `no more endings are kept than the limit, those that end first go first`() {
         var endings = SessionEndings(limit: 2)

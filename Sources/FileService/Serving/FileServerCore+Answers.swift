@@ -13,6 +13,7 @@ extension FileServerCore {
         case .open(let order): return opened(job, ticket, order, result, generation, now)
         case .grant(let key): return granted(job, key, result, now)
         case .close(let key): return closed(ticket, key, result, generation, now)
+        case .follow: return looked(ticket.id, result, at: now)
         default: break
         }
         switch result {
@@ -64,6 +65,7 @@ extension FileServerCore {
 
     private mutating func follow(_ key: SessionKey, _ job: PendingJob, _ outcome: DiskOutcome) {
         switch (job.work, outcome) {
+        case (.truncate(let file, let size), _): followers.noteCut(of: file.identity, to: size)
         case (.read(_, let offset, _, _), .read(let count, _)):
             move(key, job, to: offset, count)
         case (.read(_, let offset, _, _), .text(let text, _)):

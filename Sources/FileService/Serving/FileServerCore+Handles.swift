@@ -37,11 +37,17 @@ extension FileServerCore {
             throw sessions.refusal(of: key, handle, at: ticket.receivedAt)
         }
         let loser = try sessions.attach(key, to: connection)
+        let ended =
+            loser == nil
+            ? []
+            : endFollowing(
+                of: key,
+                SessionTable.staleHandle(handle, "another connection has resumed the session"))
         sessions.update(key) {
             $0.usedAt = ticket.receivedAt
             $0.client = caller.client
         }
-        return (loser.map { [.released($0)] } ?? [])
+        return ended + (loser.map { [.released($0)] } ?? [])
             + enqueue(
                 alone: .describe(session.file), on: session.file, for: ticket,
                 purpose: .resume(key), at: ticket.receivedAt)

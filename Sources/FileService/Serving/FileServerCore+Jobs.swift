@@ -26,6 +26,8 @@ struct PendingJob: Sendable {
         case end(SessionKey)
         /// How often the FETCH was begun before.
         case fetch(repeats: Int)
+        /// A FOLLOW looks at its file.
+        case follow
         /// A file was opened and became no session.
         case abandoned
     }
@@ -63,6 +65,7 @@ extension FileServerCore {
         in lane: (file: FileIdentity, turn: FileLanes.Turn)? = nil, at now: MonotonicTime
     ) -> [FileAction] {
         lastJob += 1
+        if ticket == nil { unasked += 1 }
         jobs[lastJob] = PendingJob(ticket: ticket, purpose: purpose, work: work, lane: lane)
         guard let lane else { return start([lastJob], at: now) }
         return start(lanes.enter(lastJob, lane.file, lane.turn), at: now)
@@ -145,6 +148,10 @@ extension FileServerCore {
             if lane.turn == .alone { fetches.touch(lane.file) }
             actions += start(lanes.leave(number, lane.file), at: now)
         }
+        if job.ticket == nil {
+            unasked -= 1
+            if let next = leaving.popFirst() { actions += putAway(next, for: nil, at: now) }
+        }
         return actions
     }
 
@@ -154,7 +161,7 @@ extension FileServerCore {
     public mutating func cancelled(_ id: RequestID, at now: MonotonicTime) -> [FileAction] {
         operations.dropWaiting { $0 == id }
         closings = closings.mapValues { $0.filter { $0.id != id } }
-        var actions: [FileAction] = []
+        var actions = followers.remove(id) ? look(at: now) : []
         let own = jobs.filter { $0.value.ticket?.id == id && !$0.value.isEnding }
         for (number, job) in own.sorted(by: { $0.key < $1.key }) {
             jobs[number]?.isCancelled = true

@@ -106,7 +106,7 @@ enum ChangeKind: Sendable {
     /// Whether something may have changed although this was answered.
     func leavesTraces(_ code: ErrorCode) -> Bool {
         switch code {
-        case .io, .internal, .corrupt: true
+        case .io, .internal: true
         case .noSpace, .quota: self == .append
         default: false
         }

@@ -72,9 +72,11 @@ extension FileServerCore {
         }
         let (key, session) = try use(request, ticket)
         sessions.update(key) { $0.phase = .closing }
-        return enqueue(
-            alone: .close(session.file), on: session.file, for: ticket, purpose: .close(key),
-            at: ticket.receivedAt)
+        let ended = endFollowing(of: key, sessions.refusal(of: key, handle, at: ticket.receivedAt))
+        return ended
+            + enqueue(
+                alone: .close(session.file), on: session.file, for: ticket, purpose: .close(key),
+                at: ticket.receivedAt)
     }
 
     /// Takes the end of a CLOSE: the session is gone, whatever the disk said.
@@ -142,12 +144,23 @@ extension FileServerCore {
     ) -> [FileAction] {
         guard let session = sessions[key], session.phase == .open else { return [] }
         sessions.update(key) { $0.phase = phase }
+        let ended = endFollowing(of: key, sessions.refusal(of: key, key.handle, at: now))
         sessions.detach(key)
         let released = session.attachment.map { [FileAction.released($0)] } ?? []
-        return released
-            + enqueue(
-                alone: .close(session.file), on: session.file, for: ticket, purpose: .end(key),
-                at: now)
+        guard ticket != nil || unasked < configuration.endLimit else {
+            leaving.append(key)
+            return ended + released
+        }
+        return ended + released + putAway(key, for: ticket, at: now)
+    }
+
+    /// Closes the file of a session that has ended, when it is the file's turn.
+    mutating func putAway(
+        _ key: SessionKey, for ticket: Ticket?, at now: MonotonicTime
+    ) -> [FileAction] {
+        guard let session = sessions[key] else { return [] }
+        return enqueue(
+            alone: .close(session.file), on: session.file, for: ticket, purpose: .end(key), at: now)
     }
 
     /// Takes the end of a session that nobody closed.
@@ -180,6 +193,7 @@ extension FileServerCore {
     public mutating func connectionClosed(
         _ connection: ConnectionID, at now: MonotonicTime
     ) -> [FileAction] {
+        followers.remove(connection)
         operations.dropWaiting { $0.connection == connection }
         closings = closings.mapValues { $0.filter { $0.id.connection != connection } }
         var actions: [FileAction] = []

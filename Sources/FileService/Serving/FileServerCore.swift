@@ -17,6 +17,10 @@ public struct FileServerCore: Sendable {
         public var limits = Limits()
         /// Jobs that wait or run, each with one payload at most; above it requests are told `busy`.
         public var jobLimit = 1024
+        /// Sessions that are put away at once after connections or leases have ended.
+        ///
+        /// Thousands can end in one moment, and requests should not stand behind all of them.
+        public var endLimit = 32
         /// Copies from other servers at once; each holds a payload and a connection.
         public var copyLimit = 16
         /// How long an answer waits for the name server to know of the change.
@@ -56,9 +60,15 @@ public struct FileServerCore: Sendable {
     var lanes = FileLanes()
     var fetches = FetchWindow()
     var jobs: [UInt64: PendingJob] = [:]
+    /// How many of them nobody asked for: they put away what was left open.
+    var unasked = 0
+    /// Sessions that have ended and wait until fewer others are being put away.
+    var leaving: ArraySlice<SessionKey> = []
     var waits = ReportWaits()
     /// Copies that the host makes from other servers.
     var pulls: [RequestID: Ticket] = [:]
+    /// Requests that send what is added to their files.
+    var followers: FollowTable
     var lastJob: UInt64 = 0
     /// How the link to the name server stands; the host keeps it current.
     public var link = LinkSummary(state: .none)
@@ -68,16 +78,18 @@ public struct FileServerCore: Sendable {
         self.configuration = configuration
         sessions = SessionTable(limits: configuration.limits, epoch: configuration.epoch)
         operations = OperationMemory(limits: configuration.limits)
+        followers = FollowTable(limit: configuration.limits.taggedRequests)
     }
 
     /// When `timePassed` wants to be called next; nil where nothing waits for time.
     public var deadline: MonotonicTime? {
-        var earliest = waits.deadline
-        for time in [sessions.deadline, patience.first, operations.deadline] {
-            guard let time else { continue }
-            earliest = earliest.map { min($0, time) } ?? time
+        func earlier(_ left: MonotonicTime?, _ right: MonotonicTime?) -> MonotonicTime? {
+            guard let left, let right else { return left ?? right }
+            return min(left, right)
         }
-        return earliest
+        return earlier(
+            earlier(waits.deadline, operations.deadline), earlier(sessions.deadline, patience.first)
+        )
     }
     /// Whether no job runs or waits, and no answer is held back.
     public var isIdle: Bool {
@@ -121,7 +133,7 @@ public struct FileServerCore: Sendable {
     }
 
     private func checkRoom() throws(RequestError) {
-        guard jobs.count < configuration.jobLimit else {
+        guard jobs.count - unasked < configuration.jobLimit else {
             throw RequestError(
                 .busy, "too much work is waiting for the disk; try again soon",
                 fields: [.init("retry", number: 100)])
@@ -145,6 +157,7 @@ public struct FileServerCore: Sendable {
         case .read: return try read(request, ticket)
         case .write: return try write(request, ticket)
         case .append: return try append(request, ticket)
+        case .follow: return try beginFollowing(request, ticket)
         case .truncate: return try truncate(request, ticket)
         case .sync: return try sync(request, ticket)
         case .stat: return try stat(request, ticket)
