@@ -329,11 +329,11 @@ import Testing
         #expect(bench.core.unasked == 32)
         let fetch = bench.send("STAT /f", on: 200)
         #expect(bench.jobs.count == 2)
-        bench.runsAtOnce = true
         bench.runNext(1)
-
         #expect(bench.reply(to: fetch)?.hasPrefix("OK ") == true)
+        bench.runsAtOnce = true
         bench.runNext()
+
         #expect(bench.core.sessions.count == 0)
         #expect(bench.core.unasked == 0)
         #expect(bench.core.isIdle)
