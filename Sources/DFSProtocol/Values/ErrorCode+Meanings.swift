@@ -75,7 +75,7 @@ extension ErrorCode {
         case .staleHandle: "The handle names no session of this connection; OPEN again."
         case .leaseExpired: "The session's lease has run out. Not used yet."
         case .staleFile: "The file was replaced or removed under the session; OPEN and compare."
-        case .conflict: "The file is not the version that was asked for. Not used yet."
+        case .conflict: "The file has another version than `if-ver=` asks for; `ver=` is what it has."
         case .locked: "Another session holds a lock. Not used yet."
         case .serverDown:
             "`server=` has it and is silent since `seen=` ms; ask again after `retry=` ms."
