@@ -44,6 +44,11 @@ final class DiskFile: OpenFile {
         return status.links == 0
     }
 
+    /// Calls back after each change of the file; see `FileStore.watch`.
+    func watch(_ changed: @escaping @Sendable () -> Void) throws(RequestError) -> LiveWatch {
+        try export.watch(live, try current(), path, changed)
+    }
+
     func facts() throws(RequestError) -> FileFacts {
         try naming { (file) throws(SystemError) in try export.facts(of: live, file) }
     }

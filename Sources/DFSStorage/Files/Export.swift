@@ -16,6 +16,8 @@ final class Export: Sendable {
     let rootIdentity: FileIdentity
     let ledger: Ledger
     let live: LiveFiles
+    /// Tells who follows a file; one for all exports.
+    let watches: FileWatches
     /// Directories that were found by a request and must be watched and scanned.
     let found: FolderQueue
     /// Where removed directories go before their contents are removed.
@@ -41,7 +43,8 @@ final class Export: Sendable {
         root = parts.root
         rootIdentity = parts.rootIdentity
         ledger = parts.ledger
-        live = LiveFiles(parts.marks)
+        watches = parts.watches
+        live = LiveFiles(parts.marks, parts.watches)
         found = parts.found
         state = parts.state
         trashCan = TrashCan(in: parts.state)
@@ -170,6 +173,7 @@ struct ExportParts {
     let rootIdentity: FileIdentity
     let ledger: Ledger
     let marks: WritingMarks
+    let watches: FileWatches
     let found: FolderQueue
     let state: Descriptor?
     let claim: Descriptor?
