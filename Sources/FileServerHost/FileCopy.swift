@@ -93,7 +93,7 @@ struct FileCopy: Sendable {
                 await abandon(replacement)
                 return nil
             }
-            return try await onDisk { () throws(RequestError) in
+            return try await onDisk(.flush) { () throws(RequestError) in
                 try replacement.commit(mtime: mtime)
             }
         } catch {
@@ -147,10 +147,11 @@ struct FileCopy: Sendable {
     }
 
     private func onDisk<Value: Sendable>(
+        _ kind: StoragePool.Kind = .step,
         _ work: @escaping @Sendable () throws(RequestError) -> Value
     ) async throws(RequestError) -> Value {
         do {
-            return try await pool.submit(on: eventLoop) { try work() }.get()
+            return try await pool.submit(kind, on: eventLoop) { try work() }.get()
         } catch let error as RequestError {
             throw error
         } catch {
