@@ -256,6 +256,7 @@ extension NameAuthority {
     mutating func resumeDeferred(at now: Moment) {
         let waiting = deferred
         deferred = []
+        deferring = []
         for (request, asker) in waiting {
             guard let op = asker.operation, repetitions[op]?.isAnotherAttempt == true else {
                 take(request, [], asker, at: now)
@@ -274,6 +275,7 @@ extension NameAuthority {
     mutating func mustWait(_ request: Request, _ asker: Asker, for paths: [TreePath]) -> Bool {
         guard operations.overlaps(paths) else { return false }
         deferred.append((request, asker))
+        deferring.insert(asker.connection)
         return true
     }
 }
