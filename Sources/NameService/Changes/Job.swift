@@ -10,6 +10,7 @@ enum Job {
     case removal(RemovalJob)
     case measuring(MeasuringJob)
     case returning(ReturningJob)
+    case merging(MergingJob)
 
     /// Nodes that one slice looks at.
     static let steps = 2000
@@ -22,7 +23,7 @@ enum Job {
         case .find(let job): job.asker
         case .usage(let job): job.asker
         case .report(let job): job.asker
-        case .removal, .measuring, .returning: nil
+        case .removal, .measuring, .returning, .merging: nil
         }
     }
 
@@ -30,7 +31,7 @@ enum Job {
     var isRead: Bool {
         switch self {
         case .find, .usage: true
-        case .report, .removal, .measuring, .returning: false
+        case .report, .removal, .measuring, .returning, .merging: false
         }
     }
 }
@@ -79,6 +80,7 @@ extension NameAuthority {
         case .removal(var job): return removal(&job, at: now) ? nil : .removal(job)
         case .measuring(var job): return measure(&job, at: now) ? nil : .measuring(job)
         case .returning(var job): return giveBack(&job, at: now) ? nil : .returning(job)
+        case .merging(var job): return merge(&job, at: now) ? nil : .merging(job)
         }
     }
 }

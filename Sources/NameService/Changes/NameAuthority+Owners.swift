@@ -238,9 +238,8 @@ extension NameAuthority {
                 catalogue.records[Int(target)].isDirectory && catalogue.isEmpty(target)
                 && !catalogue.records[Int(target)].flags.contains(.pinned)
             guard isEmpty else {
-                // A report was faster and has filled the new name: what is left is the old one.
-                return begin(
-                    .removal(RemovalJob(departing: [server], top: from, answers: [])), at: now)
+                // A report was faster and has filled the new name: the rest follows.
+                return merge(from, to, of: server, at: now)
             }
             catalogue.discard(target)
         }
