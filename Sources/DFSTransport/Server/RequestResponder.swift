@@ -30,10 +30,20 @@ public protocol RequestResponder: AnyObject {
     /// A connection is gone; nothing of it can be answered any more.
     func connectionClosed(_ connection: ServerConnection)
 
+    /// A connection whose `hasRoom` was false has room again.
+    ///
+    /// May come without need. Roles that send only what was asked for need not know.
+    func connectionHasRoom(_ connection: ServerConnection)
+
     /// A tagged request was ended and its peer has been told; a later `finish` is ignored.
     ///
     /// The peer cancelled it, or it stood when the peer's input or this server came to its end.
     func cancelled(_ exchange: Exchange)
+}
+
+extension RequestResponder {
+    /// Does nothing.
+    public func connectionHasRoom(_ connection: ServerConnection) {}
 }
 
 /// One request that waits for its answer; used on the loop only.
