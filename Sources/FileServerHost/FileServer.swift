@@ -130,8 +130,9 @@ public final class FileServer: Sendable {
 
     /// Finishes what is in flight, closes sessions durably, says goodbye and comes to rest.
     public func shutDown() async throws {
-        await server.shutDown()
         let desk = desk
+        try await server.eventLoop.submit { desk.value.stopCopies() }.get()
+        await server.shutDown()
         try await server.eventLoop.flatSubmit { desk.value.idle() }.get()
         try await server.eventLoop.flatSubmit {
             desk.value.tether?.stop() ?? desk.eventLoop.makeSucceededVoidFuture()

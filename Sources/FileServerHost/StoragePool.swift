@@ -2,6 +2,7 @@ import DFSProtocol
 import FileService
 import NIOCore
 import NIOPosix
+import Synchronization
 
 /// The threads on which everything that blocks on a disk runs.
 ///
@@ -45,14 +46,15 @@ struct StoragePool: Sendable {
 
     /// Runs a job and completes on the loop.
     func run(
-        _ job: DiskJob, payload: ByteBuffer?, on loop: any EventLoop
+        _ job: DiskJob, payload: ByteBuffer?, _ interest: Interest, on loop: any EventLoop
     ) -> EventLoopFuture<Completion> {
         submit(job.work.kind, on: loop) {
             let before = changes.newest
             var space = ByteSpace()
             let result = (payload ?? ByteBuffer()).withUnsafeReadableBytes { bytes in
                 Result { () throws(RequestError) in
-                    try job.work.run(on: store, payload: bytes, space: &space)
+                    try job.work.run(
+                        on: store, payload: bytes, space: &space, isWanted: { interest.isThere })
                 }
             }
             let after = changes.newest
@@ -77,6 +79,15 @@ struct StoragePool: Sendable {
     func shutDown() async throws {
         for pool in [steps, digests, reports] { try await pool.shutdownGracefully() }
     }
+}
+
+/// Whether somebody still waits for a piece of work; asked by the thread that does it.
+final class Interest: Sendable {
+    private let hasEnded = Atomic(false)
+
+    var isThere: Bool { !hasEnded.load(ordering: .relaxed) }
+
+    func end() { hasEnded.store(true, ordering: .relaxed) }
 }
 
 extension DiskWork {

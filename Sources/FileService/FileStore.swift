@@ -56,10 +56,14 @@ public protocol FileStore: Sendable {
 
     /// SHA-256 of a file or of a part of it, with facts that held from its first byte to its last.
     ///
-    /// - Parameter range: Bytes from an offset, cut at the end of the file; nil is the whole file.
-    /// - Throws: as `open`; `busy` with `retry=` where the file keeps changing meanwhile.
-    func digest(_ path: TreePath, range: (offset: Int64, count: Int64)?) throws(RequestError)
-        -> (sha256: [UInt8], facts: FileFacts)
+    /// - Parameters:
+    ///   - range: Bytes from an offset, cut at the end of the file; nil is the whole file.
+    ///   - isWanted: Asked now and then; false ends the work.
+    /// - Throws: as `open`; `busy` with `retry=` where the file keeps changing meanwhile;
+    ///   `cancelled` where it is not wanted any more.
+    func digest(
+        _ path: TreePath, range: (offset: Int64, count: Int64)?, isWanted: () -> Bool
+    ) throws(RequestError) -> (sha256: [UInt8], facts: FileFacts)
 
     /// What the last scan and the changes since then found, for STATUS; never blocks for long.
     func census() -> StoreCensus

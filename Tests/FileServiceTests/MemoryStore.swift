@@ -136,9 +136,9 @@ final class MemoryStore: FileStore, ChangeSource {
 
     func freeBytes() throws(RequestError) -> Int64 { 4_096 }
 
-    func digest(_ path: TreePath, range: (offset: Int64, count: Int64)?) throws(RequestError)
-        -> (sha256: [UInt8], facts: FileFacts)
-    {
+    func digest(
+        _ path: TreePath, range: (offset: Int64, count: Int64)?, isWanted: () -> Bool
+    ) throws(RequestError) -> (sha256: [UInt8], facts: FileFacts) {
         let entry = try entry(path)
         return ([UInt8]("digest-of-\(entry.facts.size)".utf8), entry.facts)
     }

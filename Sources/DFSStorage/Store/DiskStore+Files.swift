@@ -98,7 +98,7 @@ extension DiskStore {
 
     /// SHA-256 of a file or of a part of it, with facts that held from its first byte to its last.
     public func digest(
-        _ path: TreePath, range: (offset: Int64, count: Int64)?
+        _ path: TreePath, range: (offset: Int64, count: Int64)?, isWanted: () -> Bool
     ) throws(RequestError) -> (sha256: [UInt8], facts: FileFacts) {
         let file = try open(path, .read, mode: nil)
         defer {
@@ -107,7 +107,7 @@ extension DiskStore {
         }
         for _ in 0..<3 {
             let before = try file.facts()
-            let sha256 = try Digest.sha256(file, range)
+            let sha256 = try Digest.sha256(file, range, isWanted: isWanted)
             if try file.facts() == before { return (sha256, before) }
         }
         throw RequestError(
