@@ -116,12 +116,15 @@ public final class FileServer: Sendable {
             epoch: configuration.epoch, nameServers: configuration.nameServers,
             seed: UInt64.random(in: .min ... .max))
         let (loop, desk) = (server.eventLoop, desk)
-        let changes = pool.changes
+        let (changes, store) = (pool.changes, pool.store)
         let ready = try await loop.submit {
             let tether = LinkTether(link, desk: desk.value, failed: failed)
             desk.value.tether = tether
             changes.whenChanged {
                 loop.execute { desk.value.tether?.changed() }
+            }
+            store.whenAwayChanged {
+                loop.execute { desk.value.tether?.awayChanged() }
             }
             return tether.start(patience: FileServer.readyPatience)
         }.get()

@@ -59,7 +59,7 @@ struct StoragePool: Sendable {
             }
             let after = changes.newest
             return Completion(
-                result: result, bytes: space.buffer, generation: after > before ? after : nil)
+                result: result, bytes: space.taken, generation: after > before ? after : nil)
         }
     }
 
@@ -98,7 +98,13 @@ extension DiskWork {
 
 /// Reads go straight into the buffer that the transport sends.
 struct ByteSpace: ReadSpace {
-    private(set) var buffer = ByteBuffer()
+    private var buffer = ByteBuffer()
+
+    /// What was read, without much memory around it: a piece may wait long for its peer.
+    var taken: ByteBuffer {
+        buffer.readableBytes < buffer.capacity / 4
+            ? ByteBuffer(bytes: buffer.readableBytesView) : buffer
+    }
 
     mutating func fill(
         _ count: Int, _ body: (UnsafeMutableRawBufferPointer) throws(RequestError) -> Int

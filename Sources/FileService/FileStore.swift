@@ -9,6 +9,17 @@ public protocol FileStore: Sendable {
     /// Where the exports stand in the tree.
     var mounts: [TreePath] { get }
 
+    /// Whether nothing can be served for the moment: the folder of every export is gone.
+    var isAway: Bool { get }
+
+    /// Calls back, from any thread and soon, when `isAway` may have changed; there is one handler.
+    func whenAwayChanged(_ handler: @escaping @Sendable () -> Void)
+
+    /// Whether so few descriptors are left that they are kept for work that gives them back.
+    ///
+    /// No session is opened then, so that reads, removals and the ends of sessions go on.
+    var isShortOfDescriptors: Bool { get }
+
     /// Opens a regular file.
     ///
     /// - Parameters:

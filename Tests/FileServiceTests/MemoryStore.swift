@@ -39,6 +39,12 @@ final class MemoryStore: FileStore, ChangeSource {
 
     init(mounts: [TreePath] = [.root]) { self.mounts = mounts }
 
+    let isAway = false
+
+    func whenAwayChanged(_ handler: @escaping @Sendable () -> Void) {}
+
+    var isShortOfDescriptors: Bool { state.withLock { $0.failing == "descriptors" } }
+
     func open(
         _ path: TreePath, _ access: FileAccess, mode: FileMode?, ifVersion version: Int64?
     ) throws(RequestError) -> any OpenFile {

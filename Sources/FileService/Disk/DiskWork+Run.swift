@@ -72,6 +72,12 @@ extension DiskWork {
         _ path: TreePath, _ access: FileAccess, _ mode: FileMode?, _ version: Int64?,
         _ store: any FileStore
     ) throws(RequestError) -> DiskOutcome {
+        if store.isShortOfDescriptors {
+            throw RequestError(
+                .busy, path: path,
+                "this server has as many files open as it may; CLOSE some, or try again",
+                fields: [.init("retry", number: 1000)])
+        }
         let file = try store.open(path, access, mode: mode, ifVersion: version)
         do throws(RequestError) {
             return .opened(file, try file.facts())
