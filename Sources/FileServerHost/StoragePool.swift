@@ -2,6 +2,7 @@ import DFSProtocol
 import FileService
 import NIOCore
 import NIOPosix
+import Synchronization
 
 /// The threads on which everything that blocks on a disk runs.
 ///
@@ -59,19 +60,20 @@ struct StoragePool: Sendable {
 
     /// Runs a job and completes on the loop.
     func run(
-        _ job: DiskJob, payload: ByteBuffer?, on loop: any EventLoop
+        _ job: DiskJob, payload: ByteBuffer?, _ interest: Interest, on loop: any EventLoop
     ) -> EventLoopFuture<Completion> {
         submit(job.work.kind, on: loop) {
             let before = changes.newest
             var space = ByteSpace()
             let result = (payload ?? ByteBuffer()).withUnsafeReadableBytes { bytes in
                 Result { () throws(RequestError) in
-                    try job.work.run(on: store, payload: bytes, space: &space)
+                    try job.work.run(
+                        on: store, payload: bytes, space: &space, isWanted: { interest.isThere })
                 }
             }
             let after = changes.newest
             return Completion(
-                result: result, bytes: space.buffer, generation: after > before ? after : nil)
+                result: result, bytes: space.taken, generation: after > before ? after : nil)
         }
     }
 
@@ -94,6 +96,15 @@ struct StoragePool: Sendable {
     }
 }
 
+/// Whether somebody still waits for a piece of work; asked by the thread that does it.
+final class Interest: Sendable {
+    private let hasEnded = Atomic(false)
+
+    var isThere: Bool { !hasEnded.load(ordering: .relaxed) }
+
+    func end() { hasEnded.store(true, ordering: .relaxed) }
+}
+
 extension DiskWork {
     fileprivate var kind: StoragePool.Kind {
         switch self {
@@ -107,7 +118,13 @@ extension DiskWork {
 
 /// Reads go straight into the buffer that the transport sends.
 struct ByteSpace: ReadSpace {
-    private(set) var buffer = ByteBuffer()
+    private var buffer = ByteBuffer()
+
+    /// What was read, without much memory around it: a piece may wait long for its peer.
+    var taken: ByteBuffer {
+        buffer.readableBytes < buffer.capacity / 4
+            ? ByteBuffer(bytes: buffer.readableBytesView) : buffer
+    }
 
     mutating func fill(
         _ count: Int, _ body: (UnsafeMutableRawBufferPointer) throws(RequestError) -> Int

@@ -9,6 +9,17 @@ public protocol FileStore: Sendable {
     /// Where the exports stand in the tree.
     var mounts: [TreePath] { get }
 
+    /// Whether nothing can be served for the moment: the folder of every export is gone.
+    var isAway: Bool { get }
+
+    /// Calls back, from any thread and soon, when `isAway` may have changed; there is one handler.
+    func whenAwayChanged(_ handler: @escaping @Sendable () -> Void)
+
+    /// Whether so few descriptors are left that they are kept for work that gives them back.
+    ///
+    /// No session is opened then, so that reads, removals and the ends of sessions go on.
+    var isShortOfDescriptors: Bool { get }
+
     /// Opens a regular file.
     ///
     /// - Parameters:
@@ -59,10 +70,14 @@ public protocol FileStore: Sendable {
     /// The whole file is read from the disk, not from memory: a file under which a write or sync
     /// had failed is verified by that, its mark is taken back and its sessions may go on.
     ///
-    /// - Parameter range: Bytes from an offset, cut at the end of the file; nil is the whole file.
-    /// - Throws: as `open`; `busy` with `retry=` where the file keeps changing meanwhile.
-    func digest(_ path: TreePath, range: (offset: Int64, count: Int64)?) throws(RequestError)
-        -> (sha256: [UInt8], facts: FileFacts)
+    /// - Parameters:
+    ///   - range: Bytes from an offset, cut at the end of the file; nil is the whole file.
+    ///   - isWanted: Asked now and then; false ends the work.
+    /// - Throws: as `open`; `busy` with `retry=` where the file keeps changing meanwhile;
+    ///   `cancelled` where it is not wanted any more.
+    func digest(
+        _ path: TreePath, range: (offset: Int64, count: Int64)?, isWanted: () -> Bool
+    ) throws(RequestError) -> (sha256: [UInt8], facts: FileFacts)
 
     /// What the last scan and the changes since then found, for STATUS; never blocks for long.
     func census() -> StoreCensus

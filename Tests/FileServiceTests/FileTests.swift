@@ -180,6 +180,15 @@ import Testing
         }
     }
 
+    @Test func `the last descriptors are for work that gives them back`() {
+        var bench = Bench()
+        bench.ask("STORE /f text")
+        bench.store.state.withLock { $0.failing = "descriptors" }
+
+        #expect(bench.ask("OPEN /f r").hasPrefix("ERR busy path=/f retry=1000 "))
+        #expect(bench.ask("FETCH /f").hasPrefix("OK size=4 "))
+    }
+
     @Test func `too much waiting work is refused as busy, but a session can be closed`() {
         var bench = Bench(jobLimit: 2)
         bench.ask("OPEN /f create")

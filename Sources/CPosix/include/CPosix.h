@@ -16,6 +16,7 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -210,6 +211,20 @@ static inline int dfs_set_mtime(int descriptor, int64_t seconds, int32_t nanosec
     times[1].tv_sec = seconds;
     times[1].tv_nsec = nanoseconds;
     return (int)DFS_CALL(futimens(descriptor, times));
+}
+
+// How many descriptors this process may have open; others may change that while it runs.
+static inline int64_t dfs_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT32_MAX) return INT32_MAX;
+    return (int64_t)limit.rlim_cur;
+}
+
+// The lowest number that a descriptor can have now, or -errno.
+static inline int dfs_next_descriptor(int any) {
+    int next = (int)DFS_CALL(fcntl(any, F_DUPFD_CLOEXEC, 0));
+    if (next >= 0) close(next);
+    return next;
 }
 
 static inline int dfs_try_lock(int descriptor) {

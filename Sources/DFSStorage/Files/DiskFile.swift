@@ -267,13 +267,13 @@ extension DiskFile {
     /// that the disk had failed is verified by that, and its sessions may go on.
     /// - Returns: Nil where the file changed while it was read.
     func digest(
-        _ range: (offset: Int64, count: Int64)?
+        _ range: (offset: Int64, count: Int64)?, isWanted: () -> Bool
     ) throws(RequestError) -> (sha256: [UInt8], facts: FileFacts)? {
         let file = try current()
         let (failures, change) = (live.failures, live.newestChange)
         if range == nil { try letGoOfMemory(file) }
         let before = try facts()
-        let sha256 = try Digest.sha256(self, range)
+        let sha256 = try Digest.sha256(self, range, isWanted: isWanted)
         guard try facts() == before, live.newestChange == change else { return nil }
         guard range == nil else { return (sha256, before) }
         return (sha256, try export.noteVerified(live, file, failures, change, path) ?? before)

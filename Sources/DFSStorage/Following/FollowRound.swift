@@ -72,6 +72,7 @@ struct FollowRound {
             follower.tell("the folder is back")
             scanAt = now
         }
+        follower.tellPresence()
     }
 
     // MARK: Scanning

@@ -98,7 +98,7 @@ extension DiskStore {
 
     /// SHA-256 of a file or of a part of it, with facts that held from its first byte to its last.
     public func digest(
-        _ path: TreePath, range: (offset: Int64, count: Int64)?
+        _ path: TreePath, range: (offset: Int64, count: Int64)?, isWanted: () -> Bool
     ) throws(RequestError) -> (sha256: [UInt8], facts: FileFacts) {
         try checkNoDirectoryAboveMounts(path)
         let file = try owner(of: path).open(path, .read, mode: nil)
@@ -107,7 +107,7 @@ extension DiskStore {
             _ = try? file.close()
         }
         for _ in 0..<3 {
-            if let digest = try file.digest(range) { return digest }
+            if let digest = try file.digest(range, isWanted: isWanted) { return digest }
         }
         throw RequestError(
             .busy, path: path, "the file keeps changing while it is read; try again",

@@ -13,6 +13,7 @@ public final class DiskStore: FileStore, ChangeSource {
     let followers: [Follower]
     /// Tells who follows single files.
     let watches: FileWatches
+    let presence = Presence()
     /// What is served where, to be kept by the caller and given to the next `open`.
     public let served: [ServedExport]
     private let startedAt: WallTime
@@ -75,7 +76,10 @@ public final class DiskStore: FileStore, ChangeSource {
         startedAt = WallTime(seconds: now)
         table = MountTable(exports: exports)
         let milliseconds = max(1, rescan.components.seconds) * 1000
-        followers = exports.map { Follower($0, rescanMilliseconds: milliseconds, log: tell) }
+        let presence = presence
+        followers = exports.map {
+            Follower($0, rescanMilliseconds: milliseconds, presence, log: tell)
+        }
     }
 
     /// The opening of an export: above all earlier ones, also where its ledger was lost.
