@@ -27,6 +27,8 @@ public struct NameAuthority: Sendable {
     /// Changes of names that wait for an operation of an owner.
     var deferred: [(request: Request, asker: Asker)] = []
     var counters: [CatalogueChange] = []
+    /// How many requests are looked up together; few after one that had to be left to `receive`.
+    var lookAhead = LocateAhead.most
     private var actions: [NameAction] = []
     private var keptCounters: [String: Int64] = [:]
     private var started = MonotonicTime(nanoseconds: 0)
