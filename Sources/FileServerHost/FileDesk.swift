@@ -8,19 +8,23 @@ import NIOCore
 /// Lives on the server's one loop; nothing here blocks.
 final class FileDesk: RequestResponder {
     /// A request that the core has not answered.
-    private struct Pending {
+    struct Pending {
         let exchange: Exchange
         let payload: ByteBuffer?
         /// What the latest job read for it.
         var bytes = ByteBuffer()
+        /// Tells a FOLLOW of changes as long as its request goes on.
+        var watch: (any FileWatch)?
     }
 
     let eventLoop: any EventLoop
     let pool: StoragePool
     let log: @Sendable (String) -> Void
     private let identity: LineWriter
-    private var core: FileServerCore
-    private var pending: [RequestID: Pending] = [:]
+    var core: FileServerCore
+    var pending: [RequestID: Pending] = [:]
+    /// The connections that hold a session; silence does not close them.
+    private var holders: [ConnectionID: ServerConnection] = [:]
     private var wakeUp: Scheduled<Void>?
     private var wakesAt: MonotonicTime?
     private var whenIdle: EventLoopPromise<Void>?
@@ -53,9 +57,9 @@ final class FileDesk: RequestResponder {
     func receive(_ request: Request, payload: ByteBuffer?, _ exchange: Exchange) {
         pending[exchange.id] = Pending(exchange: exchange, payload: payload)
         let connection = exchange.connection
-        let client =
-            connection.clientName.isEmpty
-            ? [UInt8]((connection.peer?.description ?? "unknown").utf8) : connection.clientName
+        let client = ClientName(
+            address: [UInt8]((connection.peer?.description ?? "unknown").utf8),
+            name: connection.clientName)
         perform(core.receive(request, from: Caller(id: exchange.id, client: client), at: .now))
     }
 
@@ -65,12 +69,13 @@ final class FileDesk: RequestResponder {
     func connectionClosed(_ connection: ServerConnection) {
         // A job that runs still reads its payload by its own reference.
         pending = pending.filter { $0.key.connection != connection.id }
-        perform(core.connectionClosed(connection.id))
+        holders[connection.id] = nil
+        perform(core.connectionClosed(connection.id, at: .now))
     }
 
     func cancelled(_ exchange: Exchange) {
         pending[exchange.id] = nil
-        perform(core.cancelled(exchange.id))
+        perform(core.cancelled(exchange.id, at: .now))
     }
 
     /// How busy the server is, for heartbeats.
@@ -83,15 +88,15 @@ final class FileDesk: RequestResponder {
 
     func linkLost() { perform(core.linkLost()) }
 
-    /// Completes once every job has ended and every answer is sent.
+    /// Ends all sessions, and completes once every job has ended and every answer is sent.
     func idle() -> EventLoopFuture<Void> {
         let promise = whenIdle ?? eventLoop.makePromise()
         whenIdle = promise
-        settle()
+        perform(core.endSessions(at: .now))
         return promise.futureResult
     }
 
-    private func perform(_ actions: [FileAction]) {
+    func perform(_ actions: [FileAction]) {
         for action in actions {
             switch action {
             case .run(let job): run(job)
@@ -103,11 +108,14 @@ final class FileDesk: RequestResponder {
             case .answerWithBytes(let id, let head):
                 guard let waiting = pending.removeValue(forKey: id) else { continue }
                 waiting.exchange.finish(head, payload: waiting.bytes)
+            case .tell(let id, let item, let withBytes): tell(id, item, withBytes: withBytes)
+            case .watch(let id, let file): watch(file, for: id)
             case .refuse(let id, let error):
                 guard let waiting = pending.removeValue(forKey: id) else { continue }
                 hold(waiting.exchange.connection)
                 waiting.exchange.fail(error)
             case .pull(let id, let target, let source): pull(id, target, source)
+            case .released(let id): if let connection = holders[id] { hold(connection) }
             }
         }
         settle()
@@ -116,6 +124,7 @@ final class FileDesk: RequestResponder {
     /// A connection that holds a session is not closed for saying nothing.
     private func hold(_ connection: ServerConnection) {
         connection.staysOpen = core.holdsSession(connection.id)
+        holders[connection.id] = connection.staysOpen ? connection : nil
     }
 
     private func settle() {

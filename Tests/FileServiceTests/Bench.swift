@@ -1,5 +1,6 @@
 import DFSProtocol
 import FileService
+import Synchronization
 
 /// A whole file server without sockets or threads: lines in, lines out, disk work when told.
 struct Bench {
@@ -10,9 +11,18 @@ struct Bench {
     var jobs: [DiskJob] = []
     /// What each request was told, in the order of the telling.
     var replies: [(id: RequestID, text: String)] = []
+    /// Connections that were told to hold a session no longer.
+    var released: [ConnectionID] = []
     var pulls: [(id: RequestID, target: TreePath, source: TreePath)] = []
     /// Whether jobs run as soon as the core starts them.
     var runsAtOnce = true
+    /// What each FOLLOW was sent, in order.
+    var items: [(id: RequestID, text: String)] = []
+    /// Items that the peer's system has not taken yet, while `takesItems` is false.
+    var untaken: [RequestID] = []
+    var takesItems = true
+    private var watches: [RequestID: any FileWatch] = [:]
+    private var news: [RequestID: NewsBox] = [:]
     private var payloads: [RequestID: [UInt8]] = [:]
     private var serial: UInt64 = 0
 
@@ -20,7 +30,8 @@ struct Bench {
         store = MemoryStore()
         var configuration = FileServerCore.Configuration(
             id: .fs1, epoch: 4, mounts: [.root], startedAt: MonotonicTime(nanoseconds: 0),
-            wallClock: { WallTime(seconds: 5_000) })
+            wallClock: { WallTime(seconds: 5_000) },
+            newToken: { SessionToken(high: 1, low: 0xabc) })
         configuration.jobLimit = jobLimit
         configuration.limits = limits
         core = FileServerCore(configuration)
@@ -47,13 +58,29 @@ struct Bench {
             try parser.parse(bytes.span)
             let request = try Request(
                 parser, line: bytes.span, literal: literal?.utf8.count, role: .file)
-            let caller = Caller(id: id, client: [UInt8]("tester".utf8))
+            let client = ClientName(
+                address: [UInt8]("127.0.0.1:\(50_000 + connection)".utf8),
+                name: [UInt8]("tester".utf8))
+            let caller = Caller(id: id, client: client)
             perform(core.receive(request, from: caller, at: now))
         } catch {
             perform([.refuse(id, error)])
         }
         return id
     }
+
+    /// Lets time pass, and what is due by then happen.
+    mutating func pass(milliseconds: Int64) {
+        now = now.advanced(milliseconds: milliseconds)
+        perform(core.timePassed(at: now))
+    }
+
+    /// Ends a connection.
+    mutating func close(_ connection: UInt64) {
+        perform(core.connectionClosed(ConnectionID(number: connection), at: now))
+    }
+
+    mutating func cancel(_ id: RequestID) { perform(core.cancelled(id, at: now)) }
 
     func reply(to id: RequestID) -> String? { replies.first { $0.id == id }?.text }
 
@@ -65,15 +92,47 @@ struct Bench {
                 tell(id, (items?.bytes ?? []) + final.bytes)
             case .answerWithBytes(let id, let head):
                 tell(id, head.bytes + (payloads[id] ?? []) + [0x0A])
+            case .tell(let id, let item, let withBytes):
+                let bytes = withBytes ? (payloads[id] ?? []) + [0x0A] : []
+                items.append((id, String(decoding: item.bytes + bytes, as: UTF8.self)))
+                untaken.append(id)
+            case .watch(let id, let file): watch(file, for: id)
             case .refuse(let id, let error):
+                watches[id] = nil
                 var line = LineWriter()
                 line.error(error, tag: nil)
                 tell(id, line.bytes)
             case .pull(let id, let target, let source): pulls.append((id, target, source))
+            case .released(let connection): released.append(connection)
             }
         }
         while runsAtOnce, !jobs.isEmpty { runNext() }
+        while takesItems, !untaken.isEmpty { takeItem() }
     }
+
+    /// The peer's system takes the item that was sent first.
+    mutating func takeItem() { perform(core.itemTaken(untaken.removeFirst(), at: now)) }
+
+    private mutating func watch(_ file: any OpenFile, for id: RequestID) {
+        let news = NewsBox()
+        self.news[id] = news
+        do throws(RequestError) {
+            watches[id] = try store.watch(file) { news.raise() }
+            perform(core.watching(id, nil, at: now))
+        } catch {
+            perform(core.watching(id, error, at: now))
+        }
+    }
+
+    /// Hands on what the store told of files that are followed.
+    mutating func tellNews() {
+        for (id, box) in news.sorted(by: { $0.key < $1.key }) where box.take() {
+            perform(core.fileChanged(id, at: now))
+        }
+    }
+
+    /// Whether the store still watches for a request.
+    func isWatching(_ id: RequestID) -> Bool { watches[id] != nil }
 
     private mutating func tell(_ id: RequestID, _ bytes: [UInt8]) {
         replies.append((id, String(decoding: bytes.dropLast(), as: UTF8.self)))
@@ -103,6 +162,15 @@ struct Bench {
     mutating func finish(_ job: DiskJob, _ outcome: (Result<DiskOutcome, RequestError>, Int64?)) {
         perform(core.finished(job.number, outcome.0, changed: outcome.1, at: now))
     }
+}
+
+/// Whether a store has told of a change.
+final class NewsBox: Sendable {
+    private let isRaised = Atomic(false)
+
+    func raise() { isRaised.store(true, ordering: .releasing) }
+
+    func take() -> Bool { isRaised.exchange(false, ordering: .acquiringAndReleasing) }
 }
 
 /// Reads into an array.

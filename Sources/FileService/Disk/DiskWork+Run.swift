@@ -13,8 +13,12 @@ extension DiskWork {
         switch self {
         case .open(let path, let access, let mode, let version):
             return try DiskWork.open(path, access, mode, version, store)
+        case .confirm(let file, let path, let version):
+            return try DiskWork.confirm(file, path, version)
         case .read(let file, let offset, let count, let asText):
             return try DiskWork.read(file, offset, count, asText: asText, &space)
+        case .look(let file, let offset, let count):
+            return try DiskWork.look(file, offset, count, &space)
         case .write(let file, let offset, let data, let version):
             try data.use(payload) { (bytes) throws(RequestError) in
                 try file.write(bytes, at: offset, ifVersion: version)
@@ -78,6 +82,17 @@ extension DiskWork {
         }
     }
 
+    private static func confirm(
+        _ file: any OpenFile, _ path: TreePath, _ version: Int64?
+    ) throws(RequestError) -> DiskOutcome {
+        guard !file.isStale else {
+            throw RequestError(.staleFile, path: path, "the file was replaced; OPEN it again")
+        }
+        let facts = try file.facts()
+        if let version, version != facts.ver { throw .conflict(path, is: facts.ver) }
+        return .facts(facts)
+    }
+
     private static func read(
         _ file: any OpenFile, _ offset: Int64, _ count: Int, asText: Bool,
         _ space: inout some ReadSpace
@@ -95,6 +110,20 @@ extension DiskWork {
         }
         text.removeLast(count - filled)
         return .text(text, reachedEnd: try isEnd(file, offset, filled, wanted: count))
+    }
+
+    /// Whether the file is stale is asked first: what is read then is all that it will ever hold.
+    private static func look(
+        _ file: any OpenFile, _ offset: Int64, _ count: Int, _ space: inout some ReadSpace
+    ) throws(RequestError) -> DiskOutcome {
+        let isStale = file.isStale
+        let filled = try space.fill(count) { (buffer) throws(RequestError) in
+            try file.read(at: offset, into: buffer)
+        }
+        if filled == count { return .looked(count: filled, size: nil, isStale: isStale) }
+        // Where bytes were read the end is behind them, whatever the file has become since.
+        let size = filled > 0 ? offset + Int64(filled) : try file.facts().size
+        return .looked(count: filled, size: size, isStale: isStale)
     }
 
     /// Whether nothing follows what was read; looks one byte further where that is not known yet.
