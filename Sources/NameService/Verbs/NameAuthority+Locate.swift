@@ -14,17 +14,22 @@ extension NameAuthority {
     ) -> Int {
         var ahead = LocateAhead()
         ahead.read(bytes, upTo: lookAhead, lineBytes: lineBytes, catalogue)
+        let count = ahead.count
         ahead.find(in: catalogue)
         var answered = 0
         for index in 0..<ahead.count {
             guard answer(ahead.questions[index], of: bytes, at: now, into: &reply) else {
-                // What was looked up behind this one was looked up for nothing: be careful.
+                // What stands behind this one was looked up for nothing: be careful.
                 lookAhead = 1
                 return answered
             }
             answered = Int(ahead.questions[index].end)
         }
-        if ahead.count == lookAhead { lookAhead = min(lookAhead * 2, LocateAhead.most) }
+        if ahead.count < count {
+            lookAhead = 1
+        } else if count == lookAhead {
+            lookAhead = min(lookAhead * 2, LocateAhead.most)
+        }
         return answered
     }
 
