@@ -50,7 +50,7 @@ extension ServerConnection {
 
     /// Answers what the role answers at once, many requests in one go; false where it is none.
     private func answerInPlace(_ bytes: ByteBuffer) -> Bool {
-        guard order.isEmpty, framer.isBeforeLine else { return false }
+        guard order.isEmpty, !order.hasStanding, framer.isBeforeLine else { return false }
         let answered = shared.responder.answerInPlace(
             bytes.readableBytesUInt8Span, lineBytes: shared.limits.lineBytes, into: &shared.batch)
         guard answered > 0 else { return false }
