@@ -129,18 +129,6 @@ import Testing
         #expect(failure?.isOutcomeUnknown == true)
     }
 
-    @Test func `a change whose answer was lost is not asked again`() async throws {
-        let (failure, lines) = try await withClient { _, _ in
-            .hangUp
-        } _: { client, server in
-            (await refusal { try await client.makeDirectory(TreePath("/a")) }, server.lines)
-        }
-
-        #expect(failure?.code == "connection-lost")
-        #expect(failure?.isOutcomeUnknown == true)
-        #expect(lines == ["MKDIR /a"])
-    }
-
     @Test func `a question whose answer was lost is asked again over a new connection`()
         async throws
     {

@@ -1,0 +1,144 @@
+import DFSProtocol
+import DFSTransport
+import NIOCore
+
+/// Runs FOLLOW for one reader, and again after every loss, from where the bytes so far end.
+///
+/// When the reader's queue is full the request is cancelled, and asked anew once it is empty: other
+/// requests of the connection never wait for a slow reader.
+final class Follower: Sendable {
+    private let queue: FollowQueue
+    private let task: Task<Void, Never>
+
+    /// Starts to follow; ends when it is forgotten.
+    init(_ session: HeldSession, from offset: Int64) {
+        let queue = FollowQueue(session.opening.path, from: offset)
+        self.queue = queue
+        task = Task {
+            do throws(DFSError) {
+                try await Follower.run(session, queue)
+            } catch {
+                queue.fail(error)
+            }
+        }
+    }
+
+    deinit {
+        task.cancel()
+        queue.fail(DFSError(.cancelled, "nobody reads on"))
+    }
+
+    /// The next event; waits for it.
+    func next() async throws(DFSError) -> FollowEvent { try await queue.next() }
+
+    /// Asks until the file's end or an error, which is told through the queue.
+    private static func run(_ session: HeldSession, _ queue: FollowQueue) async throws(DFSError) {
+        var backoff = Backoff()
+        var patience: Deadline?
+        var isFirst = true
+        while await queue.isWantedWhenEmpty(), !Task.isCancelled {
+            let offset = queue.offset
+            let seat = try await session.seat(until: patience ?? session.client.deadline())
+            if !isFirst { try await noticeCut(session, queue) }
+            isFirst = false
+            switch await follow(seat, session, queue) {
+            case .end:
+                queue.put(.end)
+                return
+            case .full: break
+            case .failed(let error): throw error
+            case .lost(let error):
+                session.isLost(seat)
+                // With bytes in between, the next loss has all the time again.
+                if queue.offset != offset { (patience, backoff) = (nil, Backoff()) }
+                let limit = patience ?? session.client.deadline()
+                patience = limit
+                if limit.isOver { throw error }
+                try await limit.pause(backoff.pause())
+            }
+        }
+    }
+
+    /// Tells of a file that was cut while nobody followed it.
+    private static func noticeCut(
+        _ session: HeldSession, _ queue: FollowQueue
+    ) async throws(DFSError) {
+        let operation = HeldSession.Operation(.stat)
+        let line = try await session.perform(operation, session.client.deadline()).final
+        let size = try EntryReader.status(of: line, at: session.opening.path).entry.size
+        if size < queue.offset { queue.put(.truncated(size: size)) }
+    }
+
+    private enum Ending: Sendable {
+        /// The file was replaced or removed.
+        case end
+        /// The reader has enough for now, or is gone.
+        case full
+        /// The connection or the lease has ended.
+        case lost(DFSError)
+        case failed(DFSError)
+    }
+
+    private static func follow(
+        _ seat: Seat, _ session: HeldSession, _ queue: FollowQueue
+    ) async -> Ending {
+        await withTaskGroup(of: Ending?.self) { group in
+            group.addTask { await ask(seat, session, queue) }
+            group.addTask {
+                await watch(seat, session)
+                return nil
+            }
+            var ending: Ending?
+            while ending == nil, let next = await group.next() { ending = next }
+            group.cancelAll()
+            return ending ?? .full
+        }
+    }
+
+    private static func ask(
+        _ seat: Seat, _ session: HeldSession, _ queue: FollowQueue
+    ) async -> Ending {
+        var request = ClientRequest(.follow, tagged: true)
+        request.operand(seat.handle)
+        request.operand(queue.offset)
+        request.maximumPayload = seat.link.payloadBytes
+        do throws(ConnectionError) {
+            _ = try await seat.link.stream(request) { queue.take($0) }
+            return .failed(.violation("an end of FOLLOW", path: session.opening.path))
+        } catch {
+            let failure = DFSError(
+                error, path: session.opening.path, server: session.server, over: seat.link)
+            switch error {
+            case .cancelled: return .full
+            case .closed, .timedOut, .unreachable: return .lost(failure)
+            case .violation: return .failed(failure)
+            case .refused(let refusal):
+                switch refusal.known {
+                case .staleFile: return .end
+                case .leaseExpired: return .lost(failure)
+                case .staleHandle:
+                    session.isOver(failure)
+                    return .failed(failure)
+                default: return .failed(failure)
+                }
+            }
+        }
+    }
+
+    /// Asks for a sign of life now and then: a file that does not grow looks like a dead server.
+    private static func watch(_ seat: Seat, _ session: HeldSession) async {
+        let client = session.client
+        while !Task.isCancelled {
+            // A cancelled sleep ends the loop.
+            try? await Task.sleep(for: client.options.deadline / 2)
+            if Task.isCancelled { return }
+            do throws(ConnectionError) {
+                _ = try await client.send(
+                    client.request(.ping), to: seat.link, timeout: client.options.deadline)
+            } catch {
+                if case .cancelled = error { return }
+                return await client.pool.discard(seat.link)
+            }
+        }
+    }
+}
