@@ -164,7 +164,7 @@ extension NameAuthority {
         line.append("OK")
         line.pair("files", catalogue.holdingsOfServers[job.server]?.files ?? 0)
         line.end()
-        answerAfterCommit(job.asker, line)
+        answerAfterCommit(job.asker, line, isRepeatable: true)
     }
 
     private mutating func apply(_ job: inout ReportJob, at now: Moment) throws(RequestError) -> Bool

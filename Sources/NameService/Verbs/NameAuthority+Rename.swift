@@ -10,7 +10,7 @@ extension NameAuthority {
         guard let node = catalogue.find(from), !catalogue.records[Int(node)].isClaim else {
             throw .isMissing(from)
         }
-        if from == to { return answerAfterCommit(asker, accepted(asker)) }
+        if from == to { return succeed(asker, at: now) }
         if to.isWithin(from) {
             throw RequestError(
                 .badArgument, path: from, "a directory can not be moved into itself")
@@ -26,14 +26,16 @@ extension NameAuthority {
         }
         guard let server = servers.first else {
             try renameHere(from, to, at: now)
-            return answerAfterCommit(asker, accepted(asker))
+            return succeed(asker, at: now)
         }
         try requireUp([server], for: from, at: now)
         try requireOwner(server, of: to)
         releaseClaim(at: to)
+        let isFile = catalogue.records[Int(node)].isFile
         ask(
-            .rename(from: from, to: to, isReplacing: isReplacing), asker, servers: [server],
-            isWhole: true, at: now)
+            .rename(from: from, to: to, isReplacing: isReplacing), asker,
+            about: subject(node, server: isFile ? server : 0), servers: [server], isWhole: true,
+            at: now)
     }
 
     /// Who would have to rename: the owner of a file, everyone who has something of a directory.
