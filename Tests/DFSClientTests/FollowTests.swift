@@ -92,33 +92,41 @@ import Testing
             // The file has grown and been synced meanwhile, and is the same one.
             case "OPEN":
                 return .send(count == 1 ? Self.opened : "OK h=h1 size=9 ver=3 fid=7 lease=conn\n")
-            case "STAT": return .send("OK type=file size=9 ver=3 fid=7\n")
             default:
                 return line.hasSuffix(" 4")
                     ? .sendAndHangUp("* offset=4 bytes=2 {2}\nab\n")
-                    : .send("* offset=6 bytes=1 {1}\nc\nERR stale-file path=/a \"x\"\n")
+                    : .send("* offset=6 bytes=1 {1}\nc\nERR stale-file offset=7 \"x\"\n")
             }
         } _: { client, server in
             (await seen(client).events, server.lines)
         }
 
         #expect(events == ["4: ab", "6: c", "end"])
-        #expect(lines == ["OPEN /a r", "FOLLOW h1 4", "OPEN /a r", "STAT h1", "FOLLOW h1 6"])
+        #expect(lines == ["OPEN /a r", "FOLLOW h1 4", "OPEN /a r", "FOLLOW h1 6"])
     }
 
-    @Test func `a file that was cut while the connection was lost is seen cut`() async throws {
-        let events = try await withFileServer { line, count in
-            switch line.split(separator: " ")[0] {
-            case "OPEN": return .send(Self.opened)
-            case "STAT": return .send("OK type=file size=1 ver=3 fid=7\n")
-            default:
-                return count == 2 ? .hangUp : .send("ERR stale-file path=/a \"x\"\n")
-            }
-        } _: { client, _ in
-            await seen(client).events
+    @Test(arguments: ["busy", "draining"])
+    func `a server that can not follow just now is asked again`(code: String) async throws {
+        let (events, lines) = try await withFileServer { line, count in
+            if line.hasPrefix("OPEN") { return .send(Self.opened) }
+            return .send(count == 2 ? "ERR \(code) \"x\"\n" : "ERR stale-file offset=4 \"x\"\n")
+        } _: { client, server in
+            (await seen(client).events, server.lines)
         }
 
-        #expect(events == ["truncated to 1", "end"])
+        #expect(events == ["end"])
+        #expect(lines == ["OPEN /a r", "FOLLOW h1 4", "FOLLOW h1 4"])
+    }
+
+    @Test func `a server that never answers FOLLOW is given up at the deadline`() async throws {
+        let failure = try await withFileServer(Surroundings(deadline: .milliseconds(300))) {
+            line, _ in
+            line.hasPrefix("OPEN") ? .send(Self.opened) : .hangUp
+        } _: { client, _ in
+            await seen(client).failure
+        }
+
+        #expect(failure?.code == "connection-lost")
     }
 
     @Test func `a file that was replaced while the connection was lost is stale`() async throws {
@@ -171,7 +179,6 @@ import Testing
         let (count, follows) = try await withFileServer { line, _ in
             switch line.split(separator: " ")[0] {
             case "OPEN": return .send("OK h=h1 size=0 ver=1 fid=7 lease=conn\n")
-            case "STAT": return .send("OK type=file size=20000000 ver=1 fid=7\n")
             case "FOLLOW":
                 let start = Int64(line.split(separator: " ")[2]) ?? 0
                 var text = ""

@@ -35,20 +35,19 @@ final class Follower: Sendable {
     private static func run(_ session: HeldSession, _ queue: FollowQueue) async throws(DFSError) {
         var backoff = Backoff()
         var patience: Deadline?
-        var isFirst = true
         while await queue.isWantedWhenEmpty(), !Task.isCancelled {
             let offset = queue.offset
             let seat = try await session.seat(until: patience ?? session.client.deadline())
-            if !isFirst { try await noticeCut(session, queue) }
-            isFirst = false
-            switch await follow(seat, session, queue) {
+            // A file that is shorter by now is told as cut by the server.
+            let ending = await follow(seat, session, queue)
+            switch ending {
             case .end:
                 queue.put(.end)
                 return
             case .full: break
             case .failed(let error): throw error
-            case .lost(let error):
-                session.isLost(seat)
+            case .lost(let error), .away(let error):
+                if case .lost = ending { session.isLost(seat) }
                 // With bytes in between, the next loss has all the time again.
                 if queue.offset != offset { (patience, backoff) = (nil, Backoff()) }
                 let limit = patience ?? session.client.deadline()
@@ -59,16 +58,6 @@ final class Follower: Sendable {
         }
     }
 
-    /// Tells of a file that was cut while nobody followed it.
-    private static func noticeCut(
-        _ session: HeldSession, _ queue: FollowQueue
-    ) async throws(DFSError) {
-        let operation = HeldSession.Operation(.stat)
-        let line = try await session.perform(operation, session.client.deadline()).final
-        let size = try EntryReader.status(of: line, at: session.opening.path).entry.size
-        if size < queue.offset { queue.put(.truncated(size: size)) }
-    }
-
     private enum Ending: Sendable {
         /// The file was replaced or removed.
         case end
@@ -76,6 +65,8 @@ final class Follower: Sendable {
         case full
         /// The connection or the lease has ended.
         case lost(DFSError)
+        /// The server can not do it just now.
+        case away(DFSError)
         case failed(DFSError)
     }
 
@@ -116,6 +107,7 @@ final class Follower: Sendable {
                 switch refusal.known {
                 case .staleFile: return .end
                 case .leaseExpired: return .lost(failure)
+                case .busy, .draining: return .away(failure)
                 case .staleHandle:
                     session.isOver(failure)
                     return .failed(failure)

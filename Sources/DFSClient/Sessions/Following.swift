@@ -23,10 +23,10 @@ public struct Following: AsyncSequence, Sendable {
     /// Why no more can be seen.
     public typealias Failure = DFSError
 
-    let session: HeldSession
-    let offset: Int64
-    /// Keeps a session that was opened for this alone.
-    let owner: RemoteFile
+    /// The session that it follows the file by; kept open as long as this is kept.
+    public let file: RemoteFile
+    /// Where it starts, in bytes from the start of the file.
+    public let offset: Int64
 
     /// Starts at the offset; nothing has been asked yet.
     public func makeAsyncIterator() -> Iterator { Iterator(following: self) }
@@ -48,7 +48,7 @@ public struct Following: AsyncSequence, Sendable {
             if let known = self.follower {
                 follower = known
             } else {
-                follower = Follower(following.session, from: following.offset)
+                follower = Follower(following.file.session, from: following.offset)
                 self.follower = follower
             }
             do throws(DFSError) {
@@ -71,10 +71,10 @@ public struct Following: AsyncSequence, Sendable {
 extension RemoteFile {
     /// The file's bytes from an offset on, and what is added to it as it grows.
     ///
-    /// The session goes on beside it, and must be kept open as long.
-    /// - Parameter offset: Bytes from the start; at most the file's size.
+    /// The session can be used beside it.
+    /// - Parameter offset: Bytes from the start; behind the end it is `truncated` first.
     public func follow(at offset: Int64) -> Following {
-        Following(session: session, offset: offset, owner: self)
+        Following(file: self, offset: offset)
     }
 }
 

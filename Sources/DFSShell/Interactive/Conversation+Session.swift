@@ -56,6 +56,10 @@ extension Conversation.Shell {
             }
         case .handles:
             return session.handleNames.map { CompletionCandidate(name: [UInt8]($0.utf8)) }
+        case .serverHandles:
+            return (await session.serverHandleNames(within: patience) ?? []).map {
+                CompletionCandidate(name: $0)
+            }
         case .commands, .subcommands, .options, .words, .local: return []
         }
     }
