@@ -23,6 +23,8 @@ public struct NameAuthority: Sendable {
     var jobs: [Job] = []
     /// Servers of whose inventory a part was refused; it may not end until they register anew.
     var brokenInventories: Set<UInt16> = []
+    /// Servers of which something is under a wrong name until a job is over.
+    var returning: [UInt16: Returning] = [:]
     /// Reports that wait for an earlier one of the same server.
     var reports: [UInt16: [ReportJob]] = [:]
     /// Changes of names that wait for an operation of an owner.

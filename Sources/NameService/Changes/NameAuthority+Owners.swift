@@ -247,6 +247,9 @@ extension NameAuthority {
         try catalogue.move(node, to: Array(to.name), in: parent)
         catalogue.mentions[server]?.spare(node)
         tell(.rename, from, to: to)
+        // Whoever has something below a directory has the directory, so this costs no walk.
+        let others = catalogue.servers(at: node).filter { $0 != server }
+        if !others.isEmpty { giveBack(node, from, to, to: others, at: now) }
     }
 
     /// Takes up the changes that waited for an operation, in their order.

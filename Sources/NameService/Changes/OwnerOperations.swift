@@ -47,8 +47,9 @@ struct OwnerOperations {
     static let patienceMilliseconds: Int64 = 5000
 
     private(set) var running: [Operation] = []
-    /// Paths that are busy with what follows from an operation, by its number.
+    /// Paths that are busy with work in slices around an operation.
     private var holds: [Int64: [TreePath]] = [:]
+    private var lastHold: Int64 = 0
     private var lastNumber: Int64
 
     /// - Parameter start: Numbers go on behind it, so that a late DONE of an earlier process fits
@@ -89,9 +90,9 @@ struct OwnerOperations {
     ///
     /// - Returns: The number by which `release` knows it.
     mutating func hold(_ paths: [TreePath]) -> Int64 {
-        lastNumber += 1
-        holds[lastNumber] = paths
-        return lastNumber
+        lastHold += 1
+        holds[lastHold] = paths
+        return lastHold
     }
 
     mutating func release(_ number: Int64) { holds[number] = nil }
