@@ -51,7 +51,7 @@ import Testing
 
         #expect(answer.events == ["4: ab", "truncated to 1", "1: c\nd", "end"])
         #expect(answer.failure == nil)
-        #expect(lines == ["OPEN /a r", "FOLLOW h1 4"])
+        #expect(lines.prefix(2) == ["OPEN /a r", "FOLLOW h1 4"])
     }
 
     @Test func `whoever has seen enough ends the request on the server`() async throws {
@@ -63,11 +63,13 @@ import Testing
             }
         } _: { client, server in
             let events = await seen(client, at: 0, most: 1).events
-            return (events, await server.file.lines(3))
+            return (events, await server.file.lines(4).dropFirst(2))
         }
 
         #expect(events == ["0: ab"])
-        #expect(lines[2].hasPrefix("CANCEL @"))
+        // Nobody waits for either, so that they come in any order.
+        #expect(lines.contains { $0.hasPrefix("CANCEL @") })
+        #expect(lines.contains("CLOSE h1"))
     }
 
     @Test func `a cancelled task stops waiting for a file that does not grow`() async throws {
@@ -102,7 +104,7 @@ import Testing
         }
 
         #expect(events == ["4: ab", "6: c", "end"])
-        #expect(lines == ["OPEN /a r", "FOLLOW h1 4", "OPEN /a r", "FOLLOW h1 6"])
+        #expect(lines.prefix(4) == ["OPEN /a r", "FOLLOW h1 4", "OPEN /a r", "FOLLOW h1 6"])
     }
 
     @Test(arguments: ["busy", "draining"])
@@ -115,7 +117,7 @@ import Testing
         }
 
         #expect(events == ["end"])
-        #expect(lines == ["OPEN /a r", "FOLLOW h1 4", "FOLLOW h1 4"])
+        #expect(lines.prefix(3) == ["OPEN /a r", "FOLLOW h1 4", "FOLLOW h1 4"])
     }
 
     @Test func `a server that never answers FOLLOW is given up at the deadline`() async throws {

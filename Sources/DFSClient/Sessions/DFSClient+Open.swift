@@ -44,8 +44,9 @@ extension DFSClient {
         _ opening: Opening, at place: FileLocation?, _ limit: Deadline
     ) async throws(DFSError) -> RemoteFile {
         let asked = opening.request(tagged: options.tagsEveryRequest)
-        // A session whose OK was lost dies with its connection, or is found again by its op=.
-        let repetition: Repetition = asked.isOperationNamed ? .asOneChange : .always
+        // A session whose OK was lost dies with its connection or its server, or is found again by
+        // its op=. Only a file that must be new can not be asked for at another run.
+        let repetition: Repetition = opening.mode == .createNew ? .asOneChange : .always
         var isFirst = true
         let (answer, location) = try await onOwner(of: opening.path, at: place, repetition, limit) {
             (link) throws(ConnectionError) in

@@ -9,9 +9,15 @@ import NIOCore
 final class Follower: Sendable {
     private let queue: FollowQueue
     private let task: Task<Void, Never>
+    private let session: HeldSession
+    private let endsIt: Bool
 
     /// Starts to follow; ends when it is forgotten.
-    init(_ session: HeldSession, from offset: Int64) {
+    ///
+    /// - Parameter endsIt: Whether the session then ends too.
+    init(_ session: HeldSession, from offset: Int64, endsIt: Bool) {
+        self.session = session
+        self.endsIt = endsIt
         let queue = FollowQueue(session.opening.path, from: offset)
         self.queue = queue
         task = Task {
@@ -26,6 +32,11 @@ final class Follower: Sendable {
     deinit {
         task.cancel()
         queue.fail(DFSError(.cancelled, "nobody reads on"))
+        guard endsIt else { return }
+        Task { [session] in
+            // It only read: where it can not be closed now, it ends with its connection.
+            _ = try? await session.close(session.client.deadline())
+        }
     }
 
     /// The next event; waits for it.

@@ -23,10 +23,12 @@ public struct Following: AsyncSequence, Sendable {
     /// Why no more can be seen.
     public typealias Failure = DFSError
 
-    /// The session that it follows the file by; kept open as long as this is kept.
+    /// The session that it follows the file by: read what stands before through it.
     public let file: RemoteFile
     /// Where it starts, in bytes from the start of the file.
     public let offset: Int64
+    /// Whether the session was opened for this alone, and ends with it.
+    let ownsFile: Bool
 
     /// Starts at the offset; nothing has been asked yet.
     public func makeAsyncIterator() -> Iterator { Iterator(following: self) }
@@ -48,7 +50,8 @@ public struct Following: AsyncSequence, Sendable {
             if let known = self.follower {
                 follower = known
             } else {
-                follower = Follower(following.file.session, from: following.offset)
+                follower = Follower(
+                    following.file.session, from: following.offset, endsIt: following.ownsFile)
                 self.follower = follower
             }
             do throws(DFSError) {
@@ -74,7 +77,7 @@ extension RemoteFile {
     /// The session can be used beside it.
     /// - Parameter offset: Bytes from the start; behind the end it is `truncated` first.
     public func follow(at offset: Int64) -> Following {
-        Following(file: self, offset: offset)
+        Following(file: self, offset: offset, ownsFile: false)
     }
 }
 
@@ -88,6 +91,6 @@ extension DFSClient {
         _ path: TreePath, at offset: Int64? = nil
     ) async throws(DFSError) -> Following {
         let file = try await open(Opening(path: path, mode: .read, acceptsChanges: true))
-        return file.follow(at: offset ?? file.facts.size)
+        return Following(file: file, offset: offset ?? file.facts.size, ownsFile: true)
     }
 }

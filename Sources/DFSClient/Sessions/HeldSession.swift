@@ -78,21 +78,20 @@ final class HeldSession: Sendable {
             switch step(until: deadline) {
             case .use(let seat): return seat
             case .fail(let error): throw error
-            case .wait(let recovery):
+            case .wait(let recovery, let isOwn):
                 guard let result = await recovery.valueUnlessCancelled() else {
                     throw DFSError(.cancelled, path: opening.path, "given up by the caller")
                 }
                 guard case .failure(let error) = result else { continue }
                 // Another caller's deadline may have ended that attempt; this one's has not.
-                let isTemporary = error.category == .unreachable || error.known == .timeout
-                guard isTemporary, !deadline.isOver else { throw error }
+                if isOwn || deadline.isOver { throw error }
             }
         }
     }
 
     private enum Step {
         case use(Seat)
-        case wait(Recovery)
+        case wait(Recovery, isOwn: Bool)
         case fail(DFSError)
     }
 
@@ -101,11 +100,11 @@ final class HeldSession: Sendable {
             switch state.standing {
             case .over(let error): return .fail(error)
             case .attached(let seat) where seat.link.isOpen: return .use(seat)
-            case .lost(_, let recovery?): return .wait(recovery)
+            case .lost(_, let recovery?): return .wait(recovery, isOwn: false)
             case .attached(let seat), .lost(let seat, nil):
                 let recovery = Recovery { await self.comeBack(from: seat, deadline) }
                 state.standing = .lost(seat, recovery)
-                return .wait(recovery)
+                return .wait(recovery, isOwn: true)
             }
         }
     }

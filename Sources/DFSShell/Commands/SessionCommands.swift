@@ -123,10 +123,13 @@ enum SessionCommands {
 
     private static func runResume(_ session: ShellSession, _ call: Invocation) async throws {
         let handle = call.operands[0]
-        let word = call.operands.count > 2 ? call.operands[2] : nil
-        let server = try await session.server(having: handle, named: word)
-        let file = try await session.client.resume(
-            handle.bytes, token: call.operands[1].bytes, on: server)
+        let named = call.operands.count > 2 ? call.operands[2] : nil
+        let server = try await session.server(having: handle, named: named)
+        // As session open told it, or without the key.
+        let key = [UInt8]("token=".utf8)
+        let word = call.operands[1].bytes
+        let token = word.starts(with: key) ? Array(word.dropFirst(key.count)) : word
+        let file = try await session.client.resume(handle.bytes, token: token, on: server)
         session.keep(file)
     }
 
