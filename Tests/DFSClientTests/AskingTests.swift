@@ -177,6 +177,29 @@ import Testing
         await client.close()
     }
 
+    @Test func `each change of whether a name server answers is told once`() async throws {
+        let server = try await ScriptedServer.start { _, count in
+            count == 3 ? .hangUp : .send("OK files=1 dirs=2 bytes=3\n")
+        }
+        var options = ClientOptions()
+        options.reconnectPatience = .zero
+        let client = DFSClient(nameServers: [server.endpoint], options: options)
+        var changes = client.reachabilityChanges.makeAsyncIterator()
+
+        _ = try await client.diskUsage(.root)
+        let first = await changes.next()
+        // The third is answered at the second attempt; in between nobody answers.
+        for _ in 0..<2 { _ = try await client.diskUsage(.root) }
+        let last = await changes.next()
+
+        #expect(first == true)
+        // The newest replaces the one before it.
+        #expect(last == true)
+        #expect(client.isNameServerReachable == true)
+        await client.close()
+        try await server.stop()
+    }
+
     @Test(arguments: [
         "HTTP/1.1 200 OK\r\n\r\n", "OK SMTP\n", "\u{1}\u{2}\n", "ERR too-many fatal \"full\"\n",
     ])

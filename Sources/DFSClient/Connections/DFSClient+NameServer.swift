@@ -23,7 +23,7 @@ extension DFSClient {
                     let timeout = attemptTimeout(isQuestion, deadline)
                     let reply = try await ask(
                         request, at: endpoint, timeout: timeout, redirects: options.redirects)
-                    reached.withLock { $0 = true }
+                    reachability.note(true)
                     return reply
                 }
             } catch {
@@ -39,7 +39,7 @@ extension DFSClient {
                 if mayHaveDoneIt == nil {
                     turn(from: index)
                     guard failures % nameServers.count == 0 else { continue }
-                    reached.withLock { $0 = false }
+                    reachability.note(false)
                     let isImpatient = patience?.isOver ?? false
                     patience = patience ?? Deadline(after: options.reconnectPatience)
                     if case .timedOut = error {} else if isImpatient { throw failure }
