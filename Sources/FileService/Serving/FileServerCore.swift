@@ -21,6 +21,8 @@ public struct FileServerCore: Sendable {
         public var copyLimit = 16
         /// How long an answer waits for the name server to know of the change.
         public var reportPatienceMilliseconds: Int64 = 1000
+        /// Whether work on one file has an order; off only where a test shows that it would notice.
+        @_spi(Testing) public var ordersWork = true
         /// What `uptime=` counts from.
         public var startedAt: MonotonicTime
         /// The server's clock, for `mtime=now`.
@@ -41,7 +43,7 @@ public struct FileServerCore: Sendable {
 
     let configuration: Configuration
     var sessions: SessionTable
-    var lanes = FileLanes()
+    var lanes: FileLanes
     var fetches = FetchWindow()
     var jobs: [UInt64: PendingJob] = [:]
     var waits = ReportWaits()
@@ -54,6 +56,7 @@ public struct FileServerCore: Sendable {
     /// Starts without sessions.
     public init(_ configuration: Configuration) {
         self.configuration = configuration
+        lanes = FileLanes(isOrdered: configuration.ordersWork)
         sessions = SessionTable(limit: configuration.limits.handlesPerConnection)
     }
 
