@@ -115,13 +115,12 @@ struct FileState: Hashable, Sendable {
             let place = versions.firstIndex(where: { $0.storer == storer })
         else { return [] }
         guard storer == current else {
-            if !operation.isCertain { return [self] }
-            guard operation.answer == .stale else { return [] }
+            guard operation.answer == .stale || !operation.isCertain else { return [] }
             // While the replacement runs, a change may get as far as the file that loses its name:
             // it is refused all the same, and only older sessions can see it there.
             let isRace = versions[place].replacedBy.map { operation.invoked < $0 } ?? false
             let traces = isRace ? change(versions[place].content) : []
-            return [self] + traces.map { setting(place, $0) }
+            return (operation.isCertain ? [self] : []) + traces.map { setting(place, $0) }
         }
         return change(versions[place].content).compactMap { content in
             switch operation.answer {
