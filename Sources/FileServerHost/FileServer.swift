@@ -94,7 +94,7 @@ public final class FileServer: Sendable {
     ) async throws -> FileServer {
         var core = FileServerCore.Configuration(
             id: configuration.id, epoch: configuration.epoch, mounts: pool.store.mounts,
-            startedAt: .now, wallClock: WallClock.now)
+            startedAt: .now, wallClock: WallClock.now, newToken: SessionToken.random)
         core.ordersWork = configuration.ordersWork
         let loop = group.next()
         let desk = try await loop.submit { [core] in
