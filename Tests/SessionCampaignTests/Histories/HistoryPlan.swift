@@ -21,7 +21,7 @@ struct HistoryPlan: Sendable {
     /// One round of so many ends with a lost connection; 0 for never.
     var lossRate = 10
     /// One session of so many has a lease and is resumed by its token; 0 for none.
-    var leaseRate = 0
+    var leaseRate = 2
     var wishes: [Wish]
 
     /// The usual mixture: reads and writes of one file at the same time, and all else among them.

@@ -36,6 +36,7 @@ import Testing
         #expect(total.faults.isEmpty, "\(total.faults.prefix(3).joined(separator: "\n\n"))")
         #expect(total.histories == count)
         #expect(count < 20 || total.kills > 0 && total.unanswered > 0 && total.losses > 0)
+        #expect(count < 20 || total.resumed > 0)
     }
 
     private static func run(_ seeds: [UInt64]) async throws -> HistoryTotal {
