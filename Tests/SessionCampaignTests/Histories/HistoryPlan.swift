@@ -13,9 +13,9 @@ struct HistoryPlan: Sendable {
     var paths: [String]
     var clients = 4
     /// Rounds of requests that each client makes between two kills.
-    var rounds = 8
+    var rounds = 10
     /// Requests of a client on one file that are on their way at once, at most.
-    var most = 3
+    var most = 2
     /// Each stands for one kill -9: after how many answers it comes.
     var kills: [Int]
     /// One round of so many ends with a lost connection; 0 for never.

@@ -74,6 +74,9 @@ struct FileOperation: Hashable, Sendable {
     /// When it was answered; without an answer the last moment at which it can have happened.
     var returned: Int
 
+    /// Whether a replacement of the file ran at the same time; set by the check.
+    var isRacing = false
+
     /// Whether it happened for certain.
     var isCertain: Bool {
         if case .none = answer { false } else { true }
@@ -85,6 +88,33 @@ struct FileOperation: Hashable, Sendable {
         case .read, .fetch, .stat, .look, .sync: return true
         case .open, .write, .append, .truncate, .store: return false
         }
+    }
+
+    /// Whether it asked the disk beside the order of the file: the answer of OPEN and of STAT of a
+    /// name may tell a size from the middle of a change that runs at the same time.
+    var isGlance: Bool {
+        switch action {
+        case .open, .look: true
+        default: false
+        }
+    }
+
+    /// Whether both ran at some moment.
+    func overlaps(_ other: FileOperation) -> Bool {
+        invoked < other.returned && other.invoked < returned
+    }
+
+    /// Whether it can change a file's size bit by bit.
+    var isChange: Bool {
+        switch action {
+        case .write, .append, .truncate: true
+        default: false
+        }
+    }
+
+    /// Whether it gives the name to another file.
+    var isReplacement: Bool {
+        if case .store = action { true } else { false }
     }
 
     /// Whether others can tell if it happened; nobody uses a session whose OPEN was not answered.

@@ -9,8 +9,6 @@ struct FileState: Hashable, Sendable {
         /// The STORE that made it; 0 for what was there first.
         var storer: UInt32
         var content: FileContent
-        /// When the operation that took its name away was answered; nil while it has the name.
-        var replacedBy: Int?
     }
 
     /// Every file that had the name, by the operation that made it.
@@ -96,9 +94,6 @@ struct FileState: Hashable, Sendable {
     private func storing(_ count: Int, _ operation: FileOperation) -> [FileState] {
         if case .size(let size) = operation.answer, size != count { return [] }
         var next = self
-        if let old = versions.firstIndex(where: { $0.storer == current }) {
-            next.versions[old].replacedBy = operation.returned
-        }
         next.current = operation.id
         let place = versions.firstIndex { $0.storer > operation.id } ?? versions.count
         let content = FileContent(writer: operation.id, count: count)
@@ -114,22 +109,18 @@ struct FileState: Hashable, Sendable {
         guard let storer = bound[session],
             let place = versions.firstIndex(where: { $0.storer == storer })
         else { return [] }
+        let changed = change(versions[place].content).map { setting(place, $0) }
+        if operation.answer == .stale {
+            // While a replacement runs, a change may get as far as the file that loses its name: it
+            // is refused all the same. Later only older sessions can see it there.
+            let traces = operation.isRacing ? changed : []
+            return storer == current ? traces : [self] + traces
+        }
         guard storer == current else {
-            guard operation.answer == .stale || !operation.isCertain else { return [] }
-            // While the replacement runs, a change may get as far as the file that loses its name:
-            // it is refused all the same, and only older sessions can see it there.
-            let isRace = versions[place].replacedBy.map { operation.invoked < $0 } ?? false
-            let traces = isRace ? change(versions[place].content) : []
-            return (operation.isCertain ? [self] : []) + traces.map { setting(place, $0) }
+            return operation.isCertain || !operation.isRacing ? [] : changed
         }
-        return change(versions[place].content).compactMap { content in
-            switch operation.answer {
-            case .stale, .content: return nil
-            case .size(let size): if size != content.count { return nil }
-            case .done, .none: break
-            }
-            return setting(place, content)
-        }
+        guard case .size(let size) = operation.answer else { return changed }
+        return changed.filter { $0.versions[place].content.count == size }
     }
 
     private func setting(_ place: Int, _ content: FileContent) -> FileState {

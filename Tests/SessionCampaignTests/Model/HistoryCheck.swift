@@ -45,8 +45,7 @@ struct HistoryCheck {
     /// - Parameter stateLimit: How many states are looked at before the search is given up.
     init(_ operations: [FileOperation], stateLimit: Int = 1_000_000) {
         let seen = Set(operations.flatMap { $0.answer.content?.pieces.map(\.writer) ?? [] })
-        entries = operations.filter { $0.isCertain || $0.hasEffect }
-            .sorted { $0.invoked < $1.invoked }
+        entries = HistoryCheck.prepared(operations).sorted { $0.invoked < $1.invoked }
             .map { operation in
                 Entry(
                     operation: operation, invoked: operation.invoked,
@@ -55,7 +54,23 @@ struct HistoryCheck {
                     isUnseen: !seen.contains(operation.id))
             }
         self.stateLimit = stateLimit
-        certainLeft = operations.count(where: \.isCertain)
+        certainLeft = entries.count(where: \.isCertain)
+    }
+
+    /// Leaves out what nobody can tell, and notes what is promised less of.
+    private static func prepared(_ operations: [FileOperation]) -> [FileOperation] {
+        let changes = operations.filter(\.isChange)
+        let replacements = operations.filter(\.isReplacement)
+        return operations.filter { $0.isCertain || $0.hasEffect }.compactMap { operation in
+            var operation = operation
+            if operation.isGlance, changes.contains(where: operation.overlaps) {
+                if operation.action == .look { return nil }
+                operation.answer = .done
+            }
+            operation.isRacing =
+                operation.isChange && replacements.contains(where: operation.overlaps)
+            return operation
+        }
     }
 
     /// How many states were looked at.

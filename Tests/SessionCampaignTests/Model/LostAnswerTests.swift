@@ -106,8 +106,26 @@ import Testing
         let later = history.add(21..<22, .truncate(session: 1, size: 2), .stale)
             .add(23..<24, .read(session: 2, offset: 0, count: 4), .whole(2, 2))
 
+        let before = history.add(13..<21, .truncate(session: 1, size: 2), .stale)
+            .add(14..<15, .fetch(offset: 0, count: 4), .whole(2, 2, size: 2))
+
         #expect(Self.verdict(race) == .linearizable)
+        #expect(Self.verdict(before) == .linearizable)
         #expect(Self.isViolation(later))
+    }
+
+    @Test func `lets OPEN and STAT of a name tell a size from the middle of a change, and no more`()
+    {
+        let history = History().opened()
+            .add(10..<19, .write(session: 1, offset: 0, count: 8), .size(8), id: 2)
+            .add(11..<12, .look, .size(4))
+            .add(13..<14, .open(session: 3), .size(4))
+        let wrong = history.add(20..<21, .look, .size(4))
+        let half = history.add(15..<16, .stat(session: 2), .size(4))
+
+        #expect(Self.verdict(history) == .linearizable)
+        #expect(Self.isViolation(wrong))
+        #expect(Self.isViolation(half))
     }
 
     @Test func `finds a session that is told to be stale while its file has the name`() {
