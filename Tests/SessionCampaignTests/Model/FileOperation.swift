@@ -99,6 +99,11 @@ struct FileOperation: Hashable, Sendable {
         }
     }
 
+    /// Whether it begins a session.
+    var isOpening: Bool {
+        if case .open = action { true } else { false }
+    }
+
     /// Whether both ran at some moment.
     func overlaps(_ other: FileOperation) -> Bool {
         invoked < other.returned && other.invoked < returned

@@ -11,11 +11,16 @@ struct FileState: Hashable, Sendable {
         var content: FileContent
     }
 
+    private struct Binding: Hashable, Sendable {
+        var session: Int
+        var storer: UInt32
+    }
+
     /// Every file that had the name, by the operation that made it.
     private var versions: [Version]
     private var current: UInt32 = 0
-    /// What each session follows, by session.
-    private var bound: [Int: UInt32] = [:]
+    /// What each session follows, ordered by session.
+    private var bound: [Binding] = []
 
     /// A file that no operation of the history made.
     init(_ content: FileContent = FileContent()) {
@@ -63,14 +68,19 @@ struct FileState: Hashable, Sendable {
         versions.first { $0.storer == storer }?.content
     }
 
-    private func content(of session: Int) -> FileContent? { content(of: bound[session]) }
+    private func storer(of session: Int) -> UInt32? {
+        bound.first { $0.session == session }?.storer
+    }
+
+    private func content(of session: Int) -> FileContent? { content(of: storer(of: session)) }
 
     private func opening(_ session: Int, _ operation: FileOperation) -> [FileState] {
         if case .size(let size) = operation.answer, size != content(of: current)?.count {
             return []
         }
         var next = self
-        next.bound[session] = current
+        let place = bound.firstIndex { $0.session > session } ?? bound.count
+        next.bound.insert(Binding(session: session, storer: current), at: place)
         return [next]
     }
 
@@ -106,7 +116,7 @@ struct FileState: Hashable, Sendable {
         _ session: Int, _ operation: FileOperation,
         _ change: (FileContent) -> [FileContent]
     ) -> [FileState] {
-        guard let storer = bound[session],
+        guard let storer = storer(of: session),
             let place = versions.firstIndex(where: { $0.storer == storer })
         else { return [] }
         let changed = change(versions[place].content).map { setting(place, $0) }

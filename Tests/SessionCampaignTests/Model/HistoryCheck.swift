@@ -27,7 +27,8 @@ struct HistoryCheck {
         let invoked: Int
         let returned: Int
         let isCertain: Bool
-        let isObservation: Bool
+        /// Whether it leaves nothing behind that depends on its moment.
+        let isTimeless: Bool
         /// Whether nobody read a word of it: then it may have happened, but need not to explain one.
         let isUnseen: Bool
     }
@@ -50,7 +51,8 @@ struct HistoryCheck {
                 Entry(
                     operation: operation, invoked: operation.invoked,
                     returned: operation.returned, isCertain: operation.isCertain,
-                    isObservation: operation.isObservation,
+                    isTimeless: operation.isObservation && operation.answer != .stale
+                        || operation.isOpening && !operation.isRacing,
                     isUnseen: !seen.contains(operation.id))
             }
         self.stateLimit = stateLimit
@@ -67,8 +69,7 @@ struct HistoryCheck {
                 if operation.action == .look { return nil }
                 operation.answer = .done
             }
-            operation.isRacing =
-                operation.isChange && replacements.contains(where: operation.overlaps)
+            operation.isRacing = replacements.contains(where: operation.overlaps)
             return operation
         }
     }
@@ -95,8 +96,9 @@ struct HistoryCheck {
         guard visited.count < stateLimit, visited.insert(position).inserted else { return false }
         if order.count > longest.count { longest = order }
         let candidates = candidates(position, latestCall)
-        if let observation = candidates.first(where: { isFree($0, position, latestCall) }) {
-            return step(observation, position.state, position, latestCall)
+        for index in candidates {
+            guard let state = free(index, position, latestCall) else { continue }
+            return step(index, state, position, latestCall)
         }
         for index in candidates {
             let entry = entries[index]
@@ -141,17 +143,18 @@ struct HistoryCheck {
         position.done[index / 64] >> UInt64(index % 64) & 1 == 1
     }
 
-    /// Whether an operation changes nothing, is right now, and shuts nothing out by coming now: then
-    /// every order that has it later has it now as well.
-    private func isFree(_ index: Int, _ position: Position, _ latestCall: Int) -> Bool {
+    /// The state after an operation that others can not tell the moment of, if it is right now and
+    /// shuts nothing out by coming now: then every order that has it later has it now as well.
+    private func free(_ index: Int, _ position: Position, _ latestCall: Int) -> FileState? {
         let entry = entries[index]
-        guard entry.isObservation, !position.state.after(entry.operation).isEmpty else {
-            return false
+        guard entry.isTimeless, let state = position.state.after(entry.operation).first else {
+            return nil
         }
-        return !entries.indices.contains { other in
+        let shutsOut = entries.indices.contains { other in
             !entries[other].isCertain && entries[other].returned >= latestCall
                 && entries[other].returned < entry.invoked && !isDone(other, position)
         }
+        return shutsOut ? nil : state
     }
 
     /// The longest order that was found, and what could not come after it.
