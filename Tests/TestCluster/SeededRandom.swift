@@ -24,8 +24,8 @@ public struct SeededRandom: RandomNumberGenerator, Sendable {
 public enum CampaignSize {
     /// A number from the environment, such as `DFS_HISTORIES=5000`; else the usual one.
     ///
-    /// - Throws: `TestFailure` where the variable is set and is no number from 1 on: a long run that
-    ///   was asked for is not silently a short one.
+    /// - Throws: `TestFailure` where the variable is set and is no number from 1 on: a long run
+    ///   that was asked for is not silently a short one.
     public static func number(_ variable: String, usual: Int) throws -> Int {
         guard let text = Leash.variable(variable) else { return usual }
         guard let number = Int(text), number > 0 else {

@@ -3,8 +3,8 @@ import TestCluster
 
 /// A client that works while its file server is killed, and decides what became of each request.
 ///
-/// Belongs to one thread. It is how a careful program uses the system: `op=` while the server lives,
-/// identity, version and contents once it was restarted.
+/// Belongs to one thread. It is how a careful program uses the system: `op=` while the server
+/// lives, identity, version and contents once it was restarted.
 struct CycleClient {
     /// How an append is repeated after its answer was lost.
     enum Repeating: Sendable {

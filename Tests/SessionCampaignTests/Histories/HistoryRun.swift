@@ -22,7 +22,7 @@ struct HistoryRun {
 
     /// Runs the clients until all have made their rounds, and checks what they saw.
     ///
-    /// - Throws: `TestFailure` where a server does what no history explains: it hangs, refuses, ends.
+    /// - Throws: `TestFailure` where a server does what no history explains: it hangs, or ends.
     func run() async throws -> Outcome {
         let plan = scene.plan
         var record = HistoryRecord(files: plan.paths.count)

@@ -7,9 +7,9 @@ import Testing
 ///
 ///     DFS_HISTORIES=5000 swift test --filter SessionCampaignTests.HistoryTests
 ///
-/// A history that has no order is printed with its seed. `DFS_SEED=<seed> DFS_HISTORIES=1` makes the
-/// same clients ask for the same; what the machine does at the same time is another matter, so a
-/// higher number repeats with the seeds that follow.
+/// A history that has no order is printed with its seed. `DFS_SEED=<seed> DFS_HISTORIES=1` makes
+/// the same clients ask for the same; what the machine does at the same time is another matter, so
+/// a higher number repeats with the seeds that follow.
 @Suite(.serialized) struct HistoryTests {
     /// Servers at once, each with histories of its own.
     private static let lanes = 2

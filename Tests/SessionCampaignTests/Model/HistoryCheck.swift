@@ -29,7 +29,7 @@ struct HistoryCheck {
         let isCertain: Bool
         /// Whether it leaves nothing behind that depends on its moment.
         let isTimeless: Bool
-        /// Whether nobody read a word of it: then it may have happened, but need not to explain one.
+        /// Whether nobody read a word of it: it may have happened, but no reader needs it.
         let isUnseen: Bool
     }
 
