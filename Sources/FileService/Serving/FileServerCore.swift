@@ -136,7 +136,8 @@ public struct FileServerCore: Sendable {
     }
 
     private func checkRoom() throws(RequestError) {
-        guard jobs.count - unasked < configuration.jobLimit else {
+        let waiting = jobs.count - unasked + operations.waitingCount
+        guard waiting < configuration.jobLimit else {
             throw RequestError(
                 .busy, "too much work is waiting for the disk; try again soon",
                 fields: [.init("retry", number: 100)])

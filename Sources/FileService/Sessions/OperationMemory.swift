@@ -69,6 +69,8 @@ struct OperationMemory: Sendable {
     }
 
     var count: Int { entries.count }
+    /// How many requests wait for the outcome of another one, each with its data.
+    var waitingCount: Int { waiting.count }
 
     /// Looks a change up, and notes it as running where it is new.
     ///
