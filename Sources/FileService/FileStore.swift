@@ -11,12 +11,16 @@ public protocol FileStore: Sendable {
 
     /// Opens a regular file.
     ///
-    /// - Parameter mode: Permission bits of a file that is created, in force before its name is
-    ///   visible; nil is 0644.
+    /// - Parameters:
+    ///   - mode: Permission bits of a file that is created, in force before its name is visible;
+    ///     nil is 0644.
+    ///   - version: Opens only the file that has this version now, in one step with opening it;
+    ///     then nothing is made. Nil opens whatever is there.
     /// - Throws: `not-found`, `exists`, `is-dir`, `denied` (no regular file, or no permission),
-    ///   `no-space`, `io`.
-    func open(_ path: TreePath, _ access: FileAccess, mode: FileMode?) throws(RequestError)
-        -> any OpenFile
+    ///   `conflict` with `ver=`, `no-space`, `io`.
+    func open(
+        _ path: TreePath, _ access: FileAccess, mode: FileMode?, ifVersion version: Int64?
+    ) throws(RequestError) -> any OpenFile
 
     /// Tells what the disk says of a path now.
     func entry(_ path: TreePath) throws(RequestError) -> FileEntry
@@ -59,6 +63,31 @@ public protocol FileStore: Sendable {
 
     /// What the last scan and the changes since then found, for STATUS; never blocks for long.
     func census() -> StoreCensus
+
+    /// Calls back when a file that is open here changed, by whomever: size, contents or name.
+    ///
+    /// - Parameters:
+    ///   - file: One that this store opened.
+    ///   - changed: Called from any thread, soon after a change; one call may stand for several
+    ///     changes, and some calls for none. What has changed is found by asking the file.
+    /// - Throws: `busy` or `io` where the file can not be watched.
+    func watch(_ file: any OpenFile, changed: @escaping @Sendable () -> Void) throws(RequestError)
+        -> any FileWatch
+}
+
+extension FileStore {
+    /// Opens a regular file, whatever version it has.
+    public func open(_ path: TreePath, _ access: FileAccess, mode: FileMode?) throws(RequestError)
+        -> any OpenFile
+    {
+        try open(path, access, mode: mode, ifVersion: nil)
+    }
+}
+
+/// Somebody who is told of a file's changes until he cancels or lets go of this.
+public protocol FileWatch: AnyObject, Sendable {
+    /// Ends the calls; one that runs on another thread may still be under way.
+    func cancel()
 }
 
 /// How much a file server serves, and what it leaves out.
@@ -135,6 +164,9 @@ public protocol OpenFile: AnyObject, Sendable {
     /// Identity of the file among all that are open, the same for every `OpenFile` of one inode.
     var identity: FileIdentity { get }
 
+    /// Whether no name leads to the file any more: it was replaced or removed.
+    var isStale: Bool { get }
+
     /// What the file is now: size and time from the descriptor, `fid` and `ver` from the ledger.
     func facts() throws(RequestError) -> FileFacts
 
@@ -144,8 +176,13 @@ public protocol OpenFile: AnyObject, Sendable {
 
     /// Writes all bytes at an offset; after `OK` they survive a kill of this process.
     ///
-    /// - Throws: `stale-file` where the file was replaced or removed; `no-space`, `range`, `io`.
-    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(RequestError)
+    /// - Parameter version: Writes only if the file has this version, in one step with the check;
+    ///   nil writes whatever it has.
+    /// - Throws: `stale-file` where the file was replaced or removed; `conflict` with `ver=`;
+    ///   `no-space`, `range`, `io`.
+    func write(
+        _ bytes: UnsafeRawBufferPointer, at offset: Int64, ifVersion version: Int64?
+    ) throws(RequestError)
 
     /// Writes all bytes at the end of the file.
     ///
@@ -172,6 +209,13 @@ public protocol OpenFile: AnyObject, Sendable {
     func close() throws(RequestError) -> FileFacts
 }
 
+extension OpenFile {
+    /// Writes all bytes at an offset, whatever version the file has.
+    public func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(RequestError) {
+        try write(bytes, at: offset, ifVersion: nil)
+    }
+}
+
 /// What tells one file on disk from another while it is open.
 public struct FileIdentity: Hashable, Sendable {
     /// The file system.
@@ -195,10 +239,32 @@ public protocol FileReplacement: AnyObject, Sendable {
     func digest() -> [UInt8]
 
     /// Puts the file in place of the path, durably: fsync, rename, fsync of the directory.
-    func commit(mtime: WallTime?) throws(RequestError) -> FileEntry
+    ///
+    /// - Parameter version: Replaces only a file that has this version, in one step with the check;
+    ///   nil replaces whatever is there.
+    /// - Throws: `conflict` with `ver=`; `not-found` where a version was asked for and nothing is
+    ///   there.
+    func commit(mtime: WallTime?, ifVersion version: Int64?) throws(RequestError) -> FileEntry
 
     /// Removes the temporary file; nothing happened. Safe to call after `commit`.
     func abandon()
+}
+
+extension FileReplacement {
+    /// Puts the file in place of the path, durably, whatever is there.
+    public func commit(mtime: WallTime?) throws(RequestError) -> FileEntry {
+        try commit(mtime: mtime, ifVersion: nil)
+    }
+}
+
+extension RequestError {
+    /// A file that has another version than the one that `if-ver=` asks for.
+    public static func conflict(_ path: TreePath, is version: Int64) -> RequestError {
+        RequestError(
+            .conflict, path: path,
+            "the file has another version now; read it again before changing it",
+            fields: [.init("ver", number: version)])
+    }
 }
 
 /// What a file server tells the name server, in the order of its own generations.

@@ -16,6 +16,8 @@ final class MemoryFile: OpenFile {
 
     var identity: FileIdentity { FileIdentity(device: 1, inode: UInt64(node.number)) }
 
+    var isStale: Bool { store.state.withLock { $0.nodes[node]?.isReplaced ?? true } }
+
     func facts() throws(RequestError) -> FileFacts { store.state.withLock { $0.facts(node) } }
 
     func read(at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) throws(RequestError)
@@ -29,9 +31,11 @@ final class MemoryFile: OpenFile {
         return part.count
     }
 
-    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(RequestError) {
+    func write(
+        _ bytes: UnsafeRawBufferPointer, at offset: Int64, ifVersion version: Int64?
+    ) throws(RequestError) {
         try failIfAsked("write")
-        try change { contents in
+        try change(ifVersion: version) { contents in
             let end = Int(offset) + bytes.count
             if contents.bytes.count < end {
                 contents.bytes += [UInt8](repeating: 0, count: end - contents.bytes.count)
@@ -81,15 +85,23 @@ final class MemoryFile: OpenFile {
         return try result.get()
     }
 
-    private func change(_ body: (inout MemoryStore.Contents) -> Void) throws(RequestError) {
-        let isReplaced = store.state.withLock { state -> Bool in
-            guard var contents = state.nodes[node], !contents.isReplaced else { return true }
+    private func change(
+        ifVersion version: Int64? = nil, _ body: (inout MemoryStore.Contents) -> Void
+    ) throws(RequestError) {
+        let result = store.state.withLock { state -> Result<Void, RequestError> in
+            guard var contents = state.nodes[node], !contents.isReplaced else {
+                return .failure(RequestError(.staleFile, path: path, "the file was replaced"))
+            }
+            if let version, version != contents.version {
+                return .failure(.conflict(path, is: contents.version))
+            }
             body(&contents)
             contents.isUnsynced = true
             state.nodes[node] = contents
-            return false
+            return .success(())
         }
-        if isReplaced { throw RequestError(.staleFile, path: path, "the file was replaced") }
+        try result.get()
+        store.tellWatchers(of: node)
     }
 
     private func failIfAsked(_ name: String) throws(RequestError) {
@@ -121,10 +133,17 @@ final class MemoryReplacement: FileReplacement {
 
     func digest() -> [UInt8] { [UInt8]("digest-of-\(bytes.withLock { $0.count })".utf8) }
 
-    func commit(mtime: WallTime?) throws(RequestError) -> FileEntry {
+    func commit(mtime: WallTime?, ifVersion version: Int64?) throws(RequestError) -> FileEntry {
         let all = bytes.withLock { $0 }
+        let replaced = store.state.withLock { $0.files[path] }
         let result = store.state.withLock { state -> Result<FileEntry, RequestError> in
             let old = state.files[path].map { state.facts($0).ver }
+            if let version {
+                guard let old else {
+                    return .failure(RequestError(.notFound, path: path, "no such file"))
+                }
+                if version != old { return .failure(.conflict(path, is: old)) }
+            }
             let node = state.add(path, all, mode ?? FileMode(bits: 0o644))
             if let mtime { state.nodes[node]?.mtime = mtime }
             state.nodes[node]?.version = old.map { $0 + 1 } ?? 0
@@ -132,8 +151,24 @@ final class MemoryReplacement: FileReplacement {
             return state.entry(path)
         }
         store.tell()
+        if let replaced { store.tellWatchers(of: replaced) }
         return try result.get()
     }
 
     func abandon() {}
+}
+
+/// Somebody who is told of changes in a `MemoryStore`.
+final class MemoryWatch: FileWatch {
+    private let store: MemoryStore
+    private let number: Int
+
+    init(store: MemoryStore, number: Int) {
+        self.store = store
+        self.number = number
+    }
+
+    deinit { cancel() }
+
+    func cancel() { store.state.withLock { $0.watchers[number] = nil } }
 }

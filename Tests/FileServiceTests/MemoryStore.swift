@@ -16,6 +16,8 @@ final class MemoryStore: FileStore, ChangeSource {
         var handler: (@Sendable () -> Void)?
         /// The next file operation of this name fails with `io`.
         var failing: String?
+        var watchers: [Int: (node: Node, changed: @Sendable () -> Void)] = [:]
+        var lastWatcher = 0
     }
 
     struct Node: Hashable {
@@ -37,18 +39,20 @@ final class MemoryStore: FileStore, ChangeSource {
 
     init(mounts: [TreePath] = [.root]) { self.mounts = mounts }
 
-    func open(_ path: TreePath, _ access: FileAccess, mode: FileMode?) throws(RequestError)
-        -> any OpenFile
-    {
+    func open(
+        _ path: TreePath, _ access: FileAccess, mode: FileMode?, ifVersion version: Int64?
+    ) throws(RequestError) -> any OpenFile {
         let opened = state.withLock { state -> Result<Node, RequestError> in
             if state.directories.contains(path) {
                 return .failure(RequestError(.isDirectory, path: path, "a directory"))
             }
             if let node = state.files[path] {
+                let ver = state.facts(node).ver
+                if let version, version != ver { return .failure(.conflict(path, is: ver)) }
                 return access == .createNew
                     ? .failure(RequestError(.exists, path: path, "there is one")) : .success(node)
             }
-            guard access == .create || access == .createNew else {
+            guard version == nil, access == .create || access == .createNew else {
                 return .failure(RequestError(.notFound, path: path, "no such file"))
             }
             let node = state.add(path, [], mode ?? FileMode(bits: 0o644))
@@ -97,6 +101,7 @@ final class MemoryStore: FileStore, ChangeSource {
     }
 
     func remove(_ path: TreePath, recursive: Bool) throws(RequestError) {
+        var gone: [Node] = []
         let result = state.withLock { state -> Result<Void, RequestError> in
             let below = state.files.keys.filter { $0.isWithin(path) }
             if state.directories.contains(path), !below.isEmpty, !recursive {
@@ -105,6 +110,7 @@ final class MemoryStore: FileStore, ChangeSource {
             for file in below {
                 if let node = state.files.removeValue(forKey: file) {
                     state.nodes[node]?.isReplaced = true
+                    gone.append(node)
                 }
             }
             state.directories = state.directories.filter { !$0.isWithin(path) || $0.isRoot }
@@ -112,6 +118,7 @@ final class MemoryStore: FileStore, ChangeSource {
             return .success(())
         }
         tell()
+        for node in gone { tellWatchers(of: node) }
         try result.get()
     }
 
@@ -176,6 +183,26 @@ final class MemoryStore: FileStore, ChangeSource {
         return (page, all.count > limit ? page.last?.path : nil)
     }
 
+    func watch(_ file: any OpenFile, changed: @escaping @Sendable () -> Void) throws(RequestError)
+        -> any FileWatch
+    {
+        let number = state.withLock { state in
+            state.lastWatcher += 1
+            let node = Node(number: Int64(file.identity.inode))
+            state.watchers[state.lastWatcher] = (node, changed)
+            return state.lastWatcher
+        }
+        return MemoryWatch(store: self, number: number)
+    }
+
+    /// Tells of a change of one file, outside of the lock, in the order in which watching began.
+    func tellWatchers(of node: Node) {
+        let watchers = state.withLock { state in
+            state.watchers.filter { $0.value.node == node }.sorted { $0.key < $1.key }
+        }
+        for (_, watcher) in watchers { watcher.changed() }
+    }
+
     /// Tells of a change, outside of the lock.
     func tell() {
         let handler = state.withLock { $0.handler }
@@ -184,10 +211,13 @@ final class MemoryStore: FileStore, ChangeSource {
 
     /// Puts a file there behind the back of the service.
     func put(_ path: TreePath, _ text: String) {
-        state.withLock { state in
+        let replaced = state.withLock { state in
+            let replaced = state.files[path]
             _ = state.add(path, [UInt8](text.utf8), FileMode(bits: 0o644))
             state.report(path)
+            return replaced
         }
+        if let replaced { tellWatchers(of: replaced) }
     }
 }
 

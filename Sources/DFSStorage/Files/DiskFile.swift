@@ -32,6 +32,13 @@ final class DiskFile: OpenFile {
 
     var identity: FileIdentity { live.identity }
 
+    var isStale: Bool {
+        if live.isStale { return true }
+        // A descriptor that can not be asked, or is closed, has no file that a name leads to.
+        guard let status = try? descriptor.withLock({ $0 })?.status() else { return true }
+        return status.links == 0
+    }
+
     func facts() throws(RequestError) -> FileFacts {
         let status = try naming { (file) throws(SystemError) in try file.status() }
         return export.facts(of: live, status)
@@ -57,8 +64,12 @@ final class DiskFile: OpenFile {
         }
     }
 
-    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(RequestError) {
-        try change { (file) throws(SystemError) in try DiskFile.put(bytes, at: offset, in: file) }
+    func write(
+        _ bytes: UnsafeRawBufferPointer, at offset: Int64, ifVersion version: Int64?
+    ) throws(RequestError) {
+        try change(ifVersion: version) { (file) throws(SystemError) in
+            try DiskFile.put(bytes, at: offset, in: file)
+        }
     }
 
     func append(_ bytes: UnsafeRawBufferPointer) throws(RequestError) -> Int64 {
@@ -138,13 +149,16 @@ final class DiskFile: OpenFile {
     ///
     /// The file is looked at again afterwards: a change that is answered OK was made before any
     /// replacement or removal of the file was.
-    private func change(_ body: (Descriptor) throws(SystemError) -> Void) throws(RequestError) {
+    private func change(
+        ifVersion version: Int64? = nil, _ body: (Descriptor) throws(SystemError) -> Void
+    ) throws(RequestError) {
         guard canWrite else {
             throw RequestError(.readOnly, path: path, "the session was opened r; open it rw")
         }
         let file = try current()
         try live.writing { () throws(RequestError) in
             try checkFresh(file)
+            if let version { try export.checkVersion(version, of: live, file, path) }
             do throws(SystemError) {
                 let change = try live.beginChange()
                 lastChange.store(change, ordering: .relaxed)

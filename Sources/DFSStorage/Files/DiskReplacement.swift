@@ -59,7 +59,7 @@ final class DiskReplacement: FileReplacement {
         progress.withLock { Digest.hexadecimal($0.hash.finalize()) }
     }
 
-    func commit(mtime: WallTime?) throws(RequestError) -> FileEntry {
+    func commit(mtime: WallTime?, ifVersion version: Int64?) throws(RequestError) -> FileEntry {
         let descriptor = try progress.withLock { (progress) throws(RequestError) in
             guard let file = progress.descriptor else { throw ended }
             if let failure = progress.failure { throw failure }
@@ -67,7 +67,8 @@ final class DiskReplacement: FileReplacement {
         }
         do throws(RequestError) {
             let entry = try export.replace(
-                path, with: descriptor, named: temporary, in: folder, mtime: mtime)
+                path, with: descriptor, named: temporary, in: folder, mtime: mtime,
+                ifVersion: version)
             progress.withLock { $0.descriptor = nil }
             return entry
         } catch {
@@ -138,7 +139,7 @@ extension Export {
     /// Puts a complete file in place: fsync, rename, fsync of the directory, ledger.
     func replace(
         _ path: TreePath, with descriptor: Descriptor, named temporary: [UInt8],
-        in folder: Folder, mtime: WallTime?
+        in folder: Folder, mtime: WallTime?, ifVersion version: Int64? = nil
     ) throws(RequestError) -> FileEntry {
         try naming(path) { () throws(SystemError) in
             if let mtime {
@@ -149,34 +150,45 @@ extension Export {
         }
         try checkAvailable(path)
         _ = try replaceable(path, in: folder)
-        let (place, facts) = try naming(path) { () throws(SystemError) in
-            try ledger.state.withLock { (state) throws(SystemError) in
-                guard isCurrent(folder, state) else { throw SystemError(ENOENT) }
-                return try swap(&state, path.name, descriptor, temporary, in: folder)
-            }
+        let (place, facts) = try ledger.state.withLock { (state) throws(RequestError) in
+            guard isCurrent(folder, state) else { throw refusal(SystemError(ENOENT), path) }
+            return try swap(&state, path, descriptor, temporary, version, in: folder)
         }
         try naming(path) { () throws(SystemError) in try folder.descriptor.sync() }
         try waitUntilDurable(place)
         return FileEntry(path: path, isDirectory: false, facts: facts)
     }
 
+    /// Checks the version and renames, in the ledger's lock.
     private func swap(
-        _ state: inout LedgerState, _ name: ArraySlice<UInt8>, _ descriptor: Descriptor,
-        _ temporary: [UInt8], in folder: Folder
-    ) throws(SystemError) -> (NodeID, FileFacts) {
+        _ state: inout LedgerState, _ path: TreePath, _ descriptor: Descriptor,
+        _ temporary: [UInt8], _ version: Int64?, in folder: Folder
+    ) throws(RequestError) -> (NodeID, FileFacts) {
+        let name = path.name
         let known: NodeID?
-        switch try absorb(&state, folder, name) {
-        case .file(let id): known = id
-        case .nothing: known = nil
-        case .directory: throw SystemError(EISDIR)
-        case .unserved: throw SystemError(EPERM)
+        do throws(SystemError) {
+            switch try absorb(&state, folder, name) {
+            case .file(let id): known = id
+            case .nothing: known = nil
+            case .directory: throw SystemError(EISDIR)
+            case .unserved: throw SystemError(EPERM)
+            }
+        } catch {
+            throw refusal(error, path)
         }
-        let number = folder.descriptor.number
-        let code = withName(temporary) { from in
-            withName(name) { dfs_rename(number, from, number, $0, 0) }
+        if let version {
+            guard let known else { throw refusal(SystemError(ENOENT), path) }
+            let current = state.tree[known].ver
+            if current != version { throw .conflict(path, is: current) }
         }
-        try SystemError.check(code)
-        let status = try descriptor.status()
+        let status = try naming(path) { () throws(SystemError) in
+            let number = folder.descriptor.number
+            let code = withName(temporary) { from in
+                withName(name) { dfs_rename(number, from, number, $0, 0) }
+            }
+            try SystemError.check(code)
+            return try descriptor.status()
+        }
         let place: NodeID
         if let known {
             live.makeStale([state.tree[known].fid])

@@ -7,16 +7,18 @@ extension Export {
     private static let attempts = 16
 
     /// Opens a regular file and joins its session to the ledger.
+    ///
+    /// - Parameter version: The version that it must have; then nothing is made.
     func open(
-        _ path: TreePath, _ access: FileAccess, mode: FileMode?
+        _ path: TreePath, _ access: FileAccess, mode: FileMode?, ifVersion version: Int64? = nil
     ) throws(RequestError) -> DiskFile {
         try checkAvailable(path)
-        let mayCreate = access == .create || access == .createNew
+        let mayCreate = version == nil && (access == .create || access == .createNew)
         if path == mount { throw DiskRefusal.of(SystemError(EISDIR), path) }
         let folder = try openParent(of: path, creating: mayCreate)
         for _ in 0..<Export.attempts {
             if access != .createNew {
-                switch try openExisting(path, access, in: folder) {
+                switch try openExisting(path, access, version, in: folder) {
                 case .opened(let file): return file
                 case .changed: continue
                 case .missing: break
@@ -39,7 +41,7 @@ extension Export {
     }
 
     private func openExisting(
-        _ path: TreePath, _ access: FileAccess, in folder: Folder
+        _ path: TreePath, _ access: FileAccess, _ version: Int64?, in folder: Folder
     ) throws(RequestError) -> Opening {
         // A descriptor that neither reads nor writes: FIFOs do not block, devices are not touched.
         let probe: Descriptor
@@ -59,9 +61,7 @@ extension Export {
         let descriptor = try naming(path) { () throws(SystemError) in
             try Descriptor(dfs_reopen(probe.number, access.writes ? O_RDWR : O_RDONLY))
         }
-        let joined = try naming(path) { () throws(SystemError) in
-            try join(status.identity, named: path.name, in: folder)
-        }
+        let joined = try join(status.identity, path, ifVersion: version, in: folder)
         guard let joined else { return .changed }
         let file = DiskFile(
             descriptor, joined, path: path, canWrite: access.writes, in: self)
@@ -74,13 +74,18 @@ extension Export {
 
     /// Joins a session to the file that a name leads to, if it is the one that was opened.
     private func join(
-        _ identity: FileIdentity, named name: ArraySlice<UInt8>, in folder: Folder
-    ) throws(SystemError) -> LiveFile? {
-        try ledger.state.withLock { (state) throws(SystemError) -> LiveFile? in
-            guard isCurrent(folder, state) else { throw SystemError(ENOENT) }
-            guard case .file(let id) = try absorb(&state, folder, name) else { return nil }
+        _ identity: FileIdentity, _ path: TreePath, ifVersion version: Int64?, in folder: Folder
+    ) throws(RequestError) -> LiveFile? {
+        try ledger.state.withLock { (state) throws(RequestError) -> LiveFile? in
+            guard isCurrent(folder, state) else { throw refusal(SystemError(ENOENT), path) }
+            let sight: Sight
+            do throws(SystemError) { sight = try absorb(&state, folder, path.name) } catch {
+                throw refusal(error, path)
+            }
+            guard case .file(let id) = sight else { return nil }
             let node = state.tree[id]
             guard node.stamp.inode == identity.inode else { return nil }
+            if let version, version != node.ver { throw .conflict(path, is: node.ver) }
             return live.open(node, at: id, identity)
         }
     }
@@ -176,6 +181,23 @@ extension Export {
         return FileFacts(
             size: status.stamp.size, mtime: status.stamp.mtime, mode: status.mode, fid: file.fid,
             ver: ver ?? file.version)
+    }
+
+    /// Refuses a file that has another version now, changes by others included.
+    ///
+    /// Changes of sessions that no version counts yet do not make another version.
+    func checkVersion(
+        _ version: Int64, of file: LiveFile, _ descriptor: Descriptor, _ path: TreePath
+    ) throws(RequestError) {
+        let current = try naming(path) { () throws(SystemError) in
+            try ledger.state.withLock { (state) throws(SystemError) -> Int64? in
+                guard isCurrent(file, state) else { return nil }
+                absorb(&state, file.place, try descriptor.status())
+                return state.tree[file.place].ver
+            }
+        }
+        guard let current else { throw DiskRefusal.stale(path) }
+        if current != version { throw .conflict(path, is: current) }
     }
 
     /// Counts changes that the disk has, once, and returns when the ledger has it too.

@@ -4,10 +4,10 @@ import FileService
 extension DiskStore {
     /// Opens a regular file.
     public func open(
-        _ path: TreePath, _ access: FileAccess, mode: FileMode?
+        _ path: TreePath, _ access: FileAccess, mode: FileMode?, ifVersion version: Int64?
     ) throws(RequestError) -> any OpenFile {
         try checkNoDirectoryAboveMounts(path)
-        return try owner(of: path).open(path, access, mode: mode)
+        return try owner(of: path).open(path, access, mode: mode, ifVersion: version)
     }
 
     /// Tells what the disk says of a path now.

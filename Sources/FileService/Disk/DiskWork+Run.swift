@@ -11,13 +11,13 @@ extension DiskWork {
         on store: any FileStore, payload: UnsafeRawBufferPointer, space: inout some ReadSpace
     ) throws(RequestError) -> DiskOutcome {
         switch self {
-        case .open(let path, let access, let mode):
-            return try DiskWork.open(path, access, mode, store)
+        case .open(let path, let access, let mode, let version):
+            return try DiskWork.open(path, access, mode, version, store)
         case .read(let file, let offset, let count, let asText):
             return try DiskWork.read(file, offset, count, asText: asText, &space)
-        case .write(let file, let offset, let data):
+        case .write(let file, let offset, let data, let version):
             try data.use(payload) { (bytes) throws(RequestError) in
-                try file.write(bytes, at: offset)
+                try file.write(bytes, at: offset, ifVersion: version)
             }
             return .wrote(count: data.count, size: try file.facts().size)
         case .append(let file, let data):
@@ -47,11 +47,11 @@ extension DiskWork {
             return try DiskWork.list(path, after, limit, tag, store)
         case .fetch(let path, let range, let limit):
             return try DiskWork.fetch(path, range, limit, store, &space)
-        case .store(let path, let data, let mode, let mtime):
+        case .store(let path, let data, let mode, let mtime, let version):
             let replacement = try store.beginReplacement(of: path, mode: mode)
             defer { replacement.abandon() }
             try data.use(payload) { (bytes) throws(RequestError) in try replacement.write(bytes) }
-            return .entry(try replacement.commit(mtime: mtime))
+            return .entry(try replacement.commit(mtime: mtime, ifVersion: version))
         case .setAttributes(let path, let mode, let mtime):
             return .entry(try store.setAttributes(path, mode: mode, mtime: mtime))
         case .digest(let path, let range):
@@ -65,9 +65,10 @@ extension DiskWork {
     }
 
     private static func open(
-        _ path: TreePath, _ access: FileAccess, _ mode: FileMode?, _ store: any FileStore
+        _ path: TreePath, _ access: FileAccess, _ mode: FileMode?, _ version: Int64?,
+        _ store: any FileStore
     ) throws(RequestError) -> DiskOutcome {
-        let file = try store.open(path, access, mode: mode)
+        let file = try store.open(path, access, mode: mode, ifVersion: version)
         do throws(RequestError) {
             return .opened(file, try file.facts())
         } catch {

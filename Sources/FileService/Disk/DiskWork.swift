@@ -18,10 +18,10 @@ public struct DiskJob: Sendable {
 
 /// Everything that a file server asks of its disk; blocking, so it runs on the storage pool.
 public enum DiskWork: Sendable {
-    case open(TreePath, FileAccess, mode: FileMode?)
+    case open(TreePath, FileAccess, mode: FileMode?, ifVersion: Int64?)
     /// Reads into the host's space, or into text that the core writes into the answer.
     case read(any OpenFile, at: Int64, count: Int, asText: Bool)
-    case write(any OpenFile, at: Int64, RequestData)
+    case write(any OpenFile, at: Int64, RequestData, ifVersion: Int64?)
     case append(any OpenFile, RequestData)
     case truncate(any OpenFile, to: Int64)
     case sync(any OpenFile)
@@ -32,7 +32,7 @@ public enum DiskWork: Sendable {
     case list(TreePath, after: [UInt8]?, limit: Int, tag: Tag?)
     /// A whole file of at most `limit` bytes, or as much of a range as fits.
     case fetch(TreePath, FileRange?, limit: Int)
-    case store(TreePath, RequestData, mode: FileMode?, mtime: WallTime?)
+    case store(TreePath, RequestData, mode: FileMode?, mtime: WallTime?, ifVersion: Int64?)
     case setAttributes(TreePath, mode: FileMode?, mtime: WallTime?)
     case digest(TreePath, FileRange?)
     case status

@@ -79,7 +79,7 @@ extension FileServerCore {
         enqueue(
             .store(
                 try request.path(), RequestData(request.content), mode: try request.mode(),
-                mtime: try time(request)), for: ticket)
+                mtime: try time(request), ifVersion: nil), for: ticket)
     }
 
     mutating func pull(_ request: Request, _ ticket: Ticket) throws(RequestError) -> [FileAction] {

@@ -17,7 +17,7 @@ extension FileServerCore {
         let mode = try request.mode()
         try sessions.reserve(on: caller.id.connection)
         return enqueue(
-            .open(path, access, mode: mode), for: ticket,
+            .open(path, access, mode: mode, ifVersion: nil), for: ticket,
             purpose: .open(path: path, access: access, client: caller.client))
     }
 
@@ -43,8 +43,8 @@ extension FileServerCore {
         _ = try FileRange(offset: offset, count: Int64(data.count))
         sessions[key]?.hasChanges = true
         return enqueue(
-            .write(session.file, at: offset, data), for: ticket, purpose: .session(key),
-            in: (session.file.identity, .alone))
+            .write(session.file, at: offset, data, ifVersion: nil), for: ticket,
+            purpose: .session(key), in: (session.file.identity, .alone))
     }
 
     mutating func append(
