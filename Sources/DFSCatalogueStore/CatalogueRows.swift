@@ -19,7 +19,28 @@ extension CatalogueServer {
         self.init(
             number: try row.integer(0, as: UInt32.self), id: id, address: address,
             epoch: try row.integer(3), generation: try row.optionalInteger(4), mounts: mounts,
-            saidGoodbye: try row.integer(6) != 0, lastSeen: try row.integer(7))
+            saidGoodbye: try row.integer(6) != 0, lastSeen: try row.integer(7),
+            isRetired: try row.integer(8) != 0)
+    }
+}
+
+extension CatalogueOperation {
+    /// Reads a row of `allOperations`.
+    init(row: borrowing ResultRow) throws {
+        guard let stage = Stage(rawValue: try row.integer(2)) else {
+            throw damage("an operation's stage")
+        }
+        let bytes = try row.bytes(0)
+        let op: OperationID
+        do throws(RequestError) {
+            op = try OperationID(bytes)
+        } catch {
+            throw damage("an operation's name")
+        }
+        self.init(
+            op: op, request: try row.bytes(1), stage: stage, answer: try row.bytes(3),
+            node: try row.integer(4, as: UInt32.self), server: try row.integer(5, as: UInt32.self),
+            fid: try row.integer(6))
     }
 }
 

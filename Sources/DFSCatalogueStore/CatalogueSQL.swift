@@ -6,7 +6,7 @@ extension DatabaseLayout {
 
     /// The catalogue's tables.
     static let catalogue = DatabaseLayout(
-        applicationID: catalogueMark, steps: [CatalogueSQL.version1])
+        applicationID: catalogueMark, steps: [CatalogueSQL.version1, CatalogueSQL.version2])
 }
 
 /// The statements of the catalogue; columns stand in one order everywhere.
@@ -33,8 +33,17 @@ enum CatalogueSQL {
             name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
         """
 
+    /// Version 2 remembers changes that clients named, and servers that were retired.
+    static let version2 = """
+        CREATE TABLE operation (
+            op BLOB PRIMARY KEY, request BLOB NOT NULL, stage INTEGER NOT NULL,
+            answer BLOB NOT NULL, node INTEGER NOT NULL, server INTEGER NOT NULL,
+            fid INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+        ALTER TABLE server ADD COLUMN retired INTEGER NOT NULL DEFAULT 0;
+        """
+
     static let allServers = """
-        SELECT number, id, address, epoch, generation, mounts, goodbye, seen FROM server
+        SELECT number, id, address, epoch, generation, mounts, goodbye, seen, retired FROM server
         """
     static let allNodes = """
         SELECT number, parent, name, kind, server, size, seconds, nanoseconds, mode, fid, ver,
@@ -44,8 +53,11 @@ enum CatalogueSQL {
         SELECT node, server, size, seconds, nanoseconds, mode, fid, ver FROM holding
         """
     static let allCounters = "SELECT name, value FROM counter"
+    static let allOperations = """
+        SELECT op, request, stage, answer, node, server, fid FROM operation
+        """
 
-    static let putServer = "INSERT OR REPLACE INTO server VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    static let putServer = "INSERT OR REPLACE INTO server VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
     static let putNode = """
         INSERT OR REPLACE INTO node VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """
@@ -53,4 +65,6 @@ enum CatalogueSQL {
     static let putHolding = "INSERT OR REPLACE INTO holding VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
     static let removeHolding = "DELETE FROM holding WHERE node = ? AND server = ?"
     static let putCounter = "INSERT OR REPLACE INTO counter VALUES (?, ?)"
+    static let putOperation = "INSERT OR REPLACE INTO operation VALUES (?, ?, ?, ?, ?, ?, ?)"
+    static let removeOperation = "DELETE FROM operation WHERE op = ?"
 }

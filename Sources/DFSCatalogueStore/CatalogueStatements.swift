@@ -10,6 +10,8 @@ struct CatalogueStatements {
     private let putHolding: PreparedStatement
     private let removeHolding: PreparedStatement
     private let putCounter: PreparedStatement
+    private let putOperation: PreparedStatement
+    private let removeOperation: PreparedStatement
 
     init(_ transaction: Transaction) throws {
         putServer = try transaction.statement(CatalogueSQL.putServer)
@@ -18,6 +20,8 @@ struct CatalogueStatements {
         putHolding = try transaction.statement(CatalogueSQL.putHolding)
         removeHolding = try transaction.statement(CatalogueSQL.removeHolding)
         putCounter = try transaction.statement(CatalogueSQL.putCounter)
+        putOperation = try transaction.statement(CatalogueSQL.putOperation)
+        removeOperation = try transaction.statement(CatalogueSQL.removeOperation)
     }
 
     /// Runs what one change is in SQL.
@@ -31,6 +35,8 @@ struct CatalogueStatements {
             try removeHolding.run(.integer(Int64(node)), .integer(Int64(server)))
         case .putCounter(let name, let value):
             try putCounter.run(.text(name), .integer(value))
+        case .putOperation(let operation): try put(operation)
+        case .removeOperation(let op): try removeOperation.run(.blob(op.bytes))
         }
     }
 
@@ -39,7 +45,15 @@ struct CatalogueStatements {
             .integer(Int64(server.number)), .text(server.id.text),
             .text(server.address.description), .integer(server.epoch),
             ColumnValue(server.generation), .blob(MountList.bytes(of: server.mounts)),
-            .integer(server.saidGoodbye ? 1 : 0), .integer(server.lastSeen))
+            .integer(server.saidGoodbye ? 1 : 0), .integer(server.lastSeen),
+            .integer(server.isRetired ? 1 : 0))
+    }
+
+    private func put(_ operation: CatalogueOperation) throws {
+        try putOperation.run(
+            .blob(operation.op.bytes), .blob(operation.request), .integer(operation.stage.rawValue),
+            .blob(operation.answer), .integer(Int64(operation.node)),
+            .integer(Int64(operation.server)), .integer(operation.fid))
     }
 
     private func put(_ node: CatalogueNode) throws {

@@ -1,3 +1,4 @@
+import DFSProtocol
 import NameService
 import Synchronization
 
@@ -9,6 +10,7 @@ public final class MemoryCatalogueStore: CatalogueStore {
         var nodes: [UInt32: CatalogueNode] = [:]
         var holdings: [HoldingKey: CatalogueHolding] = [:]
         var counters: [String: Int64] = [:]
+        var operations: [OperationID: CatalogueOperation] = [:]
         var refusal: CatalogueStoreError?
     }
 
@@ -53,6 +55,10 @@ public final class MemoryCatalogueStore: CatalogueStore {
         for (name, value) in now.counters.sorted(by: { $0.key < $1.key }) {
             try visit(.counter(name: name, value: value))
         }
+        let operations = now.operations.values.sorted {
+            $0.op.bytes.lexicographicallyPrecedes($1.op.bytes)
+        }
+        for operation in operations { try visit(.operation(operation)) }
     }
 
     /// Applies all changes in their order, or none.
@@ -83,6 +89,8 @@ extension MemoryCatalogueStore.Contents {
         case .removeHolding(let node, let server):
             holdings[.init(node: node, server: server)] = nil
         case .putCounter(let name, let value): counters[name] = value
+        case .putOperation(let operation): operations[operation.op] = operation
+        case .removeOperation(let op): operations[op] = nil
         }
     }
 }

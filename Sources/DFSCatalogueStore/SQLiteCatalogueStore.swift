@@ -37,6 +37,9 @@ public final class SQLiteCatalogueStore: CatalogueStore {
                 try transaction.statement(CatalogueSQL.allHoldings).rows {
                     try visit(.holding(try CatalogueHolding(row: $0)))
                 }
+                try transaction.statement(CatalogueSQL.allOperations).rows {
+                    try visit(.operation(try CatalogueOperation(row: $0)))
+                }
                 try transaction.statement(CatalogueSQL.allCounters).rows {
                     try visit(.counter(name: try $0.text(0), value: try $0.integer(1)))
                 }

@@ -8,19 +8,21 @@ import NIOCore
 /// Lives on the server's one loop; nothing here blocks.
 final class FileDesk: RequestResponder {
     /// A request that the core has not answered.
-    private struct Pending {
+    struct Pending {
         let exchange: Exchange
         let payload: ByteBuffer?
         /// What the latest job read for it.
         var bytes = ByteBuffer()
+        /// Tells a FOLLOW of changes as long as its request goes on.
+        var watch: (any FileWatch)?
     }
 
     let eventLoop: any EventLoop
     let pool: StoragePool
     let log: @Sendable (String) -> Void
     private let identity: LineWriter
-    private var core: FileServerCore
-    private var pending: [RequestID: Pending] = [:]
+    var core: FileServerCore
+    var pending: [RequestID: Pending] = [:]
     private var wakeUp: Scheduled<Void>?
     private var wakesAt: MonotonicTime?
     private var whenIdle: EventLoopPromise<Void>?
@@ -91,7 +93,7 @@ final class FileDesk: RequestResponder {
         return promise.futureResult
     }
 
-    private func perform(_ actions: [FileAction]) {
+    func perform(_ actions: [FileAction]) {
         for action in actions {
             switch action {
             case .run(let job): run(job)
@@ -103,6 +105,8 @@ final class FileDesk: RequestResponder {
             case .answerWithBytes(let id, let head):
                 guard let waiting = pending.removeValue(forKey: id) else { continue }
                 waiting.exchange.finish(head, payload: waiting.bytes)
+            case .tell(let id, let item, let withBytes): tell(id, item, withBytes: withBytes)
+            case .watch(let id, let file): watch(file, for: id)
             case .refuse(let id, let error):
                 guard let waiting = pending.removeValue(forKey: id) else { continue }
                 hold(waiting.exchange.connection)

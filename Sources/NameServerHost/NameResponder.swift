@@ -76,8 +76,9 @@ final class NameResponder: RequestResponder {
 
     func cancelled(_ exchange: Exchange) {
         exchanges[exchange.id] = nil
-        core.cancelled(exchange.id)
-        settle(at: Clock.now())
+        let now = Clock.now()
+        core.cancelled(exchange.id, at: now)
+        settle(at: now)
     }
 
     /// Commits what is left; nothing is received any more.

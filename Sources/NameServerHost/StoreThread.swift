@@ -18,7 +18,8 @@ final class StoreThread: Sendable {
     func load(_ configuration: NameServerConfiguration) async throws -> NameAuthority {
         try await pool.runIfActive { [store] in
             var core = NameAuthority(
-                id: configuration.id, pace: configuration.pace, seed: .random(in: .min ... .max))
+                id: configuration.id, pace: configuration.pace, limits: configuration.limits,
+                seed: .random(in: .min ... .max))
             try store.load { row in try core.load(row) }
             let now = Clock.now()
             try core.start(at: now)

@@ -116,11 +116,13 @@ public struct CatalogueServer: Equatable, Sendable {
     public var saidGoodbye: Bool
     /// When the last sign of life came, in seconds since 1970; for `seen=` after a restart.
     public var lastSeen: Int64
+    /// Whether an operator said that it will not come back; it has nothing in the tree then.
+    public var isRetired: Bool
 
     /// Joins the columns of one row.
     public init(
         number: UInt32, id: ServerID, address: Endpoint, epoch: Int64, generation: Int64?,
-        mounts: [TreePath], saidGoodbye: Bool, lastSeen: Int64
+        mounts: [TreePath], saidGoodbye: Bool, lastSeen: Int64, isRetired: Bool = false
     ) {
         self.number = number
         self.id = id
@@ -130,6 +132,49 @@ public struct CatalogueServer: Equatable, Sendable {
         self.mounts = mounts
         self.saidGoodbye = saidGoodbye
         self.lastSeen = lastSeen
+        self.isRetired = isRetired
+    }
+}
+
+/// A change that a client named with `op=`: what a repeat needs to be told what became of it.
+public struct CatalogueOperation: Equatable, Sendable {
+    /// How far it had come.
+    public enum Stage: Int64, Sendable {
+        /// An owner was asked, or was going to be.
+        case asked = 0
+        /// The same, and the catalogue's entry that it is about was freed since.
+        case departed = 1
+        /// It was done.
+        case done = 2
+    }
+
+    /// The client's own name of it.
+    public var op: OperationID
+    /// 16 bytes that tell the request from every other.
+    public var request: [UInt8]
+    /// How far it had come.
+    public var stage: Stage
+    /// What stood behind `OK`, without the path; empty until it was done.
+    public var answer: [UInt8]
+    /// The entry that is moved or removed.
+    public var node: UInt32
+    /// Whose file it is, by the number in `CatalogueServer`; 0 for a directory.
+    public var server: UInt32
+    /// The file's identity; 0 for a directory, and where it was not told.
+    public var fid: Int64
+
+    /// Joins the columns of one row.
+    public init(
+        op: OperationID, request: [UInt8], stage: Stage, answer: [UInt8], node: UInt32,
+        server: UInt32, fid: Int64
+    ) {
+        self.op = op
+        self.request = request
+        self.stage = stage
+        self.answer = answer
+        self.node = node
+        self.server = server
+        self.fid = fid
     }
 }
 
@@ -140,6 +185,7 @@ public enum CatalogueRow: Sendable {
     case holding(CatalogueHolding)
     /// A counter by name, such as the name server's epoch or the sequence of changes.
     case counter(name: String, value: Int64)
+    case operation(CatalogueOperation)
 }
 
 /// One change to what is kept.
@@ -153,4 +199,7 @@ public enum CatalogueChange: Equatable, Sendable {
     case putHolding(CatalogueHolding)
     case removeHolding(node: UInt32, server: UInt32)
     case putCounter(name: String, value: Int64)
+    /// Puts a row in place of the one with the same `op`.
+    case putOperation(CatalogueOperation)
+    case removeOperation(OperationID)
 }

@@ -29,6 +29,8 @@ public struct Asker: Sendable {
     public var peer: Endpoint?
     /// Whether the connection said `HELLO 1 caps=push`.
     public var takesNotices: Bool
+    /// What the client calls the change that this is the first attempt of; nil without `op=`.
+    var operation: OperationID?
 
     /// Joins what the transport knows of a request.
     public init(id: RequestID, tag: Tag?, peer: Endpoint?, takesNotices: Bool) {

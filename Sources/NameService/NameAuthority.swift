@@ -19,9 +19,12 @@ public struct NameAuthority: Sendable {
     var operations = OwnerOperations(after: 0)
     var claims = Claims()
     var commits = Commits()
+    var repetitions: Repetitions
     var jobs: [Job] = []
     /// Servers of whose inventory a part was refused; it may not end until they register anew.
     var brokenInventories: Set<UInt16> = []
+    /// Servers of which something is under a wrong name until a job is over.
+    var returning: [UInt16: Returning] = [:]
     /// Reports that wait for an earlier one of the same server.
     var reports: [UInt16: [ReportJob]] = [:]
     /// Changes of names that wait for an operation of an owner.
@@ -33,8 +36,10 @@ public struct NameAuthority: Sendable {
     private var loadedServers: [CatalogueServer] = []
 
     /// - Parameter seed: Random; keeps peers from choosing names that collide in memory.
-    public init(id: ServerID, pace: Pace = Pace(), seed: UInt64) {
+    public init(id: ServerID, pace: Pace = Pace(), limits: Limits = Limits(), seed: UInt64) {
         self.id = id
+        repetitions = Repetitions(
+            limit: limits.operations, milliseconds: limits.operationMilliseconds)
         self.pace = pace
         catalogue = Catalogue(seed: seed)
         membership = Membership(pace: pace)
@@ -47,6 +52,7 @@ public struct NameAuthority: Sendable {
         case .node(let node): try catalogue.load(node)
         case .holding(let holding): try catalogue.load(holding)
         case .counter(let name, let value): keptCounters[name] = value
+        case .operation(let operation): try repetitions.load(operation)
         }
     }
 
@@ -68,6 +74,8 @@ public struct NameAuthority: Sendable {
         catalogue.finishLoading()
         for server in membership.servers { try pin(server.mounts, by: 1) }
         claims.restore(catalogue.claimDeadlines, at: now)
+        repetitions.start(at: now.monotonic)
+        catalogue.subjects = repetitions.subjects
         epoch = (keptCounters["epoch"] ?? 0) &+ 1
         watchers.start(after: keptCounters["seq"] ?? 0)
         operations = OwnerOperations(after: epoch &* 1_000_000)
@@ -107,6 +115,7 @@ extension NameAuthority {
     public var nextDeadline: MonotonicTime? {
         [
             membership.nextDeadline, operations.nextDeadline, claims.nextDeadline,
+            repetitions.nextDeadline,
             commits.isTravelling ? nil : commits.retryAt,
         ].compactMap(\.self).min()
     }
@@ -116,6 +125,7 @@ extension NameAuthority {
         for change in membership.expire(at: now.monotonic) { tell(change) }
         for operation in operations.expire(at: now.monotonic) { conclude(operation, at: now) }
         for claim in claims.expire(at: now.monotonic) { release(claim) }
+        expireRepetitions(at: now)
     }
 
     private mutating func release(_ claim: Claims.Claim) {
@@ -130,8 +140,7 @@ extension NameAuthority {
     /// A connection is gone: its server is suspect, its watches end, nothing of it is answered.
     public mutating func connectionClosed(_ connection: ConnectionID, at now: Moment) {
         watchers.remove(connection)
-        commits.forget(connection)
-        deferred.removeAll { $0.asker.connection == connection }
+        dropDeferred(at: now) { $0.connection == connection }
         jobs.removeAll { $0.asker?.connection == connection }
         guard let number = membership.server(on: connection) else { return }
         lose(number, at: now)
@@ -150,9 +159,19 @@ extension NameAuthority {
     }
 
     /// The peer takes a request back; what it changed until now stays.
-    public mutating func cancelled(_ request: RequestID) {
+    public mutating func cancelled(_ request: RequestID, at now: Moment) {
         jobs.removeAll { $0.asker?.id == request && $0.isRead }
-        deferred.removeAll { $0.asker.id == request }
+        dropDeferred(at: now) { $0.id == request }
+    }
+
+    /// Drops changes that were not begun.
+    private mutating func dropDeferred(at now: Moment, _ isOver: (Asker) -> Bool) {
+        if deferred.isEmpty { return }
+        let dropped = deferred.filter { isOver($0.asker) }
+        deferred.removeAll { isOver($0.asker) }
+        for asker in dropped.map(\.asker) {
+            if let op = asker.operation { abandon(op, at: now) }
+        }
     }
 
     /// Tells the log and the watchers that a server's state has changed.
@@ -186,6 +205,7 @@ extension NameAuthority {
     /// What has to be committed next; nil while a batch is at the store, or nothing has changed.
     public mutating func takeBatch(at now: Moment) -> [CatalogueChange]? {
         guard commits.mayTravel(at: now.monotonic) else { return nil }
+        noticeDepartures()
         if watchers.needsCeiling() {
             counters.append(.putCounter(name: "seq", value: watchers.ceiling))
         }
@@ -200,7 +220,12 @@ extension NameAuthority {
     /// The batch is durable: those who waited for it get their answers.
     public mutating func committed(at now: Moment) {
         if commits.failure != nil { act(.log(.info, "the catalogue is written again")) }
-        for waiting in commits.arrived() { act(.reply(waiting.id, waiting.answer)) }
+        for waiting in commits.arrived() {
+            switch waiting {
+            case .answer(let id, _, let answer, _): act(.reply(id, answer))
+            case .asking(let number): ask(number, at: now)
+            }
+        }
     }
 
     /// Nothing of the batch is durable: those who wait are told; it is tried again in a second.
@@ -210,9 +235,14 @@ extension NameAuthority {
             act(.log(.error, "the catalogue can not be written: \(error.description)"))
         }
         for waiting in commits.failed(failure, at: now.monotonic) {
-            var line = LineWriter()
-            line.error(Commits.error(failure), tag: waiting.tag)
-            act(.reply(waiting.id, line))
+            switch waiting {
+            case .asking(let number): withdraw(number, Commits.error(failure), at: now)
+            case .answer(let id, let tag, _, let isRepeatable):
+                var line = LineWriter()
+                line.error(
+                    isRepeatable ? Commits.error(failure) : Commits.unknown(failure), tag: tag)
+                act(.reply(id, line))
+            }
         }
     }
 
@@ -221,9 +251,18 @@ extension NameAuthority {
     }
 
     /// Gives an answer once everything that has changed until now is durable.
-    mutating func answerAfterCommit(_ asker: Asker, _ answer: LineWriter) {
-        if let refusal = commits.refusal { return fail(asker, refusal) }
-        let waiting = Commits.Waiting(id: asker.id, tag: asker.tag, answer: answer)
+    ///
+    /// - Parameter isRepeatable: Whether a failure may be answered as a refusal, since the request
+    ///   is made to be sent again. The change is in the tree all the same.
+    mutating func answerAfterCommit(
+        _ asker: Asker, _ answer: LineWriter, isRepeatable: Bool = false
+    ) {
+        if let failure = commits.failure {
+            return fail(
+                asker, isRepeatable ? Commits.error(failure) : Commits.unknown(failure))
+        }
+        let waiting = Commits.Waiting.answer(
+            asker.id, asker.tag, answer, isRepeatable: isRepeatable)
         if !commits.hold(waiting, hasChanges: hasChanges) { act(.reply(asker.id, answer)) }
     }
 

@@ -38,7 +38,7 @@ import Testing
             mounts: [
                 .root, try TreePath("/a b"), try TreePath([UInt8]("/\"\\\n\u{1b}{5}".utf8)),
                 try TreePath([0x2F, 0xFF, 0xFE]), try TreePath("/k=v"),
-            ], saidGoodbye: true, lastSeen: .max)
+            ], saidGoodbye: true, lastSeen: .max, isRetired: true)
         let first = CatalogueServer(
             number: 7, id: try requireID("fs-1.x_"), address: Endpoint(host: "10.0.0.1", port: 1),
             epoch: 1, generation: 0, mounts: [try TreePath("/x")], saidGoodbye: false, lastSeen: 1)
@@ -65,6 +65,25 @@ import Testing
 
         #expect(try catalogue.rows().holdings == [directory, modeless, file])
         #expect(try catalogue.rows().counters == ["epoch": .max, "é'": .min])
+    }
+
+    @Test(arguments: CatalogueEngine.allCases)
+    func `keeps operations over a restart`(engine: CatalogueEngine) throws {
+        let catalogue = try Catalogue(engine)
+        let long = String(repeating: "z", count: OperationID.most)
+        let asked = try sampleOperation("a", stage: .asked, fid: .max)
+        let departed = try sampleOperation("b:-_.", stage: .departed, fid: 0)
+        let done = try sampleOperation(long)
+
+        try catalogue.store.commit([
+            .putOperation(done), .putOperation(try sampleOperation("b:-_.", stage: .asked)),
+            .putOperation(asked), .putOperation(departed),
+            .putOperation(try sampleOperation("gone")),
+            .removeOperation(try sampleOperation("gone").op),
+        ])
+        try catalogue.restart()
+
+        #expect(try catalogue.rows().operations == [asked, departed, done])
     }
 
     @Test(arguments: CatalogueEngine.allCases)
@@ -215,7 +234,9 @@ extension `Every catalogue store` {
     ) throws -> CatalogueChange {
         let number = UInt32.random(in: 1...12, using: &random)
         let size = Int64.random(in: 0...(.max), using: &random)
-        switch Int.random(in: 0..<8, using: &random) {
+        switch Int.random(in: 0..<10, using: &random) {
+        case 8: return .putOperation(try sampleOperation("op\(number)", fid: size))
+        case 9: return .removeOperation(try sampleOperation("op\(number)").op)
         case 0...2: return .putNode(sampleNode(number, name: "n\(size)", size: size))
         case 3: return .removeNode(number: number)
         case 4:

@@ -48,6 +48,7 @@ struct LoadedRows: Equatable {
     var nodes: [CatalogueNode] = []
     var holdings: [CatalogueHolding] = []
     var counters: [String: Int64] = [:]
+    var operations: [CatalogueOperation] = []
 
     init() {}
 
@@ -58,11 +59,13 @@ struct LoadedRows: Equatable {
             case .node(let node): nodes.append(node)
             case .holding(let holding): holdings.append(holding)
             case .counter(let name, let value): counters[name] = value
+            case .operation(let operation): operations.append(operation)
             }
         }
         servers.sort { $0.number < $1.number }
         nodes.sort { $0.number < $1.number }
         holdings.sort { ($0.node, $0.server) < ($1.node, $1.server) }
+        operations.sort { $0.op.bytes.lexicographicallyPrecedes($1.op.bytes) }
     }
 
     /// What a change means, said a second time and as simply as possible.
@@ -84,6 +87,11 @@ struct LoadedRows: Equatable {
         case .removeHolding(let node, let server):
             holdings.removeAll { ($0.node, $0.server) == (node, server) }
         case .putCounter(let name, let value): counters[name] = value
+        case .putOperation(let operation):
+            operations.removeAll { $0.op == operation.op }
+            operations.append(operation)
+            operations.sort { $0.op.bytes.lexicographicallyPrecedes($1.op.bytes) }
+        case .removeOperation(let op): operations.removeAll { $0.op == op }
         }
     }
 }
@@ -96,6 +104,15 @@ func sampleNode(_ number: UInt32, name: String? = nil, size: Int64 = 5) -> Catal
         facts: FileFacts(
             size: size, mtime: WallTime(seconds: 1_790_000_000, nanoseconds: 7),
             mode: FileMode(bits: 0o644), fid: Int64(number) + 100, ver: 3))
+}
+
+/// An operation's row.
+func sampleOperation(
+    _ op: String, stage: CatalogueOperation.Stage = .done, fid: Int64 = 7
+) throws -> CatalogueOperation {
+    CatalogueOperation(
+        op: try OperationID([UInt8](op.utf8)), request: Array(0..<16), stage: stage,
+        answer: Array(" server=fs1 why=\"a b\"".utf8), node: .max, server: 3, fid: fid)
 }
 
 /// A server's row with everything that a test does not care about filled in.

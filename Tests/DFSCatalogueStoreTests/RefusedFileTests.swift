@@ -23,7 +23,10 @@ private func refusal(of body: () throws -> Void) -> CatalogueStoreError? {
         let store = try SQLiteCatalogueStore(at: path)
         let server = try sampleServer(1, id: "fs1")
         try store.commit(
-            [.putServer(server), .putCounter(name: "epoch", value: 3)]
+            [
+                .putServer(server), .putCounter(name: "epoch", value: 3),
+                .putOperation(try sampleOperation("op")),
+            ]
                 + (1...2000).map { .putNode(sampleNode($0)) }
                 + (1...2000).map {
                     .putHolding(
@@ -64,6 +67,31 @@ private func refusal(of body: () throws -> Void) -> CatalogueStoreError? {
 
         #expect(error?.description.contains("newer version") == true)
         #expect(try contents(of: path) == bytes)
+    }
+
+    @Test func `of version 1 is taken over with everything in it`() throws {
+        let older = DatabaseLayout(
+            applicationID: DatabaseLayout.catalogueMark, steps: [CatalogueSQL.version1])
+        let database = try DurableDatabase(at: path, layout: older)
+        try database.write { transaction in
+            try transaction.statement(
+                "INSERT INTO server VALUES (1, 'fs1', '127.0.0.1:7401', 4, 9, X'2F', 0, 1790000000)"
+            ).run()
+            try transaction.statement(
+                "INSERT INTO node VALUES (1, 0, X'61', 0, 1, 5, 6, 7, NULL, 8, 9, 0, 0)"
+            ).run()
+            try transaction.statement("INSERT INTO counter VALUES ('epoch', 3)").run()
+        }
+        try database.close()
+
+        let store = try SQLiteCatalogueStore(at: path)
+        try store.commit([.putOperation(try sampleOperation("op"))])
+        let rows = try LoadedRows(from: store)
+
+        #expect(rows.servers == [try sampleServer(1, id: "fs1")])
+        #expect(rows.nodes.map(\.facts.fid) == [8])
+        #expect(rows.counters == ["epoch": 3])
+        #expect(rows.operations == [try sampleOperation("op")])
     }
 
     @Test func `in a directory that is not there is refused`() {
@@ -143,12 +171,14 @@ private func refusal(of body: () throws -> Void) -> CatalogueStoreError? {
         #expect(refused > 0, "seed \(seed)")
     }
 
-    @Test(arguments: ["server", "node", "holding"])
+    @Test(arguments: ["server", "node", "holding", "operation", "operation name"])
     func `with a row that makes no sense is refused`(table: String) throws {
         try fill()
         let senseless = [
             "server": "UPDATE server SET address = 'nowhere'",
             "node": "UPDATE node SET name = X'2F'", "holding": "UPDATE holding SET mode = 512",
+            "operation": "UPDATE operation SET stage = 3",
+            "operation name": "UPDATE operation SET op = X'20'",
         ]
         let database = try DurableDatabase(at: path, layout: .catalogue)
         try database.write { try $0.statement(senseless[table] ?? "").run() }

@@ -1,6 +1,7 @@
 import DFSProtocol
 import DFSTransport
 import NIOCore
+import Testing
 
 /// A file-server role that answers STAT at once and keeps everything else until the test says so.
 final class ScriptedResponder: RequestResponder {
@@ -52,5 +53,12 @@ final class ScriptedResponder: RequestResponder {
         if !note.isEmpty { reply.operand([UInt8](note.utf8)) }
         if let payload { reply.end(literal: payload.readableBytes) } else { reply.end() }
         exchange.finish(reply, payload: payload)
+    }
+
+    /// Answers the kept request of a verb, whatever was kept before it.
+    func release(_ verb: Verb, _ note: String) throws {
+        let index = try #require(held.firstIndex { $0.request.verb == verb })
+        held.swapAt(0, index)
+        release(note)
     }
 }

@@ -1,5 +1,6 @@
 import DFSProtocol
 import FileService
+import Synchronization
 
 /// A whole file server without sockets or threads: lines in, lines out, disk work when told.
 struct Bench {
@@ -13,6 +14,13 @@ struct Bench {
     var pulls: [(id: RequestID, target: TreePath, source: TreePath)] = []
     /// Whether jobs run as soon as the core starts them.
     var runsAtOnce = true
+    /// What each FOLLOW was sent, in order.
+    var items: [(id: RequestID, text: String)] = []
+    /// Items that the peer's system has not taken yet, while `takesItems` is false.
+    var untaken: [RequestID] = []
+    var takesItems = true
+    private var watches: [RequestID: any FileWatch] = [:]
+    private var news: [RequestID: NewsBox] = [:]
     private var payloads: [RequestID: [UInt8]] = [:]
     private var serial: UInt64 = 0
 
@@ -65,7 +73,13 @@ struct Bench {
                 tell(id, (items?.bytes ?? []) + final.bytes)
             case .answerWithBytes(let id, let head):
                 tell(id, head.bytes + (payloads[id] ?? []) + [0x0A])
+            case .tell(let id, let item, let withBytes):
+                let bytes = withBytes ? (payloads[id] ?? []) + [0x0A] : []
+                items.append((id, String(decoding: item.bytes + bytes, as: UTF8.self)))
+                untaken.append(id)
+            case .watch(let id, let file): watch(file, for: id)
             case .refuse(let id, let error):
+                watches[id] = nil
                 var line = LineWriter()
                 line.error(error, tag: nil)
                 tell(id, line.bytes)
@@ -73,7 +87,32 @@ struct Bench {
             }
         }
         while runsAtOnce, !jobs.isEmpty { runNext() }
+        while takesItems, !untaken.isEmpty { takeItem() }
     }
+
+    /// The peer's system takes the item that was sent first.
+    mutating func takeItem() { perform(core.itemTaken(untaken.removeFirst())) }
+
+    private mutating func watch(_ file: any OpenFile, for id: RequestID) {
+        let news = NewsBox()
+        self.news[id] = news
+        do throws(RequestError) {
+            watches[id] = try store.watch(file) { news.raise() }
+            perform(core.watching(id, nil))
+        } catch {
+            perform(core.watching(id, error))
+        }
+    }
+
+    /// Hands on what the store told of files that are followed.
+    mutating func tellNews() {
+        for (id, box) in news.sorted(by: { $0.key < $1.key }) where box.take() {
+            perform(core.fileChanged(id))
+        }
+    }
+
+    /// Whether the store still watches for a request.
+    func isWatching(_ id: RequestID) -> Bool { watches[id] != nil }
 
     private mutating func tell(_ id: RequestID, _ bytes: [UInt8]) {
         replies.append((id, String(decoding: bytes.dropLast(), as: UTF8.self)))
@@ -103,6 +142,15 @@ struct Bench {
     mutating func finish(_ job: DiskJob, _ outcome: (Result<DiskOutcome, RequestError>, Int64?)) {
         perform(core.finished(job.number, outcome.0, changed: outcome.1, at: now))
     }
+}
+
+/// Whether a store has told of a change.
+final class NewsBox: Sendable {
+    private let isRaised = Atomic(false)
+
+    func raise() { isRaised.store(true, ordering: .releasing) }
+
+    func take() -> Bool { isRaised.exchange(false, ordering: .acquiringAndReleasing) }
 }
 
 /// Reads into an array.

@@ -186,12 +186,14 @@ final class MemoryStore: FileStore, ChangeSource {
     func watch(_ file: any OpenFile, changed: @escaping @Sendable () -> Void) throws(RequestError)
         -> any FileWatch
     {
-        let number = state.withLock { state in
+        let number = state.withLock { state -> Int? in
+            if state.failing == "watch" { return nil }
             state.lastWatcher += 1
             let node = Node(number: Int64(file.identity.inode))
             state.watchers[state.lastWatcher] = (node, changed)
             return state.lastWatcher
         }
+        guard let number else { throw RequestError(.io, "the file can not be watched") }
         return MemoryWatch(store: self, number: number)
     }
 

@@ -18,9 +18,12 @@ struct NameWorld {
     var holdsCommits = false
     private var serial: UInt64 = 0
 
-    init(pace: Pace = Pace()) throws {
+    private let limits: Limits
+
+    init(pace: Pace = Pace(), limits: Limits = Limits()) throws {
         let id = try #require(ServerID("ns1"))
-        core = NameAuthority(id: id, pace: pace, seed: 7)
+        self.limits = limits
+        core = NameAuthority(id: id, pace: pace, limits: limits, seed: 7)
         try core.start(at: now)
         settle()
     }
@@ -34,7 +37,7 @@ struct NameWorld {
     /// Starts anew from what was committed.
     mutating func restart(afterMilliseconds away: Int64 = 1000) throws {
         milliseconds += away
-        core = NameAuthority(id: core.id, pace: core.pace, seed: 11)
+        core = NameAuthority(id: core.id, pace: core.pace, limits: limits, seed: 11)
         for row in rows.all { try core.load(row) }
         try core.start(at: now)
         answers = [:]
@@ -176,6 +179,7 @@ struct KeptRows {
     private var nodes: [UInt32: CatalogueNode] = [:]
     private var holdings: [[UInt32]: CatalogueHolding] = [:]
     private var counters: [String: Int64] = [:]
+    private var operations: [OperationID: CatalogueOperation] = [:]
 
     mutating func apply(_ changes: [CatalogueChange]) {
         for change in changes {
@@ -186,6 +190,8 @@ struct KeptRows {
             case .putHolding(let row): holdings[[row.node, row.server]] = row
             case .removeHolding(let node, let server): holdings[[node, server]] = nil
             case .putCounter(let name, let value): counters[name] = value
+            case .putOperation(let row): operations[row.op] = row
+            case .removeOperation(let op): operations[op] = nil
             }
         }
     }
@@ -195,6 +201,14 @@ struct KeptRows {
 
     var nodeCount: Int { nodes.count }
 
+    /// The operations that are kept, by their name.
+    var stages: [String: CatalogueOperation.Stage] {
+        Dictionary(
+            uniqueKeysWithValues: operations.values.map {
+                (String(decoding: $0.op.bytes, as: UTF8.self), $0.stage)
+            })
+    }
+
     func node(named name: String) -> CatalogueNode? {
         nodes.values.first { $0.name.elementsEqual(name.utf8) }
     }
@@ -203,5 +217,6 @@ struct KeptRows {
         holdings.values.map(CatalogueRow.holding) + nodes.values.map(CatalogueRow.node)
             + servers.values.map(CatalogueRow.server)
             + counters.map { CatalogueRow.counter(name: $0.key, value: $0.value) }
+            + operations.values.map(CatalogueRow.operation)
     }
 }

@@ -220,6 +220,18 @@ static inline int dfs_watch_add(int watcher, int directory) {
     return (int)DFS_CALL(inotify_add_watch(watcher, path, dfs_watched_changes));
 }
 
+// Watches the file that a descriptor stands for, under whatever name, also without any.
+static inline int dfs_watch_file(int watcher, int file) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+    uint32_t changes = IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF;
+    return (int)DFS_CALL(inotify_add_watch(watcher, path, changes));
+}
+
+static inline int dfs_watch_remove(int watcher, int watch) {
+    return (int)DFS_CALL(inotify_rm_watch(watcher, watch));
+}
+
 static inline long dfs_watch_read(int watcher, void *buffer, size_t count) {
     return DFS_CALL(read(watcher, buffer, count));
 }

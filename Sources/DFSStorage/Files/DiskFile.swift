@@ -39,6 +39,11 @@ final class DiskFile: OpenFile {
         return status.links == 0
     }
 
+    /// Calls back after each change of the file; see `FileStore.watch`.
+    func watch(_ changed: @escaping @Sendable () -> Void) throws(RequestError) -> LiveWatch {
+        try export.watch(live, try current(), path, changed)
+    }
+
     func facts() throws(RequestError) -> FileFacts {
         let status = try naming { (file) throws(SystemError) in try file.status() }
         return export.facts(of: live, status)

@@ -16,6 +16,8 @@ final class Export: Sendable {
     let rootIdentity: FileIdentity
     let ledger: Ledger
     let live: LiveFiles
+    /// Tells who follows a file; one for all exports.
+    let watches: FileWatches
     /// Directories that were found by a request and must be watched and scanned.
     let found: FolderQueue
     /// Where removed directories go before their contents are removed.
@@ -38,7 +40,8 @@ final class Export: Sendable {
         root = parts.root
         rootIdentity = parts.rootIdentity
         ledger = parts.ledger
-        live = LiveFiles(parts.marks)
+        watches = parts.watches
+        live = LiveFiles(parts.marks, parts.watches)
         found = parts.found
         state = parts.state
         trashCan = TrashCan(in: parts.state)
@@ -162,6 +165,7 @@ struct ExportParts {
     let rootIdentity: FileIdentity
     let ledger: Ledger
     let marks: WritingMarks
+    let watches: FileWatches
     let found: FolderQueue
     let state: Descriptor?
     let claim: Descriptor?

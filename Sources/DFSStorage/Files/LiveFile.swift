@@ -19,6 +19,7 @@ final class LiveFile: Sendable {
 
     private let lock = dfs_lock_make()
     private let marks: WritingMarks
+    private let watches: FileWatches
     private let marking = Mutex(Marking())
     /// Changes made through sessions; raised while the lock is held for writing.
     private let made = Atomic<Int64>(0)
@@ -29,12 +30,14 @@ final class LiveFile: Sendable {
     private let lastVersion: Atomic<Int64>
 
     init(
-        _ fid: Int64, at place: NodeID, _ identity: FileIdentity, ver: Int64, _ marks: WritingMarks
+        _ fid: Int64, at place: NodeID, _ identity: FileIdentity, ver: Int64,
+        _ marks: WritingMarks, _ watches: FileWatches
     ) {
         self.fid = fid
         self.place = place
         self.identity = identity
         self.marks = marks
+        self.watches = watches
         lastVersion = Atomic(ver)
     }
 
@@ -59,7 +62,10 @@ final class LiveFile: Sendable {
     var version: Int64 { lastVersion.load(ordering: .relaxed) }
 
     /// Ends writing for all sessions; never taken back.
-    func makeStale() { stale.store(true, ordering: .sequentiallyConsistent) }
+    func makeStale() {
+        stale.store(true, ordering: .sequentiallyConsistent)
+        watches.tell(identity)
+    }
 
     /// Ends writing and syncing for all sessions; never taken back.
     func makeBroken() { broken.store(true, ordering: .sequentiallyConsistent) }
@@ -119,8 +125,13 @@ final class LiveFiles: Sendable {
 
     private let entries = Mutex<[Int64: Entry]>([:])
     private let marks: WritingMarks
+    private let watches: FileWatches
 
-    init(_ marks: WritingMarks) { self.marks = marks }
+    /// Takes where writing is marked, and whom to tell of files that became stale.
+    init(_ marks: WritingMarks, _ watches: FileWatches) {
+        self.marks = marks
+        self.watches = watches
+    }
 
     /// Joins a session to the file; another file under the same identity is stale from now on.
     func open(_ node: LedgerNode, at place: NodeID, _ identity: FileIdentity) -> LiveFile {
@@ -133,7 +144,7 @@ final class LiveFiles: Sendable {
                 }
                 if entry.file.identity != identity { entry.file.makeStale() }
             }
-            let file = LiveFile(node.fid, at: place, identity, ver: node.ver, marks)
+            let file = LiveFile(node.fid, at: place, identity, ver: node.ver, marks, watches)
             entries[node.fid] = Entry(file: file, sessions: 1)
             return file
         }

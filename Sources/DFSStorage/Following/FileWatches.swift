@@ -1,11 +1,201 @@
+import CPosix
 import DFSProtocol
 import FileService
+import Foundation
+import Synchronization
+
+/// Tells who follows an open file that it has changed, whoever changed it.
+///
+/// One watch of the kernel for each file, however many follow it, and one thread for all; both
+/// begin with the first follower. A watch is on the file itself and not on its name.
+final class FileWatches: Sendable {
+    private struct Entry {
+        /// What the kernel calls the watch.
+        var watch: Int32
+        /// Who is told, by number.
+        var handlers: [UInt64: @Sendable () -> Void] = [:]
+    }
+
+    private struct State {
+        /// Nil before the first watch, and after the end.
+        var inotify: Inotify?
+        var entries: [FileIdentity: Entry] = [:]
+        var files: [Int32: FileIdentity] = [:]
+        /// Files that this process itself knows to have changed.
+        var told: [FileIdentity] = []
+        var lastNumber: UInt64 = 0
+        /// Whether the thread was started.
+        var isRunning = false
+        var isStopped = false
+    }
+
+    private let state = Mutex(State())
+    private let bell: Descriptor
+    private let progress = FollowProgress()
+
+    init() throws(SystemError) { bell = try Descriptor(dfs_bell_open()) }
+
+    /// How many watches the kernel keeps for this.
+    var count: Int { state.withLock { $0.files.count } }
+
+    /// Calls back after each change of an open file, until the watch is cancelled.
+    ///
+    /// - Throws: ENOSPC where the kernel gives no more watches; EMFILE, ENOMEM.
+    func add(
+        _ file: Descriptor, _ identity: FileIdentity, _ changed: @escaping @Sendable () -> Void
+    ) throws(SystemError) -> LiveWatch {
+        let (number, isFirst) = try state.withLock { (state) throws(SystemError) in
+            if state.isStopped { throw SystemError(ECANCELED) }
+            let inotify: Inotify
+            if let open = state.inotify { inotify = open } else { inotify = try Inotify() }
+            state.inotify = inotify
+            // For a file that is watched already it is the same watch once more.
+            let watch = try SystemError.check(
+                dfs_watch_file(inotify.descriptor.number, file.number))
+            state.lastNumber += 1
+            state.files[watch] = identity
+            state.entries[identity, default: Entry(watch: watch)].watch = watch
+            state.entries[identity]?.handlers[state.lastNumber] = changed
+            defer { state.isRunning = true }
+            return (state.lastNumber, !state.isRunning)
+        }
+        if isFirst { start() }
+        return LiveWatch(self, identity, number)
+    }
+
+    /// Ends the calls to one handler, and the kernel's watch with the last one.
+    fileprivate func cancel(_ identity: FileIdentity, _ number: UInt64) {
+        state.withLock { state in
+            guard state.entries[identity]?.handlers.removeValue(forKey: number) != nil,
+                let entry = state.entries[identity], entry.handlers.isEmpty
+            else { return }
+            state.entries[identity] = nil
+            state.files[entry.watch] = nil
+            // Of a file that is gone the kernel has ended the watch already.
+            if let inotify = state.inotify {
+                _ = dfs_watch_remove(inotify.descriptor.number, entry.watch)
+            }
+        }
+    }
+
+    /// Lets the followers of a file know what the kernel does not tell them: that it was replaced.
+    ///
+    /// They are called from the thread of the watches, so that this may be done under any lock.
+    func tell(_ identity: FileIdentity) {
+        let isFollowed = state.withLock { state in
+            guard state.entries[identity] != nil else { return false }
+            state.told.append(identity)
+            return true
+        }
+        if isFollowed { dfs_bell_ring(bell.number) }
+    }
+
+    /// Ends the thread and all watches, and waits for that.
+    func stop() {
+        let wasRunning = state.withLock { state in
+            state.isStopped = true
+            return state.isRunning
+        }
+        guard wasRunning else { return }
+        dfs_bell_ring(bell.number)
+        progress.waitUntilFinished()
+        state.withLock { state in
+            (state.inotify, state.entries, state.files) = (nil, [:], [:])
+        }
+    }
+
+    private func start() {
+        let thread = Thread { [self] in
+            while let inotify = state.withLock({ $0.isStopped ? nil : $0.inotify }) {
+                turn(inotify)
+            }
+            progress.finish()
+        }
+        thread.name = "dfs-watch"
+        thread.start()
+    }
+
+    /// Waits for changes and tells of them.
+    private func turn(_ inotify: Inotify) {
+        let ready = dfs_wait(inotify.descriptor.number, bell.number, -1)
+        if ready > 0, ready & 2 != 0 { dfs_bell_clear(bell.number) }
+        tell(ready > 0 && ready & 1 != 0 ? inotify.events() : [])
+    }
+
+    /// Calls whoever follows a file of which the kernel, or this process, has told something.
+    func tell(_ events: [Inotify.Event]) {
+        for handler in state.withLock({ FileWatches.handlers(of: events, &$0) }) { handler() }
+    }
+
+    /// Everybody to be told, once each, in the order in which they began.
+    private static func handlers(
+        of events: [Inotify.Event], _ state: inout State
+    ) -> [@Sendable () -> Void] {
+        var changed = Set(state.told)
+        state.told = []
+        for event in events {
+            // What was dropped may have been of any file.
+            if event.isOverflow { changed.formUnion(state.entries.keys) }
+            guard let identity = state.files[event.watch] else { continue }
+            changed.insert(identity)
+            if event.isEndOfWatch { state.files[event.watch] = nil }
+        }
+        return changed.flatMap {
+            state.entries[$0]?.handlers ?? [:] as [UInt64: @Sendable () -> Void]
+        }
+        .sorted { $0.key < $1.key }.map(\.value)
+    }
+}
+
+/// One follower's watch; ends when nobody holds it any more.
+final class LiveWatch: FileWatch {
+    private let watches: FileWatches
+    private let identity: FileIdentity
+    private let number: UInt64
+
+    fileprivate init(_ watches: FileWatches, _ identity: FileIdentity, _ number: UInt64) {
+        self.watches = watches
+        self.identity = identity
+        self.number = number
+    }
+
+    deinit { cancel() }
+
+    func cancel() { watches.cancel(identity, number) }
+}
 
 extension DiskStore {
     /// Calls back when a file that is open here changed, by whomever.
     public func watch(
         _ file: any OpenFile, changed: @escaping @Sendable () -> Void
     ) throws(RequestError) -> any FileWatch {
-        throw RequestError(.unsupported, "this server does not watch single files yet")
+        guard let file = file as? DiskFile else {
+            throw RequestError(.internal, "a file of another store can not be watched here")
+        }
+        return try file.watch(changed)
+    }
+}
+
+extension Export {
+    /// Watches a file through the descriptor of one of its sessions.
+    func watch(
+        _ file: LiveFile, _ descriptor: Descriptor, _ path: TreePath,
+        _ changed: @escaping @Sendable () -> Void
+    ) throws(RequestError) -> LiveWatch {
+        do throws(SystemError) {
+            return try watches.add(descriptor, file.identity, changed)
+        } catch {
+            if error.code == ECANCELED {
+                throw RequestError(.draining, path: path, "this server is stopping")
+            }
+            guard [ENOSPC, EMFILE, ENFILE, ENOMEM].contains(error.code) else {
+                throw refusal(error, path)
+            }
+            throw RequestError(
+                .busy, path: path,
+                "this machine watches all the files that it can (fs.inotify.max_user_watches and "
+                    + "max_user_instances); READ again and again, or try later",
+                fields: [.init("retry", number: 1000)])
+        }
     }
 }

@@ -11,6 +11,8 @@ public final class DiskStore: FileStore, ChangeSource {
     let table: MountTable
     let log: ChangeLog
     let followers: [Follower]
+    /// Tells who follows single files.
+    let watches: FileWatches
     /// What is served where, to be kept by the caller and given to the next `open`.
     public let served: [ServedExport]
     private let startedAt: WallTime
@@ -55,6 +57,9 @@ public final class DiskStore: FileStore, ChangeSource {
         let log = ChangeLog(
             after: DiskStore.firstGeneration(opened, layout, now: now), exports: opened.count)
         if let onChange { log.whenChanged(onChange) }
+        do throws(SystemError) { watches = try FileWatches() } catch {
+            throw DiskRefusal.of(error, nil)
+        }
         var exports: [Export] = []
         var opening: Int64 = 0
         for (number, export) in opened.enumerated() {
@@ -63,7 +68,7 @@ public final class DiskStore: FileStore, ChangeSource {
                 try Export.start(
                     export, number: number, opening: opening, layout: layout,
                     shadows: MountTable.shadows(of: export.settings.mount, among: mounts),
-                    log: log))
+                    log: log, watches: watches))
         }
         self.log = log
         served = opened.map(\.served)
@@ -130,6 +135,7 @@ public final class DiskStore: FileStore, ChangeSource {
     ///
     /// - Throws: `no-space` or `io` where a ledger could not be written to the end.
     public func close() throws(RequestError) {
+        watches.stop()
         for follower in followers { follower.stop() }
         var failure: RequestError?
         for export in table.exports {
@@ -142,6 +148,7 @@ public final class DiskStore: FileStore, ChangeSource {
 
     /// Lets go of everything without writing, as kill -9 would; for tests of restarts.
     func abandon() {
+        watches.stop()
         for export in table.exports { export.ledger.abandon() }
         for follower in followers { follower.stop() }
         for export in table.exports {

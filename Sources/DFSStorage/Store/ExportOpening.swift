@@ -146,7 +146,7 @@ extension Export {
     /// left.
     static func start(
         _ opened: ExportOpening, number: Int, opening: Int64, layout: Int64, shadows: Set<[UInt8]>,
-        log: ChangeLog
+        log: ChangeLog, watches: FileWatches
     ) throws(RequestError) -> Export {
         var state = LedgerState(
             mount: opened.settings.mount, export: number, opening: opening, log: log)
@@ -176,7 +176,8 @@ extension Export {
                 rootIdentity: try opened.root.status().identity,
                 ledger: Ledger(
                     state, in: opened.store, header: header, export: number, log: log),
-                marks: opened.marks, found: try FolderQueue(), state: opened.state,
+                marks: opened.marks, watches: watches, found: try FolderQueue(),
+                state: opened.state,
                 claim: opened.claim, shadows: shadows, opening: opening)
         } catch {
             throw RequestError(

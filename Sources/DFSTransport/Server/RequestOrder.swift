@@ -4,7 +4,7 @@ import NIOCore
 /// Which request of a connection may start: untagged ones one after another, tagged ones together.
 ///
 /// A tagged request waits for every earlier untagged one; an untagged one waits for everything
-/// earlier.
+/// earlier. One that stands answers until it is ended, and nobody waits for it.
 /// - Source: Protocol.md, "Tags and order".
 struct RequestOrder<Work> {
     /// A request that was read while an earlier one runs.
@@ -22,6 +22,8 @@ struct RequestOrder<Work> {
     private var untagged: UInt64?
     /// The tagged requests that run.
     private var tagged: [Tag: UInt64] = [:]
+    /// Those that hold no place any more, as FOLLOW.
+    private var standing: [Tag: UInt64] = [:]
     private var waiting = CircularBuffer<Waiting>(initialCapacity: 1)
     private var waitingBytes = 0
     private var lastSerial: UInt64 = 0
@@ -32,7 +34,7 @@ struct RequestOrder<Work> {
         waitingLimitBytes = limits.waitingBytes
     }
 
-    /// Whether nothing runs and nothing waits.
+    /// Whether nothing runs and nothing waits, apart from what stands.
     var isEmpty: Bool { untagged == nil && tagged.isEmpty && waiting.isEmpty }
 
     /// Whether another request may be read ahead.
@@ -47,7 +49,7 @@ struct RequestOrder<Work> {
 
     /// Whether a tag belongs to a request that runs or waits.
     func isInUse(_ tag: Tag) -> Bool {
-        tagged[tag] != nil || waiting.contains { $0.tag == tag }
+        tagged[tag] != nil || standing[tag] != nil || waiting.contains { $0.tag == tag }
     }
 
     /// Counts a request as running.
@@ -75,18 +77,21 @@ struct RequestOrder<Work> {
 
     /// Whether a request still runs: false once it was finished or cancelled.
     func isRunning(_ tag: Tag?, serial: UInt64) -> Bool {
-        if let tag { return tagged[tag] == serial }
-        return untagged == serial
+        guard let tag else { return untagged == serial }
+        return tagged[tag] == serial || standing[tag] == serial
     }
 
     /// Counts a request as answered.
     mutating func finish(_ tag: Tag?) {
-        if let tag { tagged[tag] = nil } else { untagged = nil }
+        guard let tag else { return untagged = nil }
+        if standing.removeValue(forKey: tag) == nil { tagged[tag] = nil }
     }
 
     /// Takes a tagged request out; nil serial where it had not started.
     mutating func cancel(_ tag: Tag) -> (found: Bool, serial: UInt64?) {
-        if let serial = tagged.removeValue(forKey: tag) { return (true, serial) }
+        if let serial = tagged.removeValue(forKey: tag) ?? standing.removeValue(forKey: tag) {
+            return (true, serial)
+        }
         guard let index = waiting.firstIndex(where: { $0.tag == tag }) else { return (false, nil) }
         waitingBytes -= waiting[index].bytes
         waiting.remove(at: index)
@@ -95,12 +100,39 @@ struct RequestOrder<Work> {
 
     /// Takes all tagged requests out, those that run and those that wait, in their order.
     mutating func cancelAll() -> [(tag: Tag, serial: UInt64?)] {
-        let running = tagged.sorted { $0.value < $1.value }.map { ($0.key, Optional($0.value)) }
+        let started = Array(tagged) + Array(standing)
+        let running = started.sorted { $0.value < $1.value }.map { ($0.key, Optional($0.value)) }
         let later = waiting.compactMap { entry in entry.tag.map { ($0, UInt64?.none) } }
         tagged = [:]
+        standing = [:]
         waiting.removeAll()
         waitingBytes = 0
         return running + later
+    }
+}
+
+// Requests that answer until they are ended.
+extension RequestOrder {
+    /// Whether any request stands.
+    var hasStanding: Bool { !standing.isEmpty }
+
+    /// Whether a request holds no place any more.
+    func isStanding(_ tag: Tag?, serial: UInt64) -> Bool {
+        tag.map { standing[$0] == serial } ?? false
+    }
+
+    /// Lets a running request hold no place from now on.
+    mutating func stand(_ tag: Tag, serial: UInt64) {
+        guard tagged[tag] == serial else { return }
+        tagged[tag] = nil
+        standing[tag] = serial
+    }
+
+    /// Takes all requests out that stand, in the order in which they began.
+    mutating func cancelStanding() -> [(tag: Tag, serial: UInt64)] {
+        let all = standing.sorted { $0.value < $1.value }.map { (tag: $0.key, serial: $0.value) }
+        standing = [:]
+        return all
     }
 }
 

@@ -30,7 +30,9 @@ public protocol RequestResponder: AnyObject {
     /// A connection is gone; nothing of it can be answered any more.
     func connectionClosed(_ connection: ServerConnection)
 
-    /// The peer cancelled a tagged request and has been told; a later `finish` is ignored.
+    /// A tagged request was ended and its peer has been told; a later `finish` is ignored.
+    ///
+    /// The peer cancelled it, or it stood when the peer's input or this server came to its end.
     func cancelled(_ exchange: Exchange)
 }
 
@@ -48,6 +50,26 @@ public struct Exchange {
 
     /// Sends whole item lines, each begun with `begin(tag:)`, before the answer is finished.
     public func send(_ items: LineWriter) { connection.send(items, of: self) }
+
+    /// Sends items of which the last one may end in bytes that follow it.
+    ///
+    /// Who sends as much as it can waits for `whenTaken` before the next: so a peer that does not
+    /// read costs no more memory than one call.
+    /// - Parameters:
+    ///   - payload: What a final `end(literal:)` announced; its newline is added here.
+    ///   - whenTaken: Runs on the loop, later, once the system has taken all of it for the peer;
+    ///     never where the request or its connection ends before.
+    public func send(
+        _ items: LineWriter, payload: ByteBuffer?, whenTaken: @escaping () -> Void
+    ) {
+        connection.send(items, payload, of: self, whenTaken: whenTaken)
+    }
+
+    /// Lets the request answer on without a place in the order of requests.
+    ///
+    /// Nobody waits for it any more, it is not counted among those in flight, and the end of the
+    /// peer's input ends it. Does nothing to a request without a tag.
+    public func stand() { connection.stand(self) }
 
     /// Sends the last line of the answer, which may be preceded by items.
     ///

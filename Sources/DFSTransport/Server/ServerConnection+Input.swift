@@ -221,9 +221,13 @@ extension ServerConnection {
         if !isProcessing { resume() } else { startWaiting() }
     }
 
-    private func ended(_ tag: Tag, _ serial: UInt64?) {
+    /// Ends a tagged request with an error that its client or its connection is the reason of.
+    func ended(
+        _ tag: Tag, _ serial: UInt64?,
+        _ reason: RequestError = RequestError(.cancelled, "cancelled as asked")
+    ) {
         var lines = LineWriter()
-        lines.error(RequestError(.cancelled, "cancelled as asked"), tag: tag)
+        lines.error(reason, tag: tag)
         append(lines)
         guard let serial else { return }
         let exchange = Exchange(

@@ -15,8 +15,45 @@ extension ServerConnection {
     /// Sends items of an answer that is not over.
     func send(_ items: LineWriter, of exchange: Exchange) {
         guard order.isRunning(exchange.tag, serial: exchange.id.serial) else { return }
-        openAnswers.insert(exchange.id)
+        noteOpen(exchange)
         append(items)
+    }
+
+    /// Sends items of an answer that is not over, and tells when the system has taken them.
+    func send(
+        _ items: LineWriter, _ payload: ByteBuffer?, of exchange: Exchange,
+        whenTaken: @escaping () -> Void
+    ) {
+        guard order.isRunning(exchange.tag, serial: exchange.id.serial) else { return }
+        noteOpen(exchange)
+        flushBatch()
+        let taken = eventLoop.makePromise(of: Void.self)
+        taken.futureResult.assumeIsolated().whenSuccess {
+            if self.order.isRunning(exchange.tag, serial: exchange.id.serial) { whenTaken() }
+        }
+        var buffer = channel.allocator.buffer(capacity: items.bytes.count)
+        buffer.writeBytes(items.bytes)
+        if let payload {
+            channel.write(buffer, promise: nil)
+            channel.write(payload, promise: nil)
+            buffer = ByteBuffer(bytes: ServerShared.newline.bytes)
+        }
+        channel.write(buffer, promise: taken)
+        scheduleFlush()
+    }
+
+    /// Notes that notices wait for an answer; for one that stands they would wait for ever.
+    private func noteOpen(_ exchange: Exchange) {
+        if order.isStanding(exchange.tag, serial: exchange.id.serial) { return }
+        openAnswers.insert(exchange.id)
+    }
+
+    /// Lets a request hold no place, and starts what waited for it.
+    func stand(_ exchange: Exchange) {
+        guard let tag = exchange.tag, phase != .closed else { return }
+        order.stand(tag, serial: exchange.id.serial)
+        if openAnswers.remove(exchange.id) != nil { sendHeldNotices() }
+        if !isProcessing { resume() } else { startWaiting() }
     }
 
     /// Sends the end of an answer and starts what waited for it.
@@ -102,6 +139,11 @@ extension ServerConnection {
     /// Closes after the last answer to a peer that half-closed.
     func closeIfFinished() {
         guard phase == .finishing, order.isEmpty else { return }
+        let reason =
+            isInputClosed
+            ? RequestError(.cancelled, "the connection was half-closed, which ends this")
+            : RequestError(.draining, "this server is stopping; follow again when it is back")
+        for (tag, serial) in order.cancelStanding() { ended(tag, serial, reason) }
         leave()
     }
 

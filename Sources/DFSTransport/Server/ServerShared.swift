@@ -66,7 +66,7 @@ final class ServerShared {
                         .timeout, "an incomplete request stood still for too long", isFatal: true),
                     tag: nil)
             } else if sweeps - connection.lastActivity > idle, connection.order.isEmpty,
-                !connection.staysOpen
+                !connection.order.hasStanding, !connection.staysOpen
             {
                 connection.refuse(
                     RequestError(.timeout, "nothing was asked for too long", isFatal: true),

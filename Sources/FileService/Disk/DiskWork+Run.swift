@@ -15,6 +15,8 @@ extension DiskWork {
             return try DiskWork.open(path, access, mode, version, store)
         case .read(let file, let offset, let count, let asText):
             return try DiskWork.read(file, offset, count, asText: asText, &space)
+        case .look(let file, let offset, let count):
+            return try DiskWork.look(file, offset, count, &space)
         case .write(let file, let offset, let data, let version):
             try data.use(payload) { (bytes) throws(RequestError) in
                 try file.write(bytes, at: offset, ifVersion: version)
@@ -95,6 +97,20 @@ extension DiskWork {
         }
         text.removeLast(count - filled)
         return .text(text, reachedEnd: try isEnd(file, offset, filled, wanted: count))
+    }
+
+    /// Whether the file is stale is asked first: what is read then is all that it will ever hold.
+    private static func look(
+        _ file: any OpenFile, _ offset: Int64, _ count: Int, _ space: inout some ReadSpace
+    ) throws(RequestError) -> DiskOutcome {
+        let isStale = file.isStale
+        let filled = try space.fill(count) { (buffer) throws(RequestError) in
+            try file.read(at: offset, into: buffer)
+        }
+        if filled == count { return .looked(count: filled, size: nil, isStale: isStale) }
+        // Where bytes were read the end is behind them, whatever the file has become since.
+        let size = filled > 0 ? offset + Int64(filled) : try file.facts().size
+        return .looked(count: filled, size: size, isStale: isStale)
     }
 
     /// Whether nothing follows what was read; looks one byte further where that is not known yet.

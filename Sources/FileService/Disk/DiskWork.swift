@@ -21,6 +21,8 @@ public enum DiskWork: Sendable {
     case open(TreePath, FileAccess, mode: FileMode?, ifVersion: Int64?)
     /// Reads into the host's space, or into text that the core writes into the answer.
     case read(any OpenFile, at: Int64, count: Int, asText: Bool)
+    /// Reads what stands behind an offset, for who follows the file.
+    case look(any OpenFile, at: Int64, count: Int)
     case write(any OpenFile, at: Int64, RequestData, ifVersion: Int64?)
     case append(any OpenFile, RequestData)
     case truncate(any OpenFile, to: Int64)
@@ -87,6 +89,8 @@ public enum DiskOutcome: Sendable {
     /// So many bytes stand in the host's space.
     case read(count: Int, reachedEnd: Bool)
     case text([UInt8], reachedEnd: Bool)
+    /// So many bytes stand in the host's space; the size where they reach the end of the file.
+    case looked(count: Int, size: Int64?, isStale: Bool)
     case wrote(count: Int, size: Int64)
     case facts(FileFacts)
     case entry(FileEntry)

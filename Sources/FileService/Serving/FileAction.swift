@@ -8,6 +8,12 @@ public enum FileAction: Sendable {
     case answer(RequestID, items: LineWriter?, final: LineWriter)
     /// Send a last line that announces the bytes which the request's latest job has read.
     case answerWithBytes(RequestID, LineWriter)
+    /// Send items of an answer that goes on, the last with the bytes that the latest job has read
+    /// where it announces some, and call `itemTaken` once the system has them.
+    case tell(RequestID, LineWriter, withBytes: Bool)
+    /// Ask the store to watch a file for a FOLLOW until its request ends: call `watching` with
+    /// what came of it, and `fileChanged` as often as the store calls.
+    case watch(RequestID, any OpenFile)
     /// Send the error line.
     case refuse(RequestID, RequestError)
     /// Copy a file from another server, and hand the outcome to `pulled`.

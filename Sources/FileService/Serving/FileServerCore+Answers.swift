@@ -15,6 +15,7 @@ extension FileServerCore {
             return closed(ticket, key, result, generation, now)
         }
         guard let ticket = job.ticket else { return [] }
+        if case .follow = job.purpose { return looked(ticket.id, result) }
         switch result {
         case .failure(let error): return [.refuse(ticket.id, error)]
         case .success(let outcome):
@@ -44,6 +45,7 @@ extension FileServerCore {
     private mutating func follow(_ key: SessionKey, _ job: PendingJob, _ outcome: DiskOutcome) {
         switch (job.work, outcome) {
         case (.sync, _): sessions[key]?.hasChanges = false
+        case (.truncate(let file, let size), _): followers.noteCut(of: file.identity, to: size)
         case (.read(_, let offset, _, _), .read(let count, _)):
             move(key, job, to: offset, count)
         case (.read(_, let offset, _, _), .text(let text, _)):

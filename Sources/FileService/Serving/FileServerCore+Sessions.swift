@@ -82,9 +82,11 @@ extension FileServerCore {
         }
         let (key, session) = try use(request, ticket)
         sessions[key]?.isClosing = true
-        return enqueue(
-            .close(session.file), for: ticket, purpose: .close(key),
-            in: (session.file.identity, .alone))
+        let ended = endFollowing(of: key, SessionTable.staleHandle(request.operands[0]))
+        return ended
+            + enqueue(
+                .close(session.file), for: ticket, purpose: .close(key),
+                in: (session.file.identity, .alone))
     }
 
     /// Finds the session of a request and notes that it was used.

@@ -47,6 +47,8 @@ public struct FileServerCore: Sendable {
     var waits = ReportWaits()
     /// Copies that the host makes from other servers.
     var pulls: [RequestID: Ticket] = [:]
+    /// Requests that send what is added to their files.
+    var followers: FollowTable
     private var lastJob: UInt64 = 0
     /// How the link to the name server stands; the host keeps it current.
     public var link = LinkSummary(state: .none)
@@ -55,6 +57,7 @@ public struct FileServerCore: Sendable {
     public init(_ configuration: Configuration) {
         self.configuration = configuration
         sessions = SessionTable(limit: configuration.limits.handlesPerConnection)
+        followers = FollowTable(limit: configuration.limits.taggedRequests)
     }
 
     /// When `timePassed` wants to be called next; nil where nothing waits for time.
@@ -94,6 +97,7 @@ public struct FileServerCore: Sendable {
         case .read: return try read(request, ticket)
         case .write: return try write(request, ticket)
         case .append: return try append(request, ticket)
+        case .follow: return try beginFollowing(request, ticket)
         case .truncate: return try truncate(request, ticket)
         case .sync: return try sync(request, ticket)
         case .stat: return try stat(request, ticket)
@@ -130,6 +134,8 @@ struct PendingJob: Sendable {
         case close(SessionKey)
         /// How often the FETCH was begun before.
         case fetch(repeats: Int)
+        /// A FOLLOW looks at its file.
+        case follow
         /// The connection is gone; what it held is put away.
         case abandoned
     }
@@ -202,6 +208,7 @@ extension FileServerCore {
 
     /// Ends what a connection held: its sessions are closed, and each that wrote is counted once.
     public mutating func connectionClosed(_ connection: ConnectionID) -> [FileAction] {
+        followers.remove(connection)
         var actions: [FileAction] = []
         for session in sessions.remove(connection) {
             actions += enqueue(
@@ -217,6 +224,7 @@ extension FileServerCore {
     public mutating func cancelled(_ id: RequestID) -> [FileAction] {
         let own = jobs.filter { $0.value.ticket?.id == id }
         var actions: [FileAction] = []
+        if followers.remove(id) { actions += look() }
         for (number, job) in own.sorted(by: { $0.key < $1.key }) {
             if case .close = job.purpose { continue }
             jobs[number]?.isCancelled = true

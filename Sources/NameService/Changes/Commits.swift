@@ -12,27 +12,39 @@ struct Commits {
         case io = "io"
     }
 
-    struct Waiting {
-        var id: RequestID
-        var tag: Tag?
-        var answer: LineWriter
+    /// What a commit is awaited for.
+    enum Waiting {
+        /// - Parameter isRepeatable: Whether the request may be told to come again, since doing it
+        ///   twice is as good as once. Others are told that nobody knows.
+        case answer(RequestID, Tag?, LineWriter, isRepeatable: Bool)
+        /// The owners are asked for what is intended durably now.
+        case asking(operation: Int64)
     }
 
     /// Between two attempts after a failure, in milliseconds.
     static let retryMilliseconds: Int64 = 1000
 
-    /// Answers whose changes go with the next batch.
+    /// What waits for changes that go with the next batch.
     private var collecting: [Waiting] = []
-    /// Answers whose changes are at the store.
+    /// What waits for changes that are at the store.
     private var travelling: [Waiting] = []
     private(set) var isTravelling = false
     /// A batch that failed.
     private var batch: [CatalogueChange] = []
     private(set) var failure: Failure?
     private(set) var retryAt: MonotonicTime?
+    /// Counts the batches that went to the store, and up to which one all are durable.
+    private var departures = 0
+    private var durable = 0
 
     /// The refusal of every change while the store takes none.
     var refusal: RequestError? { failure.map(Commits.error) }
+
+    /// The batch that what changes now will be in; see `isDurable`.
+    var nextDeparture: Int { departures + 1 }
+
+    /// Whether what went with a batch is in the store.
+    func isDurable(_ departure: Int) -> Bool { departure <= durable }
 
     static func error(_ failure: Failure) -> RequestError {
         let retry = [RequestError.Field("retry", number: retryMilliseconds)]
@@ -47,7 +59,26 @@ struct Commits {
         }
     }
 
-    /// Takes an answer that is given after the commit of what has changed until now.
+    /// What is told of a change that was made and whose commit failed.
+    ///
+    /// It is in the tree and will be durable once the store takes it, unless the name server ends
+    /// before: neither done nor undone.
+    static func unknown(_ failure: Failure) -> RequestError {
+        switch failure {
+        case .noSpace:
+            RequestError(
+                .timeout,
+                "the catalogue's disk is full: it is kept when there is room, or lost at a stop; "
+                    + "look before you repeat")
+        case .io:
+            RequestError(
+                .timeout,
+                "the catalogue can not be written: it is kept when that works again, or lost at a "
+                    + "stop; look before you repeat")
+        }
+    }
+
+    /// Takes what is to happen after the commit of what has changed until now.
     ///
     /// - Returns: False where there is nothing to wait for.
     mutating func hold(_ waiting: Waiting, hasChanges: Bool) -> Bool {
@@ -70,14 +101,16 @@ struct Commits {
         batch += changes
         if batch.isEmpty { return nil }
         isTravelling = true
+        departures += 1
         travelling = collecting
         collecting = []
         return batch
     }
 
-    /// Gives the answers that waited for the batch.
+    /// Hands over what waited for the batch.
     mutating func arrived() -> [Waiting] {
         isTravelling = false
+        durable = departures
         batch = []
         failure = nil
         retryAt = nil
@@ -95,10 +128,5 @@ struct Commits {
             collecting = []
         }
         return travelling + collecting
-    }
-
-    mutating func forget(_ connection: ConnectionID) {
-        collecting.removeAll { $0.id.connection == connection }
-        travelling.removeAll { $0.id.connection == connection }
     }
 }

@@ -8,6 +8,8 @@ enum Job {
     case usage(UsageJob)
     case report(ReportJob)
     case removal(RemovalJob)
+    case measuring(MeasuringJob)
+    case returning(ReturningJob)
 
     /// Nodes that one slice looks at.
     static let steps = 2000
@@ -20,7 +22,7 @@ enum Job {
         case .find(let job): job.asker
         case .usage(let job): job.asker
         case .report(let job): job.asker
-        case .removal: nil
+        case .removal, .measuring, .returning: nil
         }
     }
 
@@ -28,7 +30,7 @@ enum Job {
     var isRead: Bool {
         switch self {
         case .find, .usage: true
-        case .report, .removal: false
+        case .report, .removal, .measuring, .returning: false
         }
     }
 }
@@ -58,6 +60,8 @@ extension NameAuthority {
         case .usage(var job): return usage(&job) ? nil : .usage(job)
         case .report(var job): return report(&job, at: now) ? nil : .report(job)
         case .removal(var job): return removal(&job, at: now) ? nil : .removal(job)
+        case .measuring(var job): return measure(&job, at: now) ? nil : .measuring(job)
+        case .returning(var job): return giveBack(&job, at: now) ? nil : .returning(job)
         }
     }
 }

@@ -3,14 +3,44 @@ import DFSProtocol
 /// REMOVE and RENAME at the owners: asking them, and what follows from their answers.
 extension NameAuthority {
     /// Asks servers over their own connections; the answer comes with their DONE.
+    ///
+    /// What a client has named with `op=` is made durable before, so that a repeat after any loss
+    /// knows what to look for.
     mutating func ask(
-        _ task: OwnerOperations.Task, _ asker: Asker, servers: [UInt16], isWhole: Bool,
-        at now: Moment
+        _ task: OwnerOperations.Task, _ asker: Asker, about subject: Repetitions.Subject,
+        servers: [UInt16], isWhole: Bool, at now: Moment
     ) {
         let operation = operations.begin(
-            task, asker, servers: servers, isWhole: isWhole, at: now.monotonic)
+            task, asker, subject, servers: servers, isWhole: isWhole)
+        guard let op = asker.operation else { return send(operation, at: now) }
+        repetitions.intend(op, subject)
+        catalogue.subjects.insert(subject.node)
+        keep(op)
+        _ = commits.hold(.asking(operation: operation.number), hasChanges: true)
+    }
+
+    /// Asks for what is intended durably now, unless an owner went away meanwhile.
+    mutating func ask(_ number: Int64, at now: Moment) {
+        guard let operation = operations.operation(number) else { return }
+        do throws(RequestError) {
+            try requireUp(operation.waiting, for: operation.task.paths[0], at: now)
+            send(operation, at: now)
+        } catch {
+            withdraw(number, error, at: now)
+        }
+    }
+
+    /// Takes back what no owner was asked for.
+    mutating func withdraw(_ number: Int64, _ error: RequestError, at now: Moment) {
+        guard let operation = operations.withdraw(number) else { return }
+        if let asker = operation.asker { refuse(asker, error, at: now) }
+        resumeDeferred(at: now)
+    }
+
+    private mutating func send(_ operation: OwnerOperations.Operation, at now: Moment) {
+        operations.asked(operation.number, at: now.monotonic)
         var line = LineWriter()
-        switch task {
+        switch operation.task {
         case .remove(let path, let isRecursive):
             line.append("! remove")
             line.pair("op", operation.number)
@@ -41,11 +71,22 @@ extension NameAuthority {
 
     /// Brings an operation that is over into the tree and answers it.
     mutating func conclude(_ operation: OwnerOperations.Operation, at now: Moment) {
-        switch operation.task {
-        case .remove(let path, _): concludeRemoval(operation, path, at: now)
-        case .rename(let from, let to, _): concludeRenaming(operation, from, to, at: now)
+        noticeDepartures()
+        // What is late holds no paths: the tree may have gone on without it.
+        if operation.isLate, !stands(operation.subject, at: operation.task.paths[0]) {
+            concludeLate(operation, at: now)
+        } else {
+            switch operation.task {
+            case .remove(let path, _): concludeRemoval(operation, path, at: now)
+            case .rename(let from, let to, _): concludeRenaming(operation, from, to, at: now)
+            }
         }
         resumeDeferred(at: now)
+    }
+
+    /// Remembers what became of an operation whose outcome the tree has taken from a report.
+    private mutating func concludeLate(_ operation: OwnerOperations.Operation, at now: Moment) {
+        for (asker, line) in settle(operation, at: now) { answerAfterCommit(asker, line) }
     }
 
     private func refusal(of operation: OwnerOperations.Operation) -> RequestError? {
@@ -53,21 +94,57 @@ extension NameAuthority {
         if operation.isUnknown {
             return RequestError(
                 .timeout, path: path,
-                "the owner did not answer in time; it may have been done: look before you repeat")
+                operation.name == nil
+                    ? "the owner did not answer in time; it may have been done: look before you "
+                        + "repeat"
+                    : "the owner did not answer in time; repeat it with its op= to learn whether "
+                        + "it was done")
         }
         guard let refusal = operation.refusal else { return nil }
+        if isDoneBefore(operation, refusal.code) { return nil }
         let id = membership[refusal.server].id
         return RequestError(
             refusal.code, path: path, "\(id) refused it: \(refusal.code.rawValue)",
             fields: [.init("server", id.bytes)])
     }
 
-    /// The last line of an operation's answer.
-    private func outcome(of operation: OwnerOperations.Operation) -> LineWriter {
-        guard let refusal = refusal(of: operation) else { return accepted(operation.asker) }
-        var line = LineWriter()
-        line.error(refusal, tag: operation.asker.tag)
-        return line
+    /// Whether an owner refuses what it did in an earlier attempt.
+    private func isDoneBefore(
+        _ operation: OwnerOperations.Operation, _ code: ErrorCode
+    ) -> Bool {
+        guard let name = operation.name, repetitions[name]?.isAnotherAttempt == true else {
+            return false
+        }
+        switch operation.task {
+        case .remove: return code == .notFound
+        case .rename(_, let to, _):
+            return (code == .notFound || code == .exists) && holds(operation.subject, at: to)
+        }
+    }
+
+    /// Notes the outcome of an operation under its name.
+    ///
+    /// - Returns: What to tell its asker and those who repeated it, once the tree is as it says.
+    private mutating func settle(
+        _ operation: OwnerOperations.Operation, at now: Moment
+    ) -> [(Asker, LineWriter)] {
+        var answers: [(Asker, LineWriter)] = []
+        guard let refusal = refusal(of: operation) else {
+            if let asker = operation.asker { answers.append((asker, accepted(asker))) }
+            return answers + complete(operation.name, at: now)
+        }
+        if let asker = operation.asker {
+            var line = LineWriter()
+            line.error(refusal, tag: asker.tag)
+            answers.append((asker, line))
+        }
+        guard let name = operation.name else { return answers }
+        if operation.isUnknown || repetitions[name]?.isAnotherAttempt == true {
+            leaveOpen(name, refusal, at: now)
+        } else {
+            forget(name, refusal)
+        }
+        return answers
     }
 
     private mutating func concludeRemoval(
@@ -77,18 +154,17 @@ extension NameAuthority {
         if let refusal = operation.refusal, refusal.code == .notFound {
             departing.append(refusal.server)
         }
-        let outcome = outcome(of: operation)
         let isComplete = operation.refusal == nil && !operation.isUnknown
+        let answers = settle(operation, at: now)
         // A server that reported something below it meanwhile has not removed anything.
         if isComplete, operation.isWhole, let node = catalogue.find(path),
             catalogue.records[Int(node)].isDirectory,
             catalogue.servers(at: node).allSatisfy(operation.done.contains)
         {
-            return detach(node, answering: [(operation.asker, outcome)], at: now)
+            return detach(node, answering: answers, at: now)
         }
-        touchParent(of: path, at: now)
-        let job = RemovalJob(
-            departing: departing, top: path, answers: [(operation.asker, outcome)])
+        if !departing.isEmpty { touchParent(of: path, at: now) }
+        let job = RemovalJob(departing: departing, top: path, answers: answers)
         begin(.removal(job), at: now)
     }
 
@@ -103,15 +179,16 @@ extension NameAuthority {
     private mutating func concludeRenaming(
         _ operation: OwnerOperations.Operation, _ from: TreePath, _ to: TreePath, at now: Moment
     ) {
-        let outcome = outcome(of: operation)
         if let server = operation.done.first {
             do throws(RequestError) {
                 try rename(from, to, of: server, at: now)
             } catch {
-                return fail(operation.asker, error)
+                if let asker = operation.asker { fail(asker, error) }
+                if let name = operation.name { leaveOpen(name, error, at: now) }
+                return
             }
         }
-        answerAfterCommit(operation.asker, outcome)
+        for (asker, line) in settle(operation, at: now) { answerAfterCommit(asker, line) }
     }
 
     /// Moves in the tree what a server has moved on its disk; a report may have been faster.
@@ -170,13 +247,27 @@ extension NameAuthority {
         try catalogue.move(node, to: Array(to.name), in: parent)
         catalogue.mentions[server]?.spare(node)
         tell(.rename, from, to: to)
+        // Whoever has something below a directory has the directory, so this costs no walk.
+        let others = catalogue.servers(at: node).filter { $0 != server }
+        if !others.isEmpty { giveBack(node, from, to, to: others, at: now) }
     }
 
     /// Takes up the changes that waited for an operation, in their order.
-    private mutating func resumeDeferred(at now: Moment) {
+    mutating func resumeDeferred(at now: Moment) {
         let waiting = deferred
         deferred = []
-        for (request, asker) in waiting { take(request, [], asker, at: now) }
+        for (request, asker) in waiting {
+            guard let op = asker.operation, repetitions[op]?.isAnotherAttempt == true else {
+                take(request, [], asker, at: now)
+                continue
+            }
+            // What stood when it was told to wait may not stand any more.
+            var asker = asker
+            asker.operation = nil
+            let others = repetitions.leaveOpen(op, at: now.monotonic)
+            take(request, [], asker, at: now)
+            for (request, asker) in others { take(request, [], asker, at: now) }
+        }
     }
 
     /// Whether a change has to wait for an operation on the same paths; it is taken up again then.

@@ -118,7 +118,7 @@ extension NameAuthority {
         return true
     }
 
-    private mutating func tellDepartures(
+    mutating func tellDepartures(
         _ gone: [(path: [UInt8], departure: Catalogue.Departure)]
     ) {
         for (bytes, departure) in gone {

@@ -105,6 +105,8 @@ struct ReportJob {
 extension NameAuthority {
     /// Does a slice of a report; true when it is over.
     mutating func report(_ job: inout ReportJob, at now: Moment) -> Bool {
+        // Its lines are about names that not everything of this server stands under yet.
+        if !returning.isEmpty, returning[job.server] != nil { return false }
         guard membership.server(on: job.asker.connection) == job.server else {
             fail(job.asker, isElsewhere(membership[job.server]))
             return true
@@ -164,7 +166,7 @@ extension NameAuthority {
         line.append("OK")
         line.pair("files", catalogue.holdingsOfServers[job.server]?.files ?? 0)
         line.end()
-        answerAfterCommit(job.asker, line)
+        answerAfterCommit(job.asker, line, isRepeatable: true)
     }
 
     private mutating func apply(_ job: inout ReportJob, at now: Moment) throws(RequestError) -> Bool

@@ -92,6 +92,7 @@ extension Catalogue {
         claimDeadlines[node] = nil
         pins[node] = nil
         for server in mentions.keys { mentions[server]?.forget(node) }
+        if !subjects.isEmpty, subjects.remove(node) != nil { departedSubjects.append(node) }
         touch(node)
         let dirty = records[Int(node)].flags.intersection(.dirty)
         records[Int(node)] = CatalogueRecord(parent: node, name: 0, nameLength: 0, kind: .free)

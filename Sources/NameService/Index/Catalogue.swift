@@ -30,6 +30,9 @@ struct Catalogue {
     var dirtyHoldings: Set<HoldingKey> = []
     /// What running inventories have mentioned; a number that is reused starts unmentioned.
     var mentions: [UInt16: InventoryMentions] = [:]
+    /// Nodes of which somebody wants to know when they are freed, and those that were since.
+    var subjects: Set<UInt32> = []
+    var departedSubjects: [UInt32] = []
     var counts = Counts()
     /// The highest number of a server that was loaded with a name.
     var highestServer: UInt16 = 0

@@ -35,7 +35,7 @@ extension NameAuthority {
         if let change = membership.attach(number, to: asker.connection, at: now) { tell(change) }
         act(.keepOpen(asker.connection))
         act(.log(.info, "\(id) registered at \(address), epoch \(epoch)"))
-        answerAfterCommit(asker, welcome(number, asker.tag))
+        answerAfterCommit(asker, welcome(number, asker.tag), isRepeatable: true)
     }
 
     private func mounts(_ request: Request) throws(RequestError) -> [TreePath] {
@@ -225,7 +225,7 @@ extension NameAuthority {
         let number = try registered(request, asker)
         lose(number, at: now)
         if let change = membership.set(number, .goodbye) { tell(change) }
-        answerAfterCommit(asker, accepted(asker))
+        answerAfterCommit(asker, accepted(asker), isRepeatable: true)
     }
 
     mutating func report(

@@ -34,15 +34,11 @@ extension NameAuthority {
             .init(
                 node: node, deadline: deadline,
                 end: now.monotonic.advanced(milliseconds: Claims.seconds * 1000)))
-        var reply = LineWriter()
-        reply.begin(tag: asker.tag)
-        reply.append("OK")
-        reply.pair("path", path.bytes)
-        reply.pair("server", server.id.bytes)
-        reply.pair("addr", server.address.description)
-        reply.pair("why", choice.why)
-        reply.end()
-        answerAfterCommit(asker, reply)
+        var rest = LineWriter()
+        rest.pair("server", server.id.bytes)
+        rest.pair("addr", server.address.description)
+        rest.pair("why", choice.why)
+        try succeed(request, asker, rest.bytes, at: now)
     }
 
     private func place(
@@ -79,7 +75,7 @@ extension NameAuthority {
         catalogue.setFacts(FileFacts(size: 0, mtime: now.wall, mode: mode, ver: 0), of: node)
         touchParent(of: path, at: now)
         tell(.create, path)
-        answerAfterCommit(asker, accepted(asker))
+        succeed(asker, at: now)
     }
 
     mutating func setAttributes(

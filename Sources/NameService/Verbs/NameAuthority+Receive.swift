@@ -20,7 +20,9 @@ extension NameAuthority {
 
     /// Takes a request now or once more, which is no sign of life by itself.
     mutating func take(_ request: Request, _ data: [UInt8], _ asker: Asker, at now: Moment) {
+        var asker = asker
         do throws(RequestError) {
+            if try isRepeat(request, &asker, at: now) { return }
             if request.verb.isRefusedWithoutStore, let refusal = commits.refusal { throw refusal }
             try perform(request, data, asker, at: now)
         } catch {
@@ -29,7 +31,7 @@ extension NameAuthority {
             {
                 brokenInventories.insert(server)
             }
-            fail(asker, error)
+            refuse(asker, error, at: now)
         }
     }
 

@@ -8,7 +8,7 @@ extension NameAuthority {
         if mustWait(request, asker, for: [path]) { return }
         guard let node = catalogue.find(path) else { throw .isMissing(path) }
         let record = catalogue.records[Int(node)]
-        if record.isClaim { return removeClaim(node, asker) }
+        if record.isClaim { return removeClaim(node, asker, at: now) }
         try check(type: request.option("type"), record, path)
         if record.isFile || wanted.map({ catalogue.file(at: node, of: $0.number) != nil }) ?? false
         {
@@ -18,11 +18,11 @@ extension NameAuthority {
         }
     }
 
-    private mutating func removeClaim(_ node: UInt32, _ asker: Asker) {
+    private mutating func removeClaim(_ node: UInt32, _ asker: Asker, at now: Moment) {
         let parent = catalogue.records[Int(node)].parent
         catalogue.free(node)
         _ = catalogue.collect(parent)
-        answerAfterCommit(asker, accepted(asker))
+        succeed(asker, at: now)
     }
 
     private func check(
@@ -41,7 +41,8 @@ extension NameAuthority {
         guard catalogue.file(at: node, of: server) != nil else { throw .isMissing(path) }
         try requireUp([server], for: path, at: now)
         ask(
-            .remove(path, isRecursive: false), asker, servers: [server], isWhole: false, at: now)
+            .remove(path, isRecursive: false), asker, about: subject(node, server: server),
+            servers: [server], isWhole: false, at: now)
     }
 
     private mutating func removeDirectory(
@@ -60,12 +61,13 @@ extension NameAuthority {
             holders = [wanted.number]
         }
         if holders.isEmpty {
-            return detach(node, answering: [(asker, accepted(asker))], at: now)
+            let others = complete(asker.operation, at: now)
+            return detach(node, answering: [(asker, accepted(asker))] + others, at: now)
         }
         try requireUp(holders, for: path, at: now)
         ask(
-            .remove(path, isRecursive: isRecursive), asker, servers: holders,
-            isWhole: wanted == nil, at: now)
+            .remove(path, isRecursive: isRecursive), asker, about: subject(node, server: 0),
+            servers: holders, isWhole: wanted == nil, at: now)
     }
 
     /// Refuses to remove or rename what file servers have mounted.

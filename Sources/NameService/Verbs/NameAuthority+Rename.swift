@@ -2,7 +2,10 @@ import DFSProtocol
 
 /// RENAME: within one server by its owner, or here where nobody has the directory on disk.
 extension NameAuthority {
-    mutating func rename(_ request: Request, _ asker: Asker, at now: Moment) throws(RequestError) {
+    /// - Parameter isMeasured: Whether no path below a directory would grow too long.
+    mutating func rename(
+        _ request: Request, _ asker: Asker, isMeasured: Bool = false, at now: Moment
+    ) throws(RequestError) {
         let from = try request.path(at: 0)
         let to = try request.path(at: 1)
         let isReplacing = request.option("replace") != nil
@@ -10,7 +13,7 @@ extension NameAuthority {
         guard let node = catalogue.find(from), !catalogue.records[Int(node)].isClaim else {
             throw .isMissing(from)
         }
-        if from == to { return answerAfterCommit(asker, accepted(asker)) }
+        if from == to { return succeed(asker, at: now) }
         if to.isWithin(from) {
             throw RequestError(
                 .badArgument, path: from, "a directory can not be moved into itself")
@@ -24,16 +27,23 @@ extension NameAuthority {
             throw RequestError(
                 .crossServer, path: from, "several servers have this directory; copy and remove it")
         }
+        if let server = servers.first {
+            try requireUp([server], for: from, at: now)
+            try requireOwner(server, of: to)
+        }
+        let isFile = catalogue.records[Int(node)].isFile
+        if !isFile, !isMeasured, to.bytes.count > from.bytes.count {
+            return measure(request, asker, from, to, at: now)
+        }
         guard let server = servers.first else {
             try renameHere(from, to, at: now)
-            return answerAfterCommit(asker, accepted(asker))
+            return succeed(asker, at: now)
         }
-        try requireUp([server], for: from, at: now)
-        try requireOwner(server, of: to)
         releaseClaim(at: to)
         ask(
-            .rename(from: from, to: to, isReplacing: isReplacing), asker, servers: [server],
-            isWhole: true, at: now)
+            .rename(from: from, to: to, isReplacing: isReplacing), asker,
+            about: subject(node, server: isFile ? server : 0), servers: [server], isWhole: true,
+            at: now)
     }
 
     /// Who would have to rename: the owner of a file, everyone who has something of a directory.

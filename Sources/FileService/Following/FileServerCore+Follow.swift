@@ -1,0 +1,121 @@
+import DFSProtocol
+
+// FOLLOW: what is added to a file is sent until somebody ends it.
+extension FileServerCore {
+    /// Bytes of one item; a follower whose peer does not read keeps no more than this in memory.
+    static let followedBytes = 65_536
+
+    mutating func beginFollowing(
+        _ request: Request, _ ticket: Ticket
+    ) throws(RequestError) -> [FileAction] {
+        guard ticket.tag != nil else {
+            throw RequestError(
+                .badState, "FOLLOW goes on until CANCEL and needs a tag for that: @1 FOLLOW ...")
+        }
+        let (key, session) = try use(request, ticket)
+        let position = try request.number(at: 1)
+        try followers.add(
+            FileFollower(ticket: ticket, session: key, file: session.file, position: position))
+        return [.watch(ticket.id, session.file)]
+    }
+
+    /// The store watches the file of a FOLLOW from now on, or can not.
+    public mutating func watching(_ id: RequestID, _ failure: RequestError?) -> [FileAction] {
+        if let failure { return endFollowing(id, failure) }
+        followers.goOn(id)
+        return look()
+    }
+
+    /// The file of a FOLLOW may have changed.
+    public mutating func fileChanged(_ id: RequestID) -> [FileAction] {
+        followers.noteNews(id)
+        return look()
+    }
+
+    /// The system has taken the item that was sent last for a FOLLOW.
+    public mutating func itemTaken(_ id: RequestID) -> [FileAction] {
+        followers.goOn(id)
+        return look()
+    }
+
+    /// Ends the FOLLOWs of a session that has ended: it was closed, killed, taken over or expired.
+    mutating func endFollowing(of key: SessionKey, _ reason: RequestError) -> [FileAction] {
+        if followers.count == 0 { return [] }
+        return followers.ids { $0.session == key }.flatMap { endFollowing($0, reason) }
+    }
+
+    /// Lets as many followers look at their files as may at once.
+    mutating func look() -> [FileAction] {
+        var actions: [FileAction] = []
+        while let follower = followers.nextToLook() {
+            if let size = follower.cut {
+                actions.append(tellCut(follower, size))
+                continue
+            }
+            actions += enqueue(
+                .look(follower.file, at: follower.position, count: FileServerCore.followedBytes),
+                for: follower.ticket, purpose: .follow, in: (follower.file.identity, .shared))
+        }
+        return actions
+    }
+
+    /// Takes what a look at a file found.
+    mutating func looked(
+        _ id: RequestID, _ result: Result<DiskOutcome, RequestError>
+    ) -> [FileAction] {
+        // One that was ended meanwhile left its turn to another.
+        guard let follower = followers[id], follower.phase == .looking else { return look() }
+        switch result {
+        case .failure(let error): return endFollowing(id, error) + look()
+        case .success(.looked(let count, let size, let isStale)):
+            if let cut = follower.cut { return [tellCut(follower, cut)] + look() }
+            if count > 0 {
+                return [tellBytes(follower, count, isLast: size != nil && !isStale)] + look()
+            }
+            if let size, size < follower.position {
+                return [tellCut(follower, size)] + look()
+            }
+            if isStale { return endFollowing(id, FileServerCore.staleFile(follower)) + look() }
+            followers.goOn(id)
+            return look()
+        default: return []
+        }
+    }
+
+    private mutating func tellBytes(
+        _ follower: FileFollower, _ count: Int, isLast: Bool
+    ) -> FileAction {
+        let id = follower.ticket.id
+        // The disk has read up to here, so that the sum is an offset in a file.
+        let (end, overflow) = follower.position.addingReportingOverflow(Int64(count))
+        followers.send(id, upTo: overflow ? .max : end, hasMore: !isLast)
+        var item = LineWriter(capacity: 64)
+        item.begin(tag: follower.ticket.tag)
+        item.append("*")
+        item.pair("offset", follower.position)
+        item.pair("bytes", Int64(count))
+        item.end(literal: count)
+        return .tell(id, item, withBytes: true)
+    }
+
+    private mutating func tellCut(_ follower: FileFollower, _ size: Int64) -> FileAction {
+        followers.send(follower.ticket.id, upTo: size, hasMore: true)
+        var item = LineWriter(capacity: 64)
+        item.begin(tag: follower.ticket.tag)
+        item.append("* truncated")
+        item.pair("size", size)
+        item.end()
+        return .tell(follower.ticket.id, item, withBytes: false)
+    }
+
+    private mutating func endFollowing(_ id: RequestID, _ reason: RequestError) -> [FileAction] {
+        followers.remove(id) ? [.refuse(id, reason)] : []
+    }
+
+    private static func staleFile(_ follower: FileFollower) -> RequestError {
+        RequestError(
+            .staleFile,
+            "the file was replaced or removed, and this was all of it; OPEN its name again",
+            fields: [.init("offset", number: follower.position)])
+    }
+}

@@ -1,0 +1,131 @@
+import DFSProtocol
+
+/// One FOLLOW that goes on: how far it has told, and what it waits for.
+struct FileFollower: Sendable {
+    /// One thing at a time: so a peer that does not read costs one piece of memory.
+    enum Phase: Sendable {
+        /// The store is asked to watch the file.
+        case starting
+        /// Everything is told; the next change wakes it.
+        case resting
+        /// There may be something to tell, and other followers look at their files first.
+        case waiting
+        /// The disk is asked what is new.
+        case looking
+        /// An item is on its way to the peer.
+        case sending
+    }
+
+    let ticket: Ticket
+    let session: SessionKey
+    let file: any OpenFile
+    /// Everything before this offset is told.
+    var position: Int64
+    var phase = Phase.starting
+    /// Whether the file may hold more than the last look at it found.
+    var hasNews = true
+    /// To which size a TRUNCATE of this server has cut the file since, below `position`.
+    var cut: Int64?
+}
+
+/// The FOLLOWs of all connections, and whose turn it is to look at his file.
+struct FollowTable: Sendable {
+    /// Looks at files at once; more would only keep the threads of the disk from others.
+    static let looksAtOnce = 16
+
+    private var followers: [RequestID: FileFollower] = [:]
+    /// Who waits to look, in the order in which they began to; ended ones among them.
+    private var waiting: [RequestID] = []
+    private var looking = 0
+    private let limit: Int
+
+    /// Takes how many of them one connection may have.
+    init(limit: Int) { self.limit = limit }
+
+    /// How many go on.
+    var count: Int { followers.count }
+
+    subscript(id: RequestID) -> FileFollower? { followers[id] }
+
+    /// Begins one.
+    ///
+    /// - Throws: `too-many`.
+    mutating func add(_ follower: FileFollower) throws(RequestError) {
+        let connection = follower.ticket.id.connection
+        guard followers.count(where: { $0.key.connection == connection }) < limit else {
+            throw RequestError(
+                .tooMany, "a connection follows at most \(limit) files; CANCEL one first",
+                fields: [.init("max", number: limit)])
+        }
+        followers[follower.ticket.id] = follower
+    }
+
+    /// Ends one; false where it has ended before.
+    mutating func remove(_ id: RequestID) -> Bool {
+        guard let follower = followers.removeValue(forKey: id) else { return false }
+        if follower.phase == .looking { looking -= 1 }
+        waiting.removeAll { $0 == id }
+        return true
+    }
+
+    /// Ends all of a connection.
+    mutating func remove(_ connection: ConnectionID) {
+        for id in ids(where: { $0.ticket.id.connection == connection }) { _ = remove(id) }
+    }
+
+    /// Those for which something is so, in the order of their requests.
+    func ids(where isSo: (FileFollower) -> Bool) -> [RequestID] {
+        followers.filter { isSo($0.value) }.keys.sorted()
+    }
+
+    /// Notes that there may be something to tell.
+    mutating func noteNews(_ id: RequestID) {
+        followers[id]?.hasNews = true
+        if followers[id]?.phase == .resting { wait(id) }
+    }
+
+    /// Notes that a file was cut: whoever has told more than is left tells so first.
+    mutating func noteCut(of file: FileIdentity, to size: Int64) {
+        for id in ids(where: { $0.file.identity == file && $0.position > size }) {
+            let smallest = min(followers[id]?.cut ?? .max, size)
+            followers[id]?.cut = smallest
+            noteNews(id)
+        }
+    }
+
+    /// Lets one that was starting or sending look again, or rest where there is nothing new.
+    mutating func goOn(_ id: RequestID) {
+        guard let follower = followers[id] else { return }
+        if follower.phase == .looking { looking -= 1 }
+        followers[id]?.phase = .resting
+        if follower.hasNews { wait(id) }
+    }
+
+    private mutating func wait(_ id: RequestID) {
+        followers[id]?.phase = .waiting
+        waiting.append(id)
+    }
+
+    /// Takes the next one that may look now.
+    mutating func nextToLook() -> FileFollower? {
+        guard looking < FollowTable.looksAtOnce, !waiting.isEmpty else { return nil }
+        let id = waiting.removeFirst()
+        looking += 1
+        followers[id]?.phase = .looking
+        followers[id]?.hasNews = false
+        return followers[id]
+    }
+
+    /// Notes that an item is on its way, after which the follower stands at a position.
+    ///
+    /// - Parameter hasMore: Whether more is known to come behind it.
+    mutating func send(_ id: RequestID, upTo position: Int64, hasMore: Bool) {
+        guard var follower = followers[id] else { return }
+        if follower.phase == .looking { looking -= 1 }
+        follower.phase = .sending
+        follower.position = position
+        if hasMore { follower.hasNews = true }
+        if let cut = follower.cut, cut >= position { follower.cut = nil }
+        followers[id] = follower
+    }
+}
