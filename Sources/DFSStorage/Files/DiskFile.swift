@@ -72,23 +72,22 @@ final class DiskFile: OpenFile {
     func write(
         _ bytes: UnsafeRawBufferPointer, at offset: Int64, ifVersion version: Int64?
     ) throws(RequestError) {
-        try change(ifVersion: version) { (file) throws(SystemError) in
-            try DiskFile.put(bytes, at: offset, in: file)
+        try change(ifVersion: version) { (file, size) throws(SystemError) in
+            try put(bytes, at: offset, in: file, of: size)
         }
     }
 
     func append(_ bytes: UnsafeRawBufferPointer) throws(RequestError) -> Int64 {
-        var size: Int64 = 0
-        try change { (file) throws(SystemError) in
-            let end = try file.status().stamp.size
-            try DiskFile.put(bytes, at: end, in: file)
-            size = end + Int64(bytes.count)
+        var end: Int64 = 0
+        try change { (file, size) throws(SystemError) in
+            try put(bytes, at: size, in: file, of: size)
+            end = size + Int64(bytes.count)
         }
-        return size
+        return end
     }
 
     func truncate(to size: Int64) throws(RequestError) {
-        try change { (file) throws(SystemError) in
+        try change { (file, _) throws(SystemError) in
             try SystemError.check(dfs_truncate(file.number, size))
         }
     }
@@ -137,11 +136,15 @@ final class DiskFile: OpenFile {
     }
 
     /// Refuses changes to a file that no name leads to any more, or that the disk has failed.
-    private func checkFresh(_ file: Descriptor) throws(RequestError) {
+    ///
+    /// - Returns: What the file is now.
+    @discardableResult
+    private func checkFresh(_ file: Descriptor) throws(RequestError) -> FileStatus {
         if live.isBroken { throw broken }
         if live.isStale { throw DiskRefusal.stale(path) }
         let status = try naming { (file) throws(SystemError) in try file.status() }
         if status.links == 0 { throw DiskRefusal.stale(path) }
+        return status
     }
 
     private var broken: RequestError {
@@ -154,20 +157,22 @@ final class DiskFile: OpenFile {
     ///
     /// The file is looked at again afterwards: a change that is answered OK was made before any
     /// replacement or removal of the file was.
+    ///
+    /// - Parameter body: Gets the size that the file has before.
     private func change(
-        ifVersion version: Int64? = nil, _ body: (Descriptor) throws(SystemError) -> Void
+        ifVersion version: Int64? = nil, _ body: (Descriptor, Int64) throws(SystemError) -> Void
     ) throws(RequestError) {
         guard canWrite else {
             throw RequestError(.readOnly, path: path, "the session was opened r; open it rw")
         }
         let file = try current()
         try live.writing { () throws(RequestError) in
-            try checkFresh(file)
+            let size = try checkFresh(file).stamp.size
             if let version { try export.checkVersion(version, of: live, file, path) }
             do throws(SystemError) {
                 let change = try live.beginChange()
                 lastChange.store(change, ordering: .relaxed)
-                try body(file)
+                try body(file, size)
             } catch {
                 if ![ENOSPC, EDQUOT, EFBIG, EINVAL].contains(error.code) { live.makeBroken() }
                 throw refusal(error)
@@ -176,8 +181,12 @@ final class DiskFile: OpenFile {
         if live.isStale { throw DiskRefusal.stale(path) }
     }
 
-    private static func put(
-        _ bytes: UnsafeRawBufferPointer, at offset: Int64, in file: Descriptor
+    /// Writes all of it, or nothing: a disk that is full in the middle leaves the file as it was.
+    ///
+    /// Only where bytes that the file had were overwritten by then nobody can write on, as if the
+    /// disk had failed.
+    private func put(
+        _ bytes: UnsafeRawBufferPointer, at offset: Int64, in file: Descriptor, of size: Int64
     ) throws(SystemError) {
         var done = 0
         let (_, overflow) = offset.addingReportingOverflow(Int64(bytes.count))
@@ -186,7 +195,11 @@ final class DiskFile: OpenFile {
             let address = bytes.baseAddress?.advanced(by: done)
             let count = dfs_write(
                 file.number, address, bytes.count - done, offset + Int64(done))
-            if count < 0 { throw SystemError(Int32(clamping: -count)) }
+            if count < 0 {
+                let isUndone = done == 0 || offset >= size && dfs_truncate(file.number, size) == 0
+                if !isUndone { live.makeBroken() }
+                throw SystemError(Int32(clamping: -count))
+            }
             done += count
         }
     }

@@ -85,7 +85,7 @@ final class FaultyServer {
     }
 
     /// Answers that are not OK though nothing failed, or that say something else than what failed.
-    private static func wrongAnswers(
+    static func wrongAnswers(
         _ steps: [TypicalSession.Step], _ fault: CallFault
     ) -> [String] {
         var (problems, isHit, isRefused) = ([String](), false, false)
@@ -116,7 +116,7 @@ final class FaultyServer {
     }
 
     /// What client, disk and name server say now and no answer allowed.
-    private func untruths(of session: TypicalSession) throws -> [String] {
+    func untruths(of session: TypicalSession) throws -> [String] {
         var problems: [String] = []
         for (path, allowed) in session.possible.sorted(by: { $0.key < $1.key }) {
             if try !session.fetch(path) { problems.append("\(path) can not be read afterwards") }
@@ -136,11 +136,11 @@ final class FaultyServer {
     }
 
     /// Descriptors, sessions and unfinished files that stayed.
-    private func leaks() throws -> [String] {
+    func leaks(within duration: Duration = .seconds(10)) throws -> [String] {
         var problems: [String] = []
         var count = 0
         do {
-            try Deadline(after: .seconds(10)).await("the descriptors are as before") {
+            try Deadline(after: duration).await("the descriptors are as before") {
                 count = try descriptors
                 return count <= baseline ? true : nil
             }

@@ -49,4 +49,29 @@ struct CallFaultTests {
             #expect(number < CallFaultTests.most)
         }
     }
+
+    @Test func `the checks find a lie, a leak and a wrong answer`() async throws {
+        try await ClusterSlots.shared.run {
+            let server = try FaultyServer()
+            defer { server.cluster.shutDown() }
+            try server.warmUp()
+            let session = TypicalSession(in: "/lied", server.files, server.names, server.plan)
+            try session.run()
+            let path = server.folder + Array("/lied/a".utf8)
+
+            #expect(try server.untruths(of: session) == [])
+            #expect(try server.leaks() == [])
+            try FileSystem.write(Array(repeating: 0x61, count: 14_999), to: path)
+            #expect(try !server.untruths(of: session).isEmpty)
+            try server.files.expectOK("OPEN /warm/a r")
+            try FileSystem.write([], to: server.folder + Array("/.dfs-tmp-forgotten".utf8))
+            // A session, its descriptor, and a file that was not completed.
+            #expect(try server.leaks(within: .milliseconds(200)).count == 3)
+            let fault = CallFault(.sync, EIO, ["io"])
+            let hit = TypicalSession.Step(request: "SYNC h1", code: "no-space", isHit: true)
+            let unhit = TypicalSession.Step(request: "SYNC h1", code: "io", isHit: false)
+            #expect(FaultyServer.wrongAnswers([hit], fault).count == 1)
+            #expect(FaultyServer.wrongAnswers([unhit], fault).count == 1)
+        }
+    }
 }

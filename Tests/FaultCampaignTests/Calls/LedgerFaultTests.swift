@@ -8,7 +8,7 @@ struct LedgerFaultTests {
         CallFault(.write, ENOSPC, ["no-space"], at: .own),
         CallFault(.write, EIO, ["io"], at: .own),
         CallFault(.sync, EIO, ["io"], at: .own),
-        CallFault(.write, EIO, ["io"], at: .own, isLasting: true),
+        CallFault(.write, EROFS, ["io", "read-only"], at: .own, isLasting: true),
         CallFault(.sync, EIO, ["io"], at: .own, isLasting: true),
     ]
 

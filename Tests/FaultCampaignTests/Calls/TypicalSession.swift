@@ -52,7 +52,11 @@ final class TypicalSession {
     private func writeAndClose() throws {
         let path = "\(folder)/a"
         let handle = try open(path, "create")
-        if handle == nil { possible[path, default: [nil]].append([]) } else { possible[path] = [[]] }
+        if handle == nil {
+            possible[path, default: [nil]].append([])
+        } else {
+            possible[path] = [[]]
+        }
         try write(handle, path, at: 0, TypicalSession.text("a", 20_000))
         try ask("READ \(handle ?? "h0") 0 100")
         try ask("SYNC \(handle ?? "h0")")
@@ -165,7 +169,8 @@ final class TypicalSession {
         }
         let contents = final.payload ?? []
         if !allowed.contains(contents) {
-            lies.append("\(path) holds \(TypicalSession.outline(contents)), which none of them wrote")
+            lies.append(
+                "\(path) holds \(TypicalSession.outline(contents)), which none of them wrote")
         }
         let version = "\(final.line.text("fid") ?? "none") \(final.line.text("ver") ?? "none")"
         if let earlier = versions[version], earlier != contents {

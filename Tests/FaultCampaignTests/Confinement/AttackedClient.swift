@@ -42,7 +42,8 @@ struct AttackedClient {
         case 9: try ask("PULL \(path) source=/b/source")
         case 10: try ask("REMOVE \(path) recursive=yes", names)
         case 11: try ask("RENAME \(path) \(other) replace=yes", names)
-        default: try ask("LIST \(path.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 })")
+        default:
+            try ask("LIST \(path.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 })")
         }
         turn += 1
     }

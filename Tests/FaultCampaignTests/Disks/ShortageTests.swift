@@ -7,7 +7,7 @@ import Testing
 struct ShortageTests {
     /// Sets how many descriptors a running process may have.
     private static func limitDescriptors(_ pid: pid_t, _ count: Int) throws {
-        try SmallDisk.run("prlimit", ["--pid", "\(pid)", "--nofile=\(count):65536"])
+        try SmallDisk.run("prlimit", ["--pid", "\(pid)", "--nofile=\(count):"])
     }
 
     private static func descriptors(_ pid: pid_t) throws -> Int {
@@ -61,6 +61,14 @@ struct ShortageTests {
         }
     }
 
+    /// Whether every byte is that of the whole file at its place, or 0 as in what was cut off.
+    private static func isOurs(_ bytes: [UInt8], _ whole: [UInt8]) -> Bool {
+        guard bytes.count <= whole.count else { return false }
+        // Quick where all is as it was; the slow look is for what is not.
+        if memcmp(bytes, whole, bytes.count) == 0 { return true }
+        return zip(bytes, whole).allSatisfy { $0 == $1 || $0 == 0 }
+    }
+
     @Test func `a file that another program cuts while it is read makes no answer false`()
         async throws
     {
@@ -68,7 +76,7 @@ struct ShortageTests {
             let cluster = try Cluster()
             defer { cluster.shutDown() }
             var export = Cluster.Export()
-            let whole = (0..<(1 << 20)).map { UInt8(truncatingIfNeeded: $0 / 4096 + 1) }
+            let whole = (0..<(1 << 18)).map { UInt8(truncatingIfNeeded: $0 / 4096 + 1) }
             export.files = [(Array("file".utf8), whole)]
             try cluster.startFileServer("fs1", exports: [export])
             let folder = try cluster["fs1"].exports[0].folder
@@ -78,14 +86,13 @@ struct ShortageTests {
             try files.expectOK("OPEN /file r")
 
             var (short, long) = (0, 0)
-            for round in 0..<600 {
-                let request = ["READ h1 0 1048576", "FETCH /file"][round % 2]
+            for round in 0..<300 {
+                let request = ["READ h1 0 262144", "FETCH /file"][round % 2]
                 guard let answer = try files.request(request).last else { break }
                 // Where the file changes all the time FETCH may say so.
                 guard answer.line.kind == .ok, let bytes = answer.payload else { continue }
                 if bytes.count < whole.count { short += 1 } else { long += 1 }
-                let isOurs = zip(bytes, whole).allSatisfy { $0 == $1 || $0 == 0 }
-                #expect(isOurs && bytes.count <= whole.count, "\(request) tells other bytes")
+                #expect(ShortageTests.isOurs(bytes, whole), "\(request) tells other bytes")
             }
             let cuts = try cutter.stop()
 

@@ -31,7 +31,8 @@ final class FaultPlan: Sendable {
     /// Makes the file, with nothing planned.
     init(in folder: String) throws {
         path = "\(folder)/plan"
-        try FileSystem.write([UInt8](repeating: 0, count: FaultPlan.fields * 8), to: Array(path.utf8))
+        try FileSystem.write(
+            [UInt8](repeating: 0, count: FaultPlan.fields * 8), to: Array(path.utf8))
         descriptor = open(path, O_RDWR | O_CLOEXEC)
         guard descriptor >= 0 else { throw TestFailure("the plan can not be opened") }
     }

@@ -13,7 +13,8 @@ final class SmallDisk: Sendable {
 
     /// Where it is mounted.
     let path: String
-    private let image: String
+    /// The file that holds it; for ext4.
+    let image: String
 
     /// Makes and mounts one of some mebibytes in a folder of its own.
     ///
@@ -46,9 +47,6 @@ final class SmallDisk: Sendable {
         // A disk that stays mounted is unmounted when its last file is closed.
         try? SmallDisk.run("umount", ["-l", path])
     }
-
-    /// Unmounts it although a server has files open on it, as when a disk is pulled.
-    func unmount() throws { try SmallDisk.run("umount", ["-l", path]) }
 
     /// The folder on it that a server exports.
     var export: [UInt8] { [UInt8]("\(path)/export".utf8) }
