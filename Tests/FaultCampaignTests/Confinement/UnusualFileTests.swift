@@ -111,6 +111,11 @@ struct UnusualFileTests {
             try files.expectOK("CLOSE h1")
             #expect(try FileSystem.read(outside) == Array("OUTside".utf8))
 
+            let fids = try ["/read", "/written"].map {
+                try files.expectOK("STAT \($0)").line.text("fid")
+            }
+            #expect(fids[0] != nil && fids[0] != fids[1])
+
             // What changes a name changes that name alone.
             try files.expectOK("STORE /stored new")
             try cluster.awaitFile(Array("/removed".utf8), on: "fs1")
