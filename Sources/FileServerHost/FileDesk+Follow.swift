@@ -11,14 +11,16 @@ extension FileDesk {
         let bytes = withBytes ? waiting.bytes : nil
         pending[id]?.bytes = ByteBuffer()
         waiting.exchange.send(item, payload: bytes) {
-            self.perform(self.core.itemTaken(id))
+            self.perform(self.core.itemTaken(id, at: .now))
         }
     }
 
     /// Watches a file for a request; what waits behind the request starts once that is so.
     func watch(_ file: any OpenFile, for id: RequestID) {
         let desk = NIOLoopBound(self, eventLoop: eventLoop)
-        let bell = LoopBell(eventLoop) { desk.value.perform(desk.value.core.fileChanged(id)) }
+        let bell = LoopBell(eventLoop) {
+            desk.value.perform(desk.value.core.fileChanged(id, at: .now))
+        }
         let store = pool.store
         pool.submit(on: eventLoop) {
             Result { () throws(RequestError) in try store.watch(file) { bell.ring() } }
@@ -28,9 +30,9 @@ extension FileDesk {
             case .success(let watch):
                 self.pending[id]?.watch = watch
                 // First: what stands in the file now is told before anything that comes behind.
-                self.perform(self.core.watching(id, nil))
+                self.perform(self.core.watching(id, nil, at: .now))
                 waiting.exchange.stand()
-            case .failure(let error): self.perform(self.core.watching(id, error))
+            case .failure(let error): self.perform(self.core.watching(id, error, at: .now))
             }
         }
     }

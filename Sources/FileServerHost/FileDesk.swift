@@ -23,6 +23,8 @@ final class FileDesk: RequestResponder {
     private let identity: LineWriter
     var core: FileServerCore
     var pending: [RequestID: Pending] = [:]
+    /// The connections that hold a session; silence does not close them.
+    private var holders: [ConnectionID: ServerConnection] = [:]
     private var wakeUp: Scheduled<Void>?
     private var wakesAt: MonotonicTime?
     private var whenIdle: EventLoopPromise<Void>?
@@ -55,9 +57,9 @@ final class FileDesk: RequestResponder {
     func receive(_ request: Request, payload: ByteBuffer?, _ exchange: Exchange) {
         pending[exchange.id] = Pending(exchange: exchange, payload: payload)
         let connection = exchange.connection
-        let client =
-            connection.clientName.isEmpty
-            ? [UInt8]((connection.peer?.description ?? "unknown").utf8) : connection.clientName
+        let client = ClientName(
+            address: [UInt8]((connection.peer?.description ?? "unknown").utf8),
+            name: connection.clientName)
         perform(core.receive(request, from: Caller(id: exchange.id, client: client), at: .now))
     }
 
@@ -67,12 +69,13 @@ final class FileDesk: RequestResponder {
     func connectionClosed(_ connection: ServerConnection) {
         // A job that runs still reads its payload by its own reference.
         pending = pending.filter { $0.key.connection != connection.id }
-        perform(core.connectionClosed(connection.id))
+        holders[connection.id] = nil
+        perform(core.connectionClosed(connection.id, at: .now))
     }
 
     func cancelled(_ exchange: Exchange) {
         pending[exchange.id] = nil
-        perform(core.cancelled(exchange.id))
+        perform(core.cancelled(exchange.id, at: .now))
     }
 
     /// How busy the server is, for heartbeats.
@@ -85,11 +88,11 @@ final class FileDesk: RequestResponder {
 
     func linkLost() { perform(core.linkLost()) }
 
-    /// Completes once every job has ended and every answer is sent.
+    /// Ends all sessions, and completes once every job has ended and every answer is sent.
     func idle() -> EventLoopFuture<Void> {
         let promise = whenIdle ?? eventLoop.makePromise()
         whenIdle = promise
-        settle()
+        perform(core.endSessions(at: .now))
         return promise.futureResult
     }
 
@@ -112,6 +115,7 @@ final class FileDesk: RequestResponder {
                 hold(waiting.exchange.connection)
                 waiting.exchange.fail(error)
             case .pull(let id, let target, let source): pull(id, target, source)
+            case .released(let id): if let connection = holders[id] { hold(connection) }
             }
         }
         settle()
@@ -120,6 +124,7 @@ final class FileDesk: RequestResponder {
     /// A connection that holds a session is not closed for saying nothing.
     private func hold(_ connection: ServerConnection) {
         connection.staysOpen = core.holdsSession(connection.id)
+        holders[connection.id] = connection.staysOpen ? connection : nil
     }
 
     private func settle() {

@@ -92,7 +92,7 @@ public final class FileServer: Sendable {
     ) async throws -> FileServer {
         let core = FileServerCore.Configuration(
             id: configuration.id, epoch: configuration.epoch, mounts: pool.store.mounts,
-            startedAt: .now, wallClock: WallClock.now)
+            startedAt: .now, wallClock: WallClock.now, newToken: SessionToken.random)
         let loop = group.next()
         let desk = try await loop.submit {
             NIOLoopBound(FileDesk(core, pool: pool, on: loop, log: log), eventLoop: loop)

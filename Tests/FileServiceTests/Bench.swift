@@ -11,6 +11,8 @@ struct Bench {
     var jobs: [DiskJob] = []
     /// What each request was told, in the order of the telling.
     var replies: [(id: RequestID, text: String)] = []
+    /// Connections that were told to hold a session no longer.
+    var released: [ConnectionID] = []
     var pulls: [(id: RequestID, target: TreePath, source: TreePath)] = []
     /// Whether jobs run as soon as the core starts them.
     var runsAtOnce = true
@@ -28,7 +30,8 @@ struct Bench {
         store = MemoryStore()
         var configuration = FileServerCore.Configuration(
             id: .fs1, epoch: 4, mounts: [.root], startedAt: MonotonicTime(nanoseconds: 0),
-            wallClock: { WallTime(seconds: 5_000) })
+            wallClock: { WallTime(seconds: 5_000) },
+            newToken: { SessionToken(high: 1, low: 0xabc) })
         configuration.jobLimit = jobLimit
         configuration.limits = limits
         core = FileServerCore(configuration)
@@ -55,13 +58,29 @@ struct Bench {
             try parser.parse(bytes.span)
             let request = try Request(
                 parser, line: bytes.span, literal: literal?.utf8.count, role: .file)
-            let caller = Caller(id: id, client: [UInt8]("tester".utf8))
+            let client = ClientName(
+                address: [UInt8]("127.0.0.1:\(50_000 + connection)".utf8),
+                name: [UInt8]("tester".utf8))
+            let caller = Caller(id: id, client: client)
             perform(core.receive(request, from: caller, at: now))
         } catch {
             perform([.refuse(id, error)])
         }
         return id
     }
+
+    /// Lets time pass, and what is due by then happen.
+    mutating func pass(milliseconds: Int64) {
+        now = now.advanced(milliseconds: milliseconds)
+        perform(core.timePassed(at: now))
+    }
+
+    /// Ends a connection.
+    mutating func close(_ connection: UInt64) {
+        perform(core.connectionClosed(ConnectionID(number: connection), at: now))
+    }
+
+    mutating func cancel(_ id: RequestID) { perform(core.cancelled(id, at: now)) }
 
     func reply(to id: RequestID) -> String? { replies.first { $0.id == id }?.text }
 
@@ -84,6 +103,7 @@ struct Bench {
                 line.error(error, tag: nil)
                 tell(id, line.bytes)
             case .pull(let id, let target, let source): pulls.append((id, target, source))
+            case .released(let connection): released.append(connection)
             }
         }
         while runsAtOnce, !jobs.isEmpty { runNext() }
@@ -91,23 +111,23 @@ struct Bench {
     }
 
     /// The peer's system takes the item that was sent first.
-    mutating func takeItem() { perform(core.itemTaken(untaken.removeFirst())) }
+    mutating func takeItem() { perform(core.itemTaken(untaken.removeFirst(), at: now)) }
 
     private mutating func watch(_ file: any OpenFile, for id: RequestID) {
         let news = NewsBox()
         self.news[id] = news
         do throws(RequestError) {
             watches[id] = try store.watch(file) { news.raise() }
-            perform(core.watching(id, nil))
+            perform(core.watching(id, nil, at: now))
         } catch {
-            perform(core.watching(id, error))
+            perform(core.watching(id, error, at: now))
         }
     }
 
     /// Hands on what the store told of files that are followed.
     mutating func tellNews() {
         for (id, box) in news.sorted(by: { $0.key < $1.key }) where box.take() {
-            perform(core.fileChanged(id))
+            perform(core.fileChanged(id, at: now))
         }
     }
 

@@ -111,7 +111,9 @@ struct FollowTests {
         bench.runsAtOnce = false
         bench.send("TRUNCATE h1 0")
         bench.send("APPEND h1 \"longer than before\"")
-        bench.perform(bench.core.fileChanged(RequestID(connection: .init(number: 1), serial: 2)))
+        bench.perform(
+            bench.core.fileChanged(
+                RequestID(connection: .init(number: 1), serial: 2), at: bench.now))
 
         bench.runsAtOnce = true
         bench.runNext()
@@ -179,7 +181,7 @@ struct FollowTests {
         let second = bench.send("@2 FOLLOW h1 0")
 
         #expect(bench.ask("@3 FOLLOW h1 0").hasPrefix("ERR too-many max=2 "))
-        bench.perform(bench.core.cancelled(second))
+        bench.cancel(second)
 
         #expect(bench.ask("@3 FOLLOW h1 0") == "no answer")
     }
@@ -221,7 +223,7 @@ struct FollowTests {
         var bench = try bench("hello")
         bench.runsAtOnce = false
         let id = bench.send("@1 FOLLOW h1 0")
-        bench.perform(bench.core.cancelled(id))
+        bench.cancel(id)
 
         bench.runsAtOnce = true
         bench.runNext()
@@ -235,8 +237,8 @@ struct FollowTests {
         var bench = try bench("hello")
         let id = bench.send("@1 FOLLOW h1 5")
 
-        bench.perform(bench.core.connectionClosed(.init(number: 1)))
-        bench.perform(bench.core.fileChanged(id))
+        bench.close(1)
+        bench.perform(bench.core.fileChanged(id, at: bench.now))
 
         #expect(bench.items.isEmpty)
         #expect(bench.jobs.isEmpty)

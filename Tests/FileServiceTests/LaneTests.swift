@@ -101,7 +101,7 @@ import Testing
         let write = bench.send("@2 WRITE h1 0 XYZ")
         let last = bench.send("@3 READ h2 0 3")
 
-        bench.perform(bench.core.cancelled(write))
+        bench.cancel(write)
         #expect(bench.jobs.count == 2)
         bench.runNext()
         bench.runNext()

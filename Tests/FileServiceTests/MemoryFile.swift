@@ -45,6 +45,7 @@ final class MemoryFile: OpenFile {
     }
 
     func append(_ bytes: UnsafeRawBufferPointer) throws(RequestError) -> Int64 {
+        try failIfAsked("append")
         try change { $0.bytes += bytes }
         return try facts().size
     }

@@ -170,7 +170,9 @@ import Testing
         ("OPEN /f create-new", "ERR exists path=/f"), ("OPEN /d r", "ERR is-dir path=/d"),
         ("OPEN /none rw", "ERR not-found path=/none"), ("OPEN none r", "ERR bad-name "),
         ("OPEN /f w", "ERR bad-argument "), ("OPEN /f r mode=9", "ERR bad-argument "),
-        ("OPEN /f r lease=30", "ERR bad-argument "), ("OPEN /a/../f r", "ERR bad-name "),
+        ("OPEN /f r lease=0", "ERR bad-argument argument=lease "),
+        ("OPEN /f r wait=9", "ERR bad-argument argument=wait "),
+        ("OPEN /a/../f r", "ERR bad-name "),
         ("OPEN /new create mode=4755", "ERR unsupported "),
     ])
     func `an open that can not be says why`(line: String, answer: String) {
@@ -197,7 +199,7 @@ import Testing
         bench.ask("OPEN /f create")
         bench.ask("OPEN /f rw")
         bench.ask("WRITE h1 0 a")
-        bench.perform(bench.core.connectionClosed(ConnectionID(number: 1)))
+        bench.close(1)
 
         #expect(bench.ask("HANDLES", on: 2) == "OK count=0")
         #expect(bench.ask("STAT /f", on: 2).contains(" ver=1 "))
@@ -208,7 +210,7 @@ import Testing
         var bench = Bench()
         bench.runsAtOnce = false
         let open = bench.send("@1 OPEN /f create")
-        bench.perform(bench.core.cancelled(open))
+        bench.cancel(open)
         bench.runsAtOnce = true
         bench.runNext()
 
@@ -222,7 +224,7 @@ import Testing
         var bench = Bench()
         bench.runsAtOnce = false
         bench.send("OPEN /f create")
-        bench.perform(bench.core.connectionClosed(ConnectionID(number: 1)))
+        bench.close(1)
         bench.runsAtOnce = true
         bench.runNext()
 
@@ -253,11 +255,12 @@ import Testing
         bench.ask("READ h1 1", on: 2)
         bench.now = bench.now.advanced(milliseconds: 7)
 
-        let tail = "owner=anonymous client=tester"
         #expect(
             bench.ask("HANDLES") == """
-                * handle h=h1 path="/a b" mode=rw \(tail) age=12 idle=12 lease=conn lock=none
-                * handle h=c2.h1 path=/f mode=rw \(tail) age=7 idle=7 lease=conn lock=none
+                * handle h=h1 path="/a b" mode=rw owner=127.0.0.1:50001 client=tester age=12 \
+                idle=12 bytes=0 lease=conn lock=none state=attached
+                * handle h=c2.h1 path=/f mode=rw owner=127.0.0.1:50002 client=tester age=7 \
+                idle=7 bytes=0 lease=conn lock=none state=attached
                 OK count=2
                 """)
         #expect(bench.ask("@7 HANDLES", on: 3).hasSuffix("\n@7 OK count=2"))

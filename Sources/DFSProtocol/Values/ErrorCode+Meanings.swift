@@ -73,10 +73,10 @@ extension ErrorCode {
         case .denied: "It is not allowed, here or for the server's user on its disk."
         case .readOnly: "The session was opened `r`, or the disk is mounted read-only."
         case .staleHandle: "The handle names no session of this connection; OPEN again."
-        case .leaseExpired: "The session's lease has run out. Not used yet."
+        case .leaseExpired: "The session's lease has run out; OPEN again and compare."
         case .staleFile: "The file was replaced or removed under the session; OPEN and compare."
-        case .conflict: "The file is not the version that was asked for. Not used yet."
-        case .locked: "Another session holds a lock. Not used yet."
+        case .conflict: "The file has version `ver=` and not the one that was asked for; read it again."
+        case .locked: "The session `h=` of another client holds a lock; try again after `retry=` ms."
         case .serverDown:
             "`server=` has it and is silent since `seen=` ms; ask again after `retry=` ms."
         case .unknownServer: "No server of that id is known, or this connection is not registered."

@@ -13,6 +13,8 @@ extension DiskWork {
         switch self {
         case .open(let path, let access, let mode, let version):
             return try DiskWork.open(path, access, mode, version, store)
+        case .confirm(let file, let path, let version):
+            return try DiskWork.confirm(file, path, version)
         case .read(let file, let offset, let count, let asText):
             return try DiskWork.read(file, offset, count, asText: asText, &space)
         case .look(let file, let offset, let count):
@@ -78,6 +80,17 @@ extension DiskWork {
             _ = try? file.close()
             throw error
         }
+    }
+
+    private static func confirm(
+        _ file: any OpenFile, _ path: TreePath, _ version: Int64?
+    ) throws(RequestError) -> DiskOutcome {
+        guard !file.isStale else {
+            throw RequestError(.staleFile, path: path, "the file was replaced; OPEN it again")
+        }
+        let facts = try file.facts()
+        if let version, version != facts.ver { throw .conflict(path, is: facts.ver) }
+        return .facts(facts)
     }
 
     private static func read(

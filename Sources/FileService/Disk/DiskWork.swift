@@ -19,6 +19,8 @@ public struct DiskJob: Sendable {
 /// Everything that a file server asks of its disk; blocking, so it runs on the storage pool.
 public enum DiskWork: Sendable {
     case open(TreePath, FileAccess, mode: FileMode?, ifVersion: Int64?)
+    /// Looks again at a file that was opened and then waited for its lock.
+    case confirm(any OpenFile, TreePath, ifVersion: Int64?)
     /// Reads into the host's space, or into text that the core writes into the answer.
     case read(any OpenFile, at: Int64, count: Int, asText: Bool)
     /// Reads what stands behind an offset, for who follows the file.

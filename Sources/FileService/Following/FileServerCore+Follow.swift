@@ -20,22 +20,24 @@ extension FileServerCore {
     }
 
     /// The store watches the file of a FOLLOW from now on, or can not.
-    public mutating func watching(_ id: RequestID, _ failure: RequestError?) -> [FileAction] {
+    public mutating func watching(
+        _ id: RequestID, _ failure: RequestError?, at now: MonotonicTime
+    ) -> [FileAction] {
         if let failure { return endFollowing(id, failure) }
         followers.goOn(id)
-        return look()
+        return look(at: now)
     }
 
     /// The file of a FOLLOW may have changed.
-    public mutating func fileChanged(_ id: RequestID) -> [FileAction] {
+    public mutating func fileChanged(_ id: RequestID, at now: MonotonicTime) -> [FileAction] {
         followers.noteNews(id)
-        return look()
+        return look(at: now)
     }
 
     /// The system has taken the item that was sent last for a FOLLOW.
-    public mutating func itemTaken(_ id: RequestID) -> [FileAction] {
+    public mutating func itemTaken(_ id: RequestID, at now: MonotonicTime) -> [FileAction] {
         followers.goOn(id)
-        return look()
+        return look(at: now)
     }
 
     /// Ends the FOLLOWs of a session that has ended: it was closed, killed, taken over or expired.
@@ -45,7 +47,7 @@ extension FileServerCore {
     }
 
     /// Lets as many followers look at their files as may at once.
-    mutating func look() -> [FileAction] {
+    mutating func look(at now: MonotonicTime) -> [FileAction] {
         var actions: [FileAction] = []
         while let follower = followers.nextToLook() {
             if let size = follower.cut {
@@ -54,30 +56,33 @@ extension FileServerCore {
             }
             actions += enqueue(
                 .look(follower.file, at: follower.position, count: FileServerCore.followedBytes),
-                for: follower.ticket, purpose: .follow, in: (follower.file.identity, .shared))
+                for: follower.ticket, purpose: .follow, in: (follower.file.identity, .shared),
+                at: now)
         }
         return actions
     }
 
     /// Takes what a look at a file found.
     mutating func looked(
-        _ id: RequestID, _ result: Result<DiskOutcome, RequestError>
+        _ id: RequestID, _ result: Result<DiskOutcome, RequestError>, at now: MonotonicTime
     ) -> [FileAction] {
         // One that was ended meanwhile left its turn to another.
-        guard let follower = followers[id], follower.phase == .looking else { return look() }
+        guard let follower = followers[id], follower.phase == .looking else { return look(at: now) }
         switch result {
-        case .failure(let error): return endFollowing(id, error) + look()
+        case .failure(let error): return endFollowing(id, error) + look(at: now)
         case .success(.looked(let count, let size, let isStale)):
-            if let cut = follower.cut { return [tellCut(follower, cut)] + look() }
+            if let cut = follower.cut { return [tellCut(follower, cut)] + look(at: now) }
             if count > 0 {
-                return [tellBytes(follower, count, isLast: size != nil && !isStale)] + look()
+                return [tellBytes(follower, count, isLast: size != nil && !isStale)] + look(at: now)
             }
             if let size, size < follower.position {
-                return [tellCut(follower, size)] + look()
+                return [tellCut(follower, size)] + look(at: now)
             }
-            if isStale { return endFollowing(id, FileServerCore.staleFile(follower)) + look() }
+            if isStale {
+                return endFollowing(id, FileServerCore.staleFile(follower)) + look(at: now)
+            }
             followers.goOn(id)
-            return look()
+            return look(at: now)
         default: return []
         }
     }

@@ -18,17 +18,19 @@ public enum FileAction: Sendable {
     case refuse(RequestID, RequestError)
     /// Copy a file from another server, and hand the outcome to `pulled`.
     case pull(RequestID, target: TreePath, source: TreePath)
+    /// A connection may hold a session no longer; `holdsSession` tells.
+    case released(ConnectionID)
 }
 
 /// Who asks: the request, and how its client is shown in HANDLES.
 public struct Caller: Sendable {
     /// The request.
     public let id: RequestID
-    /// What HELLO said, or the peer's address.
-    public let client: [UInt8]
+    /// Where it connects from and what it calls itself.
+    public let client: ClientName
 
     /// Pairs a request with its client.
-    public init(id: RequestID, client: [UInt8]) {
+    public init(id: RequestID, client: ClientName) {
         self.id = id
         self.client = client
     }

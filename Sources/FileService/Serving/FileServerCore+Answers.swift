@@ -7,20 +7,41 @@ extension FileServerCore {
         _ job: PendingJob, _ result: Result<DiskOutcome, RequestError>, _ generation: Int64?,
         _ now: MonotonicTime
     ) -> [FileAction] {
-        if case .open(let path, let access, let client) = job.purpose, let ticket = job.ticket {
-            if job.isCancelled { return closed(again: result, ticket) }
-            return opened(ticket, path, access, client, result, generation, now)
-        }
-        if case .close(let key) = job.purpose, let ticket = job.ticket {
-            return closed(ticket, key, result, generation, now)
-        }
+        if case .end(let key) = job.purpose { return ended(key, job.ticket, generation, now) }
         guard let ticket = job.ticket else { return [] }
-        if case .follow = job.purpose { return looked(ticket.id, result) }
+        switch job.purpose {
+        case .open(let order): return opened(job, ticket, order, result, generation, now)
+        case .grant(let key): return granted(job, key, result, now)
+        case .close(let key): return closed(ticket, key, result, generation, now)
+        case .follow: return looked(ticket.id, result, at: now)
+        default: break
+        }
         switch result {
-        case .failure(let error): return [.refuse(ticket.id, error)]
+        case .failure(let error): return refuse(ticket, error, job.work, now)
         case .success(let outcome):
             if case .session(let key) = job.purpose { follow(key, job, outcome) }
-            return hold(answer(ticket, job.work, outcome), waits(job.work) ? generation : nil, now)
+            if case .resume(let key) = job.purpose, case .facts(let facts) = outcome {
+                return [resumed(key, facts, ticket)]
+            }
+            let isHeld = waits(job.work)
+            let actions = hold(
+                answer(ticket, job.work, outcome), isHeld ? generation : nil, now)
+            guard ticket.operation != nil else { return actions }
+            return actions + conclude(ticket, job.work, outcome, isHeld ? generation : nil, now)
+        }
+    }
+
+    private mutating func conclude(
+        _ ticket: Ticket, _ work: DiskWork, _ outcome: DiskOutcome, _ generation: Int64?,
+        _ now: MonotonicTime
+    ) -> [FileAction] {
+        switch (work, outcome) {
+        case (.append, .wrote(let count, let size)):
+            conclude(ticket, .wrote(count: count, size: size), generation, now)
+        case (.store, .entry(let entry)):
+            conclude(
+                ticket, .stored(size: entry.facts.size, ver: entry.facts.ver), generation, now)
+        default: forget(ticket, now)
         }
     }
 
@@ -44,12 +65,12 @@ extension FileServerCore {
 
     private mutating func follow(_ key: SessionKey, _ job: PendingJob, _ outcome: DiskOutcome) {
         switch (job.work, outcome) {
-        case (.sync, _): sessions[key]?.hasChanges = false
         case (.truncate(let file, let size), _): followers.noteCut(of: file.identity, to: size)
         case (.read(_, let offset, _, _), .read(let count, _)):
             move(key, job, to: offset, count)
         case (.read(_, let offset, _, _), .text(let text, _)):
             move(key, job, to: offset, text.count)
+        case (_, .wrote(let count, _)): moved(key, count)
         default: break
         }
     }
@@ -57,74 +78,35 @@ extension FileServerCore {
     /// Moves the cursor; offset and count were added without overflow before the read began.
     private mutating func move(_ key: SessionKey, _ job: PendingJob, to offset: Int64, _ count: Int)
     {
+        moved(key, count)
         guard case .cursor? = job.lane?.turn else { return }
         let (end, overflow) = offset.addingReportingOverflow(Int64(count))
-        sessions[key]?.cursor = overflow ? .max : end
+        sessions.update(key) { $0.cursor = overflow ? .max : end }
     }
 
-    private mutating func opened(
-        _ ticket: Ticket, _ path: TreePath, _ access: FileAccess, _ client: [UInt8],
-        _ result: Result<DiskOutcome, RequestError>, _ generation: Int64?, _ now: MonotonicTime
-    ) -> [FileAction] {
-        guard case .success(.opened(let file, let facts)) = result else {
-            sessions.release(on: ticket.id.connection)
-            if case .failure(let error) = result { return [.refuse(ticket.id, error)] }
-            return []
+    private mutating func moved(_ key: SessionKey, _ count: Int) {
+        sessions.update(key) {
+            let (sum, overflow) = $0.bytesMoved.addingReportingOverflow(Int64(count))
+            $0.bytesMoved = overflow ? .max : sum
         }
-        let session = FileSession(
-            path: path, access: access, file: file, client: client, openedAt: now, usedAt: now)
-        guard let key = sessions.add(session, on: ticket.id.connection) else {
-            return enqueue(
-                .close(file), for: nil, purpose: .abandoned, in: (file.identity, .alone))
-        }
-        let final = line(ticket) {
-            $0.pair("h", key.handle)
-            $0.pair("size", facts.size)
-            $0.pair("ver", facts.ver)
-            if facts.fid > 0 { $0.pair("fid", facts.fid) }
-            $0.append(" lease=conn")
-        }
-        return hold(
-            .answer(ticket.id, items: nil, final: final), access.writes ? generation : nil, now)
     }
 
-    /// Puts away what an OPEN opened that was cancelled meanwhile.
-    private mutating func closed(
-        again result: Result<DiskOutcome, RequestError>, _ ticket: Ticket
-    ) -> [FileAction] {
-        sessions.release(on: ticket.id.connection)
-        guard case .success(.opened(let file, _)) = result else { return [] }
-        return enqueue(.close(file), for: nil, purpose: .abandoned, in: (file.identity, .alone))
-    }
-
-    private mutating func closed(
-        _ ticket: Ticket, _ key: SessionKey, _ result: Result<DiskOutcome, RequestError>,
-        _ generation: Int64?, _ now: MonotonicTime
-    ) -> [FileAction] {
-        let ending: Ending
-        switch result {
-        case .success(.facts(let facts)): ending = .success(facts)
-        case .failure(let error): ending = .failure(error)
-        default: return []
-        }
-        sessions.end(key, with: ending)
-        return hold(answer(ticket, closing: ending), generation, now)
-    }
-
-    func answer(_ ticket: Ticket, closing ending: Ending) -> FileAction {
+    func answer(
+        _ ticket: Ticket, closing ending: Result<FileFacts, RequestError>
+    ) -> FileAction {
         switch ending {
         case .failure(let error): .refuse(ticket.id, error)
-        case .success(let facts): stored(ticket, facts)
+        case .success(let facts): stored(ticket, facts.size, facts.ver)
         }
     }
 
     /// Writes `OK size= ver=`, for whatever changed a file as a whole.
-    func stored(_ ticket: Ticket, _ facts: FileFacts) -> FileAction {
+    func stored(_ ticket: Ticket, _ size: Int64, _ ver: Int64) -> FileAction {
         .answer(
             ticket.id, items: nil,
             final: line(ticket) {
-                $0.pair("size", facts.size)
-                $0.pair("ver", facts.ver)
+                $0.pair("size", size)
+                $0.pair("ver", ver)
             })
     }
 

@@ -4,12 +4,12 @@ import DFSProtocol
 extension FileServerCore {
     mutating func stat(_ request: Request, _ ticket: Ticket) throws(RequestError) -> [FileAction] {
         if request.operands[0].first == TreePath.slash {
-            return enqueue(.entry(try request.path()), for: ticket)
+            return enqueue(.entry(try request.path()), for: ticket, at: ticket.receivedAt)
         }
         let (key, session) = try use(request, ticket)
         return enqueue(
             .describe(session.file), for: ticket, purpose: .session(key),
-            in: (session.file.identity, .shared))
+            in: (session.file.identity, .shared), at: ticket.receivedAt)
     }
 
     mutating func setAttributes(
@@ -22,12 +22,13 @@ extension FileServerCore {
         }
         if request.operands[0].first == TreePath.slash {
             return enqueue(
-                .setAttributes(try request.path(), mode: mode, mtime: mtime), for: ticket)
+                .setAttributes(try request.path(), mode: mode, mtime: mtime), for: ticket,
+                at: ticket.receivedAt)
         }
         let (key, session) = try change(request, ticket)
         return enqueue(
-            .setFileAttributes(session.file, mode: mode, mtime: mtime), for: ticket,
-            purpose: .session(key), in: (session.file.identity, .alone))
+            alone: .setFileAttributes(session.file, mode: mode, mtime: mtime), on: session.file,
+            for: ticket, purpose: .session(key), at: ticket.receivedAt)
     }
 
     /// Reads `mtime=`, where `now` is this server's clock.
@@ -47,20 +48,21 @@ extension FileServerCore {
         return enqueue(
             .list(
                 try request.path(), after: request.option("after"), limit: Int(limit),
-                tag: ticket.tag), for: ticket)
+                tag: ticket.tag), for: ticket, at: ticket.receivedAt)
     }
 
     mutating func fetch(_ request: Request, _ ticket: Ticket) throws(RequestError) -> [FileAction] {
         enqueue(
             .fetch(
                 try request.path(), try range(request), limit: configuration.limits.payloadBytes),
-            for: ticket, purpose: .fetch(repeats: 0))
+            for: ticket, purpose: .fetch(repeats: 0), at: ticket.receivedAt)
     }
 
     mutating func digest(
         _ request: Request, _ ticket: Ticket
     ) throws(RequestError) -> [FileAction] {
-        enqueue(.digest(try request.path(), try range(request)), for: ticket)
+        enqueue(
+            .digest(try request.path(), try range(request)), for: ticket, at: ticket.receivedAt)
     }
 
     /// Reads `[offset count]`.
@@ -79,7 +81,8 @@ extension FileServerCore {
         enqueue(
             .store(
                 try request.path(), RequestData(request.content), mode: try request.mode(),
-                mtime: try time(request), ifVersion: nil), for: ticket)
+                mtime: try time(request), ifVersion: try request.number("if-ver")), for: ticket,
+            at: ticket.receivedAt)
     }
 
     mutating func pull(_ request: Request, _ ticket: Ticket) throws(RequestError) -> [FileAction] {
@@ -112,16 +115,19 @@ extension FileServerCore {
     ) -> [FileAction] {
         guard let ticket = pulls.removeValue(forKey: id) else { return [] }
         switch result {
-        case .failure(let error): return [.refuse(id, error)]
+        case .failure(let error):
+            return [.refuse(id, error)] + conclude(ticket, error, .store, now)
         case .success(let entry):
-            return hold(stored(ticket, entry.facts), generation, now)
+            let facts = entry.facts
+            return hold(stored(ticket, facts.size, facts.ver), generation, now)
+                + conclude(ticket, .stored(size: facts.size, ver: facts.ver), generation, now)
         }
     }
 
     /// Repeats a FETCH in its file's lane where a change ran while it read; nil where none did.
     mutating func fetchAgain(
         _ number: UInt64, _ job: PendingJob, _ repeats: Int,
-        _ result: Result<DiskOutcome, RequestError>
+        _ result: Result<DiskOutcome, RequestError>, _ now: MonotonicTime
     ) -> [FileAction]? {
         var file: FileIdentity?
         if case .success(.fetched(let identity, _, _, _)) = result { file = identity }
@@ -140,6 +146,7 @@ extension FileServerCore {
             return job.ticket.map { [.refuse($0.id, error)] } ?? []
         }
         return enqueue(
-            job.work, for: ticket, purpose: .fetch(repeats: repeats + 1), in: (file, .shared))
+            job.work, for: ticket, purpose: .fetch(repeats: repeats + 1), in: (file, .shared),
+            at: now)
     }
 }

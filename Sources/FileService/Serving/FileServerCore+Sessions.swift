@@ -7,20 +7,6 @@ extension FileServerCore {
         sessions.holdsSession(connection)
     }
 
-    mutating func open(
-        _ request: Request, _ caller: Caller, _ ticket: Ticket
-    ) throws(RequestError) -> [FileAction] {
-        let path = try request.path()
-        guard
-            let access = FileAccess(rawValue: String(decoding: request.operands[1], as: UTF8.self))
-        else { throw RequestError(.badArgument, "a mode is r, rw, create or create-new") }
-        let mode = try request.mode()
-        try sessions.reserve(on: caller.id.connection)
-        return enqueue(
-            .open(path, access, mode: mode, ifVersion: nil), for: ticket,
-            purpose: .open(path: path, access: access, client: caller.client))
-    }
-
     mutating func read(_ request: Request, _ ticket: Ticket) throws(RequestError) -> [FileAction] {
         let (key, session) = try use(request, ticket)
         let asText = request.option("as") != nil
@@ -33,7 +19,7 @@ extension FileServerCore {
         return enqueue(
             .read(session.file, at: offset, count: Int(min(count, Int64(most))), asText: asText),
             for: ticket, purpose: .session(key),
-            in: (session.file.identity, hasOffset ? .shared : .cursor(key)))
+            in: (session.file.identity, hasOffset ? .shared : .cursor(key)), at: ticket.receivedAt)
     }
 
     mutating func write(_ request: Request, _ ticket: Ticket) throws(RequestError) -> [FileAction] {
@@ -41,20 +27,19 @@ extension FileServerCore {
         let offset = try request.number(at: 1)
         let data = RequestData(request.content)
         _ = try FileRange(offset: offset, count: Int64(data.count))
-        sessions[key]?.hasChanges = true
+        let version = try request.number("if-ver")
         return enqueue(
-            .write(session.file, at: offset, data, ifVersion: nil), for: ticket,
-            purpose: .session(key), in: (session.file.identity, .alone))
+            alone: .write(session.file, at: offset, data, ifVersion: version), on: session.file,
+            for: ticket, purpose: .session(key), at: ticket.receivedAt)
     }
 
     mutating func append(
         _ request: Request, _ ticket: Ticket
     ) throws(RequestError) -> [FileAction] {
         let (key, session) = try change(request, ticket)
-        sessions[key]?.hasChanges = true
         return enqueue(
-            .append(session.file, RequestData(request.content)), for: ticket,
-            purpose: .session(key), in: (session.file.identity, .alone))
+            alone: .append(session.file, RequestData(request.content)), on: session.file,
+            for: ticket, purpose: .session(key), at: ticket.receivedAt)
     }
 
     mutating func truncate(
@@ -62,45 +47,72 @@ extension FileServerCore {
     ) throws(RequestError) -> [FileAction] {
         let (key, session) = try change(request, ticket)
         let size = try request.number(at: 1)
-        sessions[key]?.hasChanges = true
         return enqueue(
-            .truncate(session.file, to: size), for: ticket, purpose: .session(key),
-            in: (session.file.identity, .alone))
+            alone: .truncate(session.file, to: size), on: session.file, for: ticket,
+            purpose: .session(key), at: ticket.receivedAt)
     }
 
     mutating func sync(_ request: Request, _ ticket: Ticket) throws(RequestError) -> [FileAction] {
         let (key, session) = try use(request, ticket)
         return enqueue(
-            .sync(session.file), for: ticket, purpose: .session(key),
-            in: (session.file.identity, .alone))
+            alone: .sync(session.file), on: session.file, for: ticket, purpose: .session(key),
+            at: ticket.receivedAt)
     }
 
     mutating func close(_ request: Request, _ ticket: Ticket) throws(RequestError) -> [FileAction] {
-        let connection = ticket.id.connection
-        if let ending = sessions.ending(request.operands[0], on: connection) {
-            return [answer(ticket, closing: ending)]
+        let (handle, connection) = (request.operands[0], ticket.id.connection)
+        if let key = SessionKey(handle, on: connection) {
+            if case .closed(let ending)? = sessions.ending(of: key, at: ticket.receivedAt) {
+                return [answer(ticket, closing: ending)]
+            }
+            if sessions[key]?.phase == .closing {
+                closings[key, default: []].append(ticket)
+                return []
+            }
         }
         let (key, session) = try use(request, ticket)
-        sessions[key]?.isClosing = true
-        let ended = endFollowing(of: key, SessionTable.staleHandle(request.operands[0]))
+        sessions.update(key) { $0.phase = .closing }
+        let ended = endFollowing(of: key, sessions.refusal(of: key, handle, at: ticket.receivedAt))
         return ended
             + enqueue(
-                .close(session.file), for: ticket, purpose: .close(key),
-                in: (session.file.identity, .alone))
+                alone: .close(session.file), on: session.file, for: ticket, purpose: .close(key),
+                at: ticket.receivedAt)
     }
 
-    /// Finds the session of a request and notes that it was used.
-    func find(
-        _ request: Request, _ ticket: Ticket
-    ) throws(RequestError) -> (key: SessionKey, session: FileSession) {
-        try sessions.find(request.operands[0], on: ticket.id.connection)
+    /// Takes the end of a CLOSE: the session is gone, whatever the disk said.
+    mutating func closed(
+        _ ticket: Ticket, _ key: SessionKey, _ result: Result<DiskOutcome, RequestError>,
+        _ generation: Int64?, _ now: MonotonicTime
+    ) -> [FileAction] {
+        let ending: Result<FileFacts, RequestError>
+        switch result {
+        case .success(.facts(let facts)): ending = .success(facts)
+        case .failure(let error): ending = .failure(error)
+        default: return []
+        }
+        let freed = leave(key, .closed(ending), now)
+        let others = closings.removeValue(forKey: key) ?? []
+        return ([ticket] + others).flatMap {
+            hold(answer($0, closing: ending), generation, now)
+        } + freed
     }
 
+    /// Takes a session out of the table and gives its lock to the next one.
+    private mutating func leave(
+        _ key: SessionKey, _ ending: Ending?, _ now: MonotonicTime
+    ) -> [FileAction] {
+        guard let session = sessions[key] else { return [] }
+        sessions.remove(key, ending, at: now)
+        return session.lock == nil ? [] : unlocked(key, session.file.identity, now)
+    }
+
+    /// Finds the session of a request and notes that it was used, which renews its lease.
     mutating func use(
         _ request: Request, _ ticket: Ticket
     ) throws(RequestError) -> (key: SessionKey, session: FileSession) {
-        let found = try find(request, ticket)
-        sessions[found.key]?.usedAt = ticket.receivedAt
+        let found = try sessions.find(
+            request.operands[0], on: ticket.id.connection, at: ticket.receivedAt)
+        sessions.update(found.key) { $0.usedAt = ticket.receivedAt }
         return found
     }
 
@@ -118,25 +130,90 @@ extension FileServerCore {
         }
         return found
     }
+}
 
-    func handles(_ ticket: Ticket, _ now: MonotonicTime) -> FileAction {
-        var items = LineWriter()
-        let all = sessions.all
-        for (key, session) in all {
-            items.begin(tag: ticket.tag)
-            items.append("* handle")
-            let isOwn = key.connection == ticket.id.connection
-            items.pair("h", isOwn ? key.handle : key.distantHandle)
-            items.pair("path", session.path.bytes)
-            items.pair("mode", session.access.writes ? "rw" : "r")
-            items.pair("owner", "anonymous")
-            items.pair("client", session.client)
-            items.pair("age", now.milliseconds(since: session.openedAt))
-            items.pair("idle", now.milliseconds(since: session.usedAt))
-            items.append(" lease=conn lock=none")
-            items.end()
+// Ends that nobody asked for, and KILL.
+extension FileServerCore {
+    /// Ends a session that is open: no later request finds it, and it is put away in its turn.
+    ///
+    /// Work that runs is finished first and work that waits is refused, so that nothing of the
+    /// session lands once the file's next turn begins. The lock is free from then on.
+    mutating func end(
+        _ key: SessionKey, as phase: FileSession.Phase, for ticket: Ticket? = nil,
+        at now: MonotonicTime
+    ) -> [FileAction] {
+        guard let session = sessions[key], session.phase == .open else { return [] }
+        sessions.update(key) { $0.phase = phase }
+        let ended = endFollowing(of: key, sessions.refusal(of: key, key.handle, at: now))
+        sessions.detach(key)
+        let released = session.attachment.map { [FileAction.released($0)] } ?? []
+        guard ticket != nil || unasked < configuration.endLimit else {
+            leaving.append(key)
+            return ended + released
         }
-        return .answer(
-            ticket.id, items: items, final: line(ticket) { $0.pair("count", Int64(all.count)) })
+        return ended + released + putAway(key, for: ticket, at: now)
     }
+
+    /// Closes the file of a session that has ended, when it is the file's turn.
+    mutating func putAway(
+        _ key: SessionKey, for ticket: Ticket?, at now: MonotonicTime
+    ) -> [FileAction] {
+        guard let session = sessions[key] else { return [] }
+        return enqueue(
+            alone: .close(session.file), on: session.file, for: ticket, purpose: .end(key), at: now)
+    }
+
+    /// Takes the end of a session that nobody closed.
+    mutating func ended(
+        _ key: SessionKey, _ ticket: Ticket?, _ generation: Int64?, _ now: MonotonicTime
+    ) -> [FileAction] {
+        var ending: Ending?
+        switch sessions[key]?.phase {
+        case .expired: ending = .expired
+        case .killed: ending = .killed
+        default: break
+        }
+        let freed = leave(key, ending, now)
+        guard let ticket else { return freed }
+        return hold(.answer(ticket.id, items: nil, final: line(ticket) { _ in }), generation, now)
+            + freed
+    }
+
+    /// Ends what has run out: leases, and the patience of those that wait for a lock.
+    mutating func expire(at now: MonotonicTime) -> [FileAction] {
+        var actions: [FileAction] = []
+        if let next = sessions.deadline, next <= now {
+            for key in sessions.due(at: now) { actions += end(key, as: .expired, at: now) }
+        }
+        if let next = patience.first, next <= now { actions += loseLockPatience(at: now) }
+        return actions
+    }
+
+    /// Ends what lived with a connection; sessions with a lease go on without one.
+    public mutating func connectionClosed(
+        _ connection: ConnectionID, at now: MonotonicTime
+    ) -> [FileAction] {
+        followers.remove(connection)
+        operations.dropWaiting { $0.connection == connection }
+        closings = closings.mapValues { $0.filter { $0.id.connection != connection } }
+        var actions: [FileAction] = []
+        for key in sessions.forget(connection) where key.connection != nil {
+            actions += end(key, as: .lost, at: now)
+        }
+        let waiting = openings.filter { $0.value.ticket.id.connection == connection }
+        for key in waiting.keys.sorted() { actions += abandon(key, at: now) }
+        return actions
+    }
+
+    /// Ends every session, so that what was written counts before the server stops.
+    public mutating func endSessions(at now: MonotonicTime) -> [FileAction] {
+        var actions: [FileAction] = []
+        for key in openings.keys.sorted() { actions += abandon(key, with: .draining, at: now) }
+        for key in sessions.keys { actions += end(key, as: .lost, at: now) }
+        return actions
+    }
+}
+
+extension RequestError {
+    fileprivate static let draining = RequestError(.draining, "this server is stopping")
 }

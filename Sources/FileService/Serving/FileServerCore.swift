@@ -17,6 +17,10 @@ public struct FileServerCore: Sendable {
         public var limits = Limits()
         /// Jobs that wait or run, each with one payload at most; above it requests are told `busy`.
         public var jobLimit = 1024
+        /// Sessions that are put away at once after connections or leases have ended.
+        ///
+        /// Thousands can end in one moment, and requests should not stand behind all of them.
+        public var endLimit = 32
         /// Copies from other servers at once; each holds a payload and a connection.
         public var copyLimit = 16
         /// How long an answer waits for the name server to know of the change.
@@ -25,45 +29,72 @@ public struct FileServerCore: Sendable {
         public var startedAt: MonotonicTime
         /// The server's clock, for `mtime=now`.
         public var wallClock: @Sendable () -> WallTime
+        /// Makes the token of a session that outlives its connection; nobody can foresee it.
+        public var newToken: @Sendable () -> SessionToken
 
         /// Takes what identifies the server; the bounds keep their defaults.
         public init(
             id: ServerID, epoch: Int64, mounts: [TreePath], startedAt: MonotonicTime,
-            wallClock: @escaping @Sendable () -> WallTime
+            wallClock: @escaping @Sendable () -> WallTime,
+            newToken: @escaping @Sendable () -> SessionToken
         ) {
             self.id = id
             self.epoch = epoch
             self.mounts = mounts
             self.startedAt = startedAt
             self.wallClock = wallClock
+            self.newToken = newToken
         }
     }
 
     let configuration: Configuration
     var sessions: SessionTable
+    var locks = LockTable()
+    /// OPENs that wait for a lock, or have just got it, by the sessions that they will be.
+    var openings: [SessionKey: LockedOpening] = [:]
+    /// When they give up.
+    var patience = DeadlineHeap<SessionKey>()
+    /// Repeated CLOSEs that wait for the first one.
+    var closings: [SessionKey: [Ticket]] = [:]
+    var operations: OperationMemory
     var lanes = FileLanes()
     var fetches = FetchWindow()
     var jobs: [UInt64: PendingJob] = [:]
+    /// How many of them nobody asked for: they put away what was left open.
+    var unasked = 0
+    /// Sessions that have ended and wait until fewer others are being put away.
+    var leaving: ArraySlice<SessionKey> = []
     var waits = ReportWaits()
     /// Copies that the host makes from other servers.
     var pulls: [RequestID: Ticket] = [:]
     /// Requests that send what is added to their files.
     var followers: FollowTable
-    private var lastJob: UInt64 = 0
+    var lastJob: UInt64 = 0
     /// How the link to the name server stands; the host keeps it current.
     public var link = LinkSummary(state: .none)
 
     /// Starts without sessions.
     public init(_ configuration: Configuration) {
         self.configuration = configuration
-        sessions = SessionTable(limit: configuration.limits.handlesPerConnection)
+        sessions = SessionTable(limits: configuration.limits, epoch: configuration.epoch)
+        operations = OperationMemory(limits: configuration.limits)
         followers = FollowTable(limit: configuration.limits.taggedRequests)
     }
 
     /// When `timePassed` wants to be called next; nil where nothing waits for time.
-    public var deadline: MonotonicTime? { waits.deadline }
+    public var deadline: MonotonicTime? {
+        func earlier(_ left: MonotonicTime?, _ right: MonotonicTime?) -> MonotonicTime? {
+            guard let left, let right else { return left ?? right }
+            return min(left, right)
+        }
+        return earlier(
+            earlier(waits.deadline, operations.deadline), earlier(sessions.deadline, patience.first)
+        )
+    }
     /// Whether no job runs or waits, and no answer is held back.
-    public var isIdle: Bool { jobs.isEmpty && waits.isEmpty && pulls.isEmpty }
+    public var isIdle: Bool {
+        jobs.isEmpty && waits.isEmpty && pulls.isEmpty && openings.isEmpty
+    }
     /// Jobs and sessions at this moment: the load that heartbeats tell.
     public var load: Int64 { Int64(jobs.count + sessions.count) }
 
@@ -71,29 +102,58 @@ public struct FileServerCore: Sendable {
     public mutating func receive(
         _ request: Request, from caller: Caller, at now: MonotonicTime
     ) -> [FileAction] {
+        // What has run out by now is over, even if nobody has called `timePassed` for it yet.
+        let overdue = expire(at: now)
+        let actions = admit(request, caller, now)
+        return overdue.isEmpty ? actions : overdue + actions
+    }
+
+    /// Takes a request, of which an earlier attempt may be known by its `op=`.
+    mutating func admit(
+        _ request: Request, _ caller: Caller, _ now: MonotonicTime
+    ) -> [FileAction] {
+        var ticket = Ticket(id: caller.id, tag: request.tag, receivedAt: now)
         do throws(RequestError) {
-            return try decide(request, caller, now)
+            guard let operation = try request.operation() else {
+                return try decide(request, caller, ticket)
+            }
+            try checkRoom()
+            let attempt = OperationMemory.Attempt(
+                request: request, caller: caller, receivedAt: now)
+            switch try operations.claim(operation, attempt) {
+            case .waits: return []
+            case .known(let outcome, let generation):
+                return try repeated(operation, outcome, generation, attempt)
+            case .new: ticket.operation = operation
+            }
+            return try decide(request, caller, ticket)
         } catch {
-            return [.refuse(caller.id, error)]
+            return [.refuse(caller.id, error)] + forget(ticket, now)
         }
     }
 
-    private mutating func decide(
-        _ request: Request, _ caller: Caller, _ now: MonotonicTime
-    ) throws(RequestError) -> [FileAction] {
-        let ticket = Ticket(id: caller.id, tag: request.tag, receivedAt: now)
-        switch request.verb {
-        case .handles: return [handles(ticket, now)]
-        case .close: return try close(request, ticket)
-        default: break
-        }
-        guard jobs.count < configuration.jobLimit else {
+    private func checkRoom() throws(RequestError) {
+        guard jobs.count - unasked < configuration.jobLimit else {
             throw RequestError(
                 .busy, "too much work is waiting for the disk; try again soon",
                 fields: [.init("retry", number: 100)])
         }
+    }
+
+    private mutating func decide(
+        _ request: Request, _ caller: Caller, _ ticket: Ticket
+    ) throws(RequestError) -> [FileAction] {
+        switch request.verb {
+        case .handles: return [handles(ticket)]
+        case .close: return try close(request, ticket)
+        case .renew: return try renew(request, ticket)
+        case .kill: return try kill(request, ticket)
+        default: break
+        }
+        try checkRoom()
         switch request.verb {
         case .open: return try open(request, caller, ticket)
+        case .resume: return try resume(request, caller, ticket)
         case .read: return try read(request, ticket)
         case .write: return try write(request, ticket)
         case .append: return try append(request, ticket)
@@ -107,132 +167,12 @@ public struct FileServerCore: Sendable {
         case .store: return try store(request, ticket)
         case .digest: return try digest(request, ticket)
         case .pull: return try pull(request, ticket)
-        case .status: return enqueue(.status, for: ticket)
+        case .status: return enqueue(.status, for: ticket, at: ticket.receivedAt)
         default:
             throw RequestError(
                 .unknownVerb, "HELP lists the verbs",
                 fields: [.init("verb", [UInt8](request.verb.rawValue.utf8))])
         }
-    }
-}
-
-/// A request that waits for its answer.
-struct Ticket: Sendable {
-    let id: RequestID
-    let tag: Tag?
-    let receivedAt: MonotonicTime
-}
-
-/// A job that was not answered by the disk yet.
-struct PendingJob: Sendable {
-    /// What is to be done with the outcome beyond answering.
-    enum Purpose: Sendable {
-        case answer
-        case open(path: TreePath, access: FileAccess, client: [UInt8])
-        /// The request used a session; a read without offset moves its cursor.
-        case session(SessionKey)
-        case close(SessionKey)
-        /// How often the FETCH was begun before.
-        case fetch(repeats: Int)
-        /// A FOLLOW looks at its file.
-        case follow
-        /// The connection is gone; what it held is put away.
-        case abandoned
-    }
-
-    let ticket: Ticket?
-    let purpose: Purpose
-    var work: DiskWork
-    var lane: (file: FileIdentity, turn: FileLanes.Turn)?
-    var isRunning = false
-    /// Whether the client took the request back while it ran.
-    var isCancelled = false
-}
-
-// Jobs: how they begin and end.
-extension FileServerCore {
-    /// Makes a job and starts it as soon as its lane allows.
-    mutating func enqueue(
-        _ work: DiskWork, for ticket: Ticket?, purpose: PendingJob.Purpose = .answer,
-        in lane: (file: FileIdentity, turn: FileLanes.Turn)? = nil
-    ) -> [FileAction] {
-        lastJob += 1
-        jobs[lastJob] = PendingJob(ticket: ticket, purpose: purpose, work: work, lane: lane)
-        guard let lane else { return start([lastJob]) }
-        return start(lanes.enter(lastJob, lane.file, lane.turn))
-    }
-
-    /// Turns jobs that may run into actions.
-    private mutating func start(_ numbers: [UInt64]) -> [FileAction] {
-        var actions: [FileAction] = []
-        for number in numbers {
-            guard var job = jobs[number] else { continue }
-            job.isRunning = true
-            if case .cursor(let key)? = job.lane?.turn,
-                case .read(let file, _, let count, let asText) = job.work
-            {
-                let cursor = sessions[key]?.cursor ?? 0
-                job.work = .read(file, at: cursor, count: count, asText: asText)
-            }
-            if let lane = job.lane, lane.turn == .alone { fetches.touch(lane.file) }
-            if case .fetch = job.purpose, job.lane == nil { fetches.begin(number) }
-            jobs[number] = job
-            actions.append(
-                .run(DiskJob(number: number, request: job.ticket?.id, work: job.work)))
-        }
-        return actions
-    }
-
-    /// Takes the outcome of a job.
-    ///
-    /// - Parameter generation: The newest change on the disk if the job made one, else nil.
-    public mutating func finished(
-        _ number: UInt64, _ result: Result<DiskOutcome, RequestError>, changed generation: Int64?,
-        at now: MonotonicTime
-    ) -> [FileAction] {
-        guard let job = jobs.removeValue(forKey: number) else { return [] }
-        var actions: [FileAction] = []
-        if case .fetch(let repeats) = job.purpose,
-            let again = fetchAgain(number, job, repeats, result)
-        {
-            actions += again
-        } else {
-            actions += settle(job, result, generation, now)
-        }
-        if let lane = job.lane {
-            if lane.turn == .alone { fetches.touch(lane.file) }
-            actions += start(lanes.leave(number, lane.file))
-        }
-        return actions
-    }
-
-    /// Ends what a connection held: its sessions are closed, and each that wrote is counted once.
-    public mutating func connectionClosed(_ connection: ConnectionID) -> [FileAction] {
-        followers.remove(connection)
-        var actions: [FileAction] = []
-        for session in sessions.remove(connection) {
-            actions += enqueue(
-                .close(session.file), for: nil, purpose: .abandoned,
-                in: (session.file.identity, .alone))
-        }
-        return actions
-    }
-
-    /// Drops a request that still waits for its lane; one that runs is left to end by itself.
-    ///
-    /// The session of an OPEN that runs is closed as soon as it is there: nobody knows its handle.
-    public mutating func cancelled(_ id: RequestID) -> [FileAction] {
-        let own = jobs.filter { $0.value.ticket?.id == id }
-        var actions: [FileAction] = []
-        if followers.remove(id) { actions += look() }
-        for (number, job) in own.sorted(by: { $0.key < $1.key }) {
-            if case .close = job.purpose { continue }
-            jobs[number]?.isCancelled = true
-            if job.isRunning { continue }
-            jobs[number] = nil
-            if let lane = job.lane { actions += start(lanes.leave(number, lane.file)) }
-        }
-        return actions
     }
 }
 
@@ -246,9 +186,10 @@ extension FileServerCore {
     /// No name server can be told now: nothing waits for one.
     public mutating func linkLost() -> [FileAction] { waits.releaseAll() }
 
-    /// Lets go of answers that have waited long enough.
+    /// Lets go of answers that have waited long enough, and ends what has run out.
     public mutating func timePassed(at now: MonotonicTime) -> [FileAction] {
-        waits.expire(at: now)
+        operations.timePassed(at: now)
+        return waits.expire(at: now) + expire(at: now)
     }
 
     /// Sends an answer as soon as the change it tells of is known to the name server.

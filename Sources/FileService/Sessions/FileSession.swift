@@ -2,162 +2,72 @@ import DFSProtocol
 
 /// One open session: a server-side object that a client names by its handle.
 ///
-/// It follows the file, not the name, and ends with its connection.
+/// It follows the file, not the name. There are many of them, so that it is kept small.
 struct FileSession: Sendable {
+    /// Where a session stands between OPEN and its last descriptor.
+    enum Phase: Sendable {
+        /// It can be used.
+        case open
+        /// CLOSE was asked for and will be done; every later request finds the handle gone.
+        case closing
+        /// Its lease ran out, and it is being put away.
+        case expired
+        /// KILL ended it, and it is being put away.
+        case killed
+        /// Its connection ended and it with it, and it is being put away.
+        case lost
+    }
+
     /// How HANDLES shows the path; what was asked for at OPEN.
     let path: TreePath
     let access: FileAccess
     let file: any OpenFile
-    /// What the client called itself, or where it came from.
-    let client: [UInt8]
     let openedAt: MonotonicTime
+    /// How long it lives without a request, in milliseconds; 0 for as long as its connection.
+    let leaseMilliseconds: Int64
+    /// What RESUME must bring; nil where there is no lease.
+    let token: SessionToken?
+    /// What was asked for and granted; nil where none was.
+    let lock: LockTable.Kind?
+    /// Who uses it, or used it last.
+    var client: ClientName
+    /// The connection that may use it; nil while there is none.
+    var attachment: ConnectionID?
+    /// When the latest request that names it arrived.
     var usedAt: MonotonicTime
     /// Where a READ without an offset goes on; moves only while that READ runs alone.
     var cursor: Int64 = 0
-    /// Whether something was written that no SYNC has counted yet.
-    var hasChanges = false
-    /// Whether CLOSE was asked for; every later request finds the handle gone.
-    var isClosing = false
+    /// Bytes that were read and written through it.
+    var bytesMoved: Int64 = 0
+    /// Work of its requests that is on the disk now; while there is some it does not expire.
+    var running: Int32 = 0
+    var phase = Phase.open
+    /// Whether the table's heap will look at its lease.
+    var isWatched = false
+
+    /// When the lease runs out unless a request comes; the end of time where there is no lease.
+    var deadline: MonotonicTime {
+        leaseMilliseconds == 0
+            ? MonotonicTime(nanoseconds: .max)
+            : usedAt.advanced(milliseconds: leaseMilliseconds)
+    }
+
+    /// Whether the lease has run out and no work keeps it.
+    func isDue(at now: MonotonicTime) -> Bool {
+        leaseMilliseconds > 0 && running == 0 && deadline <= now
+    }
 }
 
-/// Tells one session from every other that this process ever had.
-struct SessionKey: Hashable, Comparable, Sendable {
-    let connection: ConnectionID
-    /// The number in `h1`, `h2`; never used twice on a connection.
-    let number: Int64
+/// Who a client is, as HANDLES shows it.
+public struct ClientName: Equatable, Sendable {
+    /// Where it connects from, `host:port`.
+    public let address: [UInt8]
+    /// What HELLO said, or the address.
+    public let name: [UInt8]
 
-    static func < (left: SessionKey, right: SessionKey) -> Bool {
-        (left.connection, left.number) < (right.connection, right.number)
-    }
-
-    /// The handle as the connection that owns it writes it.
-    var handle: [UInt8] { [UInt8]("h\(number)".utf8) }
-
-    /// The handle as another connection sees it in HANDLES: unique over the server.
-    var distantHandle: [UInt8] { [UInt8]("c\(connection.number).h\(number)".utf8) }
-}
-
-/// What CLOSE answered, kept so that a repeated CLOSE answers the same.
-typealias Ending = Result<FileFacts, RequestError>
-
-/// The sessions of all connections.
-struct SessionTable: Sendable {
-    private struct Connection: Sendable {
-        var lastNumber: Int64 = 0
-        /// OPENs that the disk has not answered yet; they count towards the limit.
-        var opening = 0
-        var sessions: [Int64: FileSession] = [:]
-        /// The latest endings in their order, at most as many as handles may be open.
-        var endings: [(number: Int64, ending: Ending)] = []
-    }
-
-    private var connections: [ConnectionID: Connection] = [:]
-    private let limit: Int
-
-    init(limit: Int) { self.limit = limit }
-
-    /// How many sessions are open.
-    private(set) var count = 0
-
-    /// Reserves a place for an OPEN that is on its way.
-    ///
-    /// - Throws: `too-many`.
-    mutating func reserve(on connection: ConnectionID) throws(RequestError) {
-        let held = connections[connection].map { $0.sessions.count + $0.opening } ?? 0
-        guard held < limit else {
-            throw RequestError(
-                .tooMany, "a connection holds at most \(limit) handles; CLOSE one first",
-                fields: [.init("max", number: limit)])
-        }
-        connections[connection, default: Connection()].opening += 1
-    }
-
-    /// Gives up a reservation: the file could not be opened.
-    mutating func release(on connection: ConnectionID) {
-        connections[connection]?.opening -= 1
-    }
-
-    /// Turns a reservation into a session; nil where the connection has ended meanwhile.
-    mutating func add(_ session: FileSession, on connection: ConnectionID) -> SessionKey? {
-        guard var entry = connections[connection] else { return nil }
-        entry.opening -= 1
-        entry.lastNumber += 1
-        entry.sessions[entry.lastNumber] = session
-        connections[connection] = entry
-        count += 1
-        return SessionKey(connection: connection, number: entry.lastNumber)
-    }
-
-    subscript(key: SessionKey) -> FileSession? {
-        get { connections[key.connection]?.sessions[key.number] }
-        set {
-            if newValue == nil, connections[key.connection]?.sessions[key.number] != nil {
-                count -= 1
-            }
-            connections[key.connection]?.sessions[key.number] = newValue
-        }
-    }
-
-    /// Finds the session that a handle names.
-    ///
-    /// - Throws: `stale-handle` where there is none on this connection, or it was closed.
-    func find(
-        _ handle: [UInt8], on connection: ConnectionID
-    ) throws(RequestError) -> (key: SessionKey, session: FileSession) {
-        guard let key = SessionTable.key(handle, on: connection), let session = self[key],
-            !session.isClosing
-        else { throw SessionTable.staleHandle(handle) }
-        return (key, session)
-    }
-
-    /// What CLOSE of a handle answered when it was open; nil where that is not known any more.
-    func ending(_ handle: [UInt8], on connection: ConnectionID) -> Ending? {
-        guard let key = SessionTable.key(handle, on: connection) else { return nil }
-        return connections[connection]?.endings.last { $0.number == key.number }?.ending
-    }
-
-    /// Removes a session and remembers what its CLOSE answered.
-    mutating func end(_ key: SessionKey, with ending: Ending) {
-        self[key] = nil
-        guard var entry = connections[key.connection] else { return }
-        if entry.endings.count >= limit { entry.endings.removeFirst() }
-        entry.endings.append((key.number, ending))
-        connections[key.connection] = entry
-    }
-
-    /// Forgets a connection.
-    ///
-    /// - Returns: The sessions that nobody closed, in the order of their handles.
-    mutating func remove(_ connection: ConnectionID) -> [FileSession] {
-        guard let entry = connections.removeValue(forKey: connection) else { return [] }
-        count -= entry.sessions.count
-        return entry.sessions.sorted { $0.key < $1.key }.map(\.value).filter { !$0.isClosing }
-    }
-
-    /// All sessions, ordered by connection and handle.
-    var all: [(key: SessionKey, session: FileSession)] {
-        connections.sorted { $0.key < $1.key }.flatMap { connection, entry in
-            entry.sessions.sorted { $0.key < $1.key }.map { number, session in
-                (SessionKey(connection: connection, number: number), session)
-            }
-        }
-    }
-
-    /// Whether a connection holds a session or waits for one.
-    func holdsSession(_ connection: ConnectionID) -> Bool {
-        connections[connection].map { !$0.sessions.isEmpty || $0.opening > 0 } ?? false
-    }
-
-    private static func key(_ handle: [UInt8], on connection: ConnectionID) -> SessionKey? {
-        guard handle.first == UInt8(ascii: "h"),
-            let number = Number.parse(handle.span.extracting(1..<handle.count))
-        else { return nil }
-        return SessionKey(connection: connection, number: number)
-    }
-
-    static func staleHandle(_ handle: [UInt8]) -> RequestError {
-        RequestError(
-            .staleHandle, "no such session on this connection; OPEN the file again",
-            fields: [.init("h", Array(handle.prefix(64)))])
+    /// Takes the peer's address and what it called itself; an empty name is the address.
+    public init(address: [UInt8], name: [UInt8]) {
+        self.address = address
+        self.name = name.isEmpty ? address : name
     }
 }

@@ -58,6 +58,10 @@ import Testing
                 "a connection; `max-tagged=`"
             ),
             ("open handles", Int64(limits.handlesPerConnection), "a connection; `max-handles=`"),
+            ("sessions, those without a connection among them", Int64(limits.handles), "a server"),
+            ("a lease, and waiting for a lock", limits.leaseMilliseconds, "ms"),
+            ("an answer is kept for a repeat with its `op=`", limits.operationMilliseconds, "ms"),
+            ("answers kept so", Int64(limits.operations), "a file server"),
             ("requests read ahead", Int64(limits.waitingRequests), "a connection"),
             ("data of requests read ahead", Int64(limits.waitingBytes), "bytes a connection"),
             ("output that the peer has not read", Int64(limits.unsentBytes), "bytes a connection"),

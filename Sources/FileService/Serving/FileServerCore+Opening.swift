@@ -1,0 +1,235 @@
+import DFSProtocol
+
+// OPEN: from the request to the session, through the lock where one is asked for.
+extension FileServerCore {
+    mutating func open(
+        _ request: Request, _ caller: Caller, _ ticket: Ticket
+    ) throws(RequestError) -> [FileAction] {
+        let order = try OpenOrder(
+            request, caller.client, limits: configuration.limits, at: ticket.receivedAt)
+        return try open(order, ticket)
+    }
+
+    mutating func open(_ order: OpenOrder, _ ticket: Ticket) throws(RequestError) -> [FileAction] {
+        try sessions.reserve(on: ticket.id.connection)
+        return reopen(order, ticket, ticket.receivedAt)
+    }
+
+    private mutating func reopen(
+        _ order: OpenOrder, _ ticket: Ticket, _ now: MonotonicTime
+    ) -> [FileAction] {
+        enqueue(
+            .open(order.path, order.access, mode: order.mode, ifVersion: order.ifVersion),
+            for: ticket, purpose: .open(order), at: now)
+    }
+
+    /// Takes a file that was opened, or could not be.
+    mutating func opened(
+        _ job: PendingJob, _ ticket: Ticket, _ order: OpenOrder,
+        _ result: Result<DiskOutcome, RequestError>, _ generation: Int64?, _ now: MonotonicTime
+    ) -> [FileAction] {
+        let connection = ticket.id.connection
+        guard case .success(.opened(let file, let facts)) = result else {
+            sessions.release(on: connection)
+            guard case .failure(let error) = result else { return [] }
+            return refuse(ticket, order.explain(error), job.work, now)
+        }
+        if order.expectedFID > 0, facts.fid != order.expectedFID {
+            return giveUp(ticket, order, file, facts, order.isAnotherFile, now)
+        }
+        let hasLease = order.leaseMilliseconds > 0
+        guard !job.isCancelled,
+            let key = sessions.nextKey(on: connection, hasLease: hasLease)
+        else { return giveUp(ticket, order, file, facts, nil, now) }
+        let opening = LockedOpening(ticket: ticket, order: order, file: file, facts: facts)
+        guard let kind = order.lock, !locks.take(kind, of: file.identity, for: key) else {
+            return announce(key, opening, facts, generation, now)
+        }
+        guard let patience = order.patience, now < patience, !isHopeless(opening) else {
+            return giveUp(ticket, order, file, facts, locked(opening, now), now)
+        }
+        locks.wait(kind, of: file.identity, for: key)
+        openings[key] = opening
+        self.patience.insert(key, at: patience)
+        forgetPatience()
+        return []
+    }
+
+    /// Makes the session and tells its handle.
+    private mutating func announce(
+        _ key: SessionKey, _ opening: LockedOpening, _ facts: FileFacts, _ generation: Int64?,
+        _ now: MonotonicTime
+    ) -> [FileAction] {
+        let (ticket, order) = (opening.ticket, opening.order)
+        let session = FileSession(
+            path: order.path, access: order.access, file: opening.file, openedAt: now,
+            leaseMilliseconds: order.leaseMilliseconds,
+            token: order.leaseMilliseconds > 0 ? configuration.newToken() : nil, lock: order.lock,
+            client: order.client, attachment: ticket.id.connection, usedAt: now)
+        guard sessions.add(session, key, on: ticket.id.connection) else {
+            // The place was given back by `add`.
+            return putAway(opening.file, now) + unlocked(key, opening.file.identity, now)
+                + forget(ticket, now)
+        }
+        let known = OperationMemory.Opening(
+            key: key, size: facts.size, ver: facts.ver, fid: facts.fid)
+        let final = describe(key, session, known, ticket)
+        return hold(
+            .answer(ticket.id, items: nil, final: final), order.access.writes ? generation : nil,
+            now) + conclude(ticket, .opened(known), generation, now)
+    }
+
+    /// Writes what OPEN and RESUME answer.
+    func describe(
+        _ key: SessionKey, _ session: FileSession, _ facts: OperationMemory.Opening,
+        _ ticket: Ticket
+    ) -> LineWriter {
+        line(ticket) {
+            $0.pair("h", key.handle)
+            $0.pair("size", facts.size)
+            $0.pair("ver", facts.ver)
+            if facts.fid > 0 { $0.pair("fid", facts.fid) }
+            guard let token = session.token else { return $0.append(" lease=conn") }
+            $0.pair("lease", session.leaseMilliseconds)
+            $0.pair("token", token.text)
+        }
+    }
+
+    /// Puts a file away that became no session, and says why where somebody listens.
+    private mutating func giveUp(
+        _ ticket: Ticket, _ order: OpenOrder, _ file: any OpenFile, _ facts: FileFacts,
+        _ error: RequestError?, _ now: MonotonicTime
+    ) -> [FileAction] {
+        sessions.release(on: ticket.id.connection)
+        let answer = error.map { [FileAction.refuse(ticket.id, $0)] } ?? []
+        let actions = answer + putAway(file, now)
+        guard order.access == .createNew else { return actions + forget(ticket, now) }
+        // The file is there: a repeated OPEN must find its own one, and not `exists`.
+        let made = OperationMemory.Opening(
+            key: nil, size: facts.size, ver: facts.ver, fid: facts.fid)
+        return actions + conclude(ticket, .opened(made), nil, now)
+    }
+
+    private mutating func putAway(_ file: any OpenFile, _ now: MonotonicTime) -> [FileAction] {
+        enqueue(alone: .close(file), on: file, for: nil, purpose: .abandoned, at: now)
+    }
+}
+
+// Locks: who waits, and what becomes of it.
+extension FileServerCore {
+    /// Gives a lock back, and hands it to those whose turn it is.
+    mutating func unlocked(
+        _ key: SessionKey, _ file: FileIdentity, _ now: MonotonicTime
+    ) -> [FileAction] {
+        var actions: [FileAction] = []
+        for next in locks.leave(key, file) {
+            guard let opening = openings[next] else { continue }
+            openings[next]?.isGranted = true
+            let (order, ticket) = (opening.order, opening.ticket)
+            actions += enqueue(
+                .confirm(opening.file, order.path, ifVersion: order.ifVersion), for: ticket,
+                purpose: .grant(next), in: (file, .shared), at: now)
+        }
+        for waiting in locks.waiting(for: file) {
+            guard let opening = openings[waiting], isHopeless(opening) else { continue }
+            actions += abandon(waiting, with: locked(opening, now), at: now)
+        }
+        return actions
+    }
+
+    /// Takes what the disk says of a file whose lock was granted to an OPEN that waited.
+    mutating func granted(
+        _ job: PendingJob, _ key: SessionKey, _ result: Result<DiskOutcome, RequestError>,
+        _ now: MonotonicTime
+    ) -> [FileAction] {
+        guard let opening = openings[key] else { return [] }
+        switch result {
+        case .success(.facts(let facts)) where !job.isCancelled:
+            openings[key] = nil
+            return announce(key, opening, facts, nil, now)
+        case .failure(let error) where error.code == .staleFile && !job.isCancelled:
+            // The name leads to another file by now: the lock is wanted of that one.
+            openings[key] = nil
+            return unlocked(key, opening.file.identity, now) + putAway(opening.file, now)
+                + reopen(opening.order, opening.ticket, now)
+        case .failure(let error): return abandon(key, with: error, at: now)
+        case .success: return abandon(key, at: now)
+        }
+    }
+
+    /// Ends an OPEN that waits for a lock or has just got it.
+    mutating func abandon(
+        _ key: SessionKey, with error: RequestError? = nil, at now: MonotonicTime
+    ) -> [FileAction] {
+        guard let opening = openings.removeValue(forKey: key) else { return [] }
+        let freed = unlocked(key, opening.file.identity, now)
+        return freed
+            + giveUp(opening.ticket, opening.order, opening.file, opening.facts, error, now)
+    }
+
+    /// Whether an OPEN waits for what only its own connection could free, which waits for it.
+    private func isHopeless(_ opening: LockedOpening) -> Bool {
+        guard opening.ticket.tag == nil, !opening.isGranted else { return false }
+        let own = opening.ticket.id.connection
+        let holders = locks.holders(of: opening.file.identity)
+        return !holders.isEmpty
+            && holders.allSatisfy { holder in
+                if let session = sessions[holder.key] { return session.attachment == own }
+                return openings[holder.key]?.ticket.id.connection == own
+            }
+    }
+
+    /// Says who holds a lock, and for how long.
+    func locked(_ opening: LockedOpening, _ now: MonotonicTime) -> RequestError {
+        var fields: [RequestError.Field] = []
+        var retry: Int64 = 1000
+        if let holder = locks.holders(of: opening.file.identity).first {
+            let session = sessions[holder.key]
+            let client = session?.client ?? openings[holder.key]?.order.client
+            fields.append(.init("h", holder.key.shown(on: opening.ticket.id.connection)))
+            if let client { fields.append(.init("client", client.name)) }
+            fields.append(.init("lock", [UInt8](holder.kind.rawValue.utf8)))
+            let left = session.map { $0.deadline.milliseconds(since: now) } ?? 0
+            if let session, session.leaseMilliseconds > 0 {
+                fields.append(.init("lease", number: left))
+                retry = min(max(left, 1), retry)
+            } else {
+                fields.append(.init("lease", [UInt8]("conn".utf8)))
+            }
+        }
+        fields.append(.init("retry", number: retry))
+        return RequestError(
+            .locked, path: opening.order.path,
+            "another session holds a lock; wait=ms waits for it, HANDLES shows its holder",
+            fields: fields)
+    }
+
+    /// Refuses OPENs that have waited for a lock for as long as they wanted.
+    mutating func loseLockPatience(at now: MonotonicTime) -> [FileAction] {
+        var actions: [FileAction] = []
+        while let key = patience.removeFirst(until: now) {
+            guard let opening = openings[key], !opening.isGranted else { continue }
+            actions += abandon(key, with: locked(opening, now), at: now)
+        }
+        return actions
+    }
+
+    /// Drops what waits left behind that ended before their time, as soon as it is most of all.
+    private mutating func forgetPatience() {
+        guard patience.count > 2 * openings.count + 64 else { return }
+        let openings = openings
+        patience.keep { openings[$0] != nil }
+    }
+}
+
+extension OpenOrder {
+    /// Where one file is meant, another one or none in its place is told as such.
+    fileprivate func explain(_ error: RequestError) -> RequestError {
+        expectedFID > 0 && error.code == .notFound ? isAnotherFile : error
+    }
+
+    fileprivate var isAnotherFile: RequestError {
+        RequestError(
+            .staleFile, path: path, "the file of the first OPEN is not there any more; look again")
+    }
+}

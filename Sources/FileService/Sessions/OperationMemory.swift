@@ -1,0 +1,195 @@
+import DFSProtocol
+
+/// What changes with `op=` came to, so that a repeated one has one effect and the same answer.
+///
+/// An outcome is kept for a fixed time after its answer. The number of entries is bounded.
+struct OperationMemory: Sendable {
+    /// What a change came to, without the tag of the request that made it.
+    enum Outcome: Sendable {
+        case wrote(count: Int, size: Int64)
+        case stored(size: Int64, ver: Int64)
+        case opened(Opening)
+        /// The disk failed, and what of the change is there is not known.
+        case failed(RequestError)
+    }
+
+    /// What an OPEN came to.
+    struct Opening: Sendable {
+        /// The session, which may have ended since; nil where a file was made and none opened.
+        let key: SessionKey?
+        let size: Int64
+        let ver: Int64
+        let fid: Int64
+    }
+
+    /// A request with `op=`, as it came.
+    struct Attempt: Sendable {
+        let request: Request
+        let caller: Caller
+        let receivedAt: MonotonicTime
+    }
+
+    /// What an attempt is told.
+    enum Claim: Sendable {
+        /// Nobody has asked for this change: carry it out.
+        case new
+        /// It runs; this attempt waits for its outcome.
+        case waits
+        /// It is done; the change that it made on the disk has this number.
+        case known(Outcome, generation: Int64?)
+    }
+
+    private enum State: Sendable {
+        case running([Attempt])
+        case known(Outcome, generation: Int64?, until: MonotonicTime)
+    }
+
+    private struct Entry: Sendable {
+        /// Tells the request from another one with the same `op=`.
+        let fingerprint: Int
+        var state: State
+        /// What an OPEN came to that is being carried out again.
+        var previous: Outcome?
+    }
+
+    private var entries: [OperationID: Entry] = [:]
+    /// What is known, in the order in which it is forgotten; those before `head` are.
+    private var order: [(until: MonotonicTime, operation: OperationID)] = []
+    private var head = 0
+    /// The requests that wait for the outcome of another one.
+    private var waiting: [RequestID: OperationID] = [:]
+    /// When what is old is to be dropped although no request comes.
+    private(set) var deadline: MonotonicTime?
+    private let limit: Int
+    private let span: Int64
+
+    init(limits: Limits) {
+        limit = limits.operations
+        span = limits.operationMilliseconds
+    }
+
+    var count: Int { entries.count }
+
+    /// Looks a change up, and notes it as running where it is new.
+    ///
+    /// - Throws: `bad-argument` where another request had this `op=`; `busy` where there is no room.
+    mutating func claim(
+        _ operation: OperationID, _ attempt: Attempt
+    ) throws(RequestError) -> Claim {
+        let now = attempt.receivedAt
+        forget(until: now)
+        let fingerprint = attempt.request.fingerprint
+        guard let entry = entries[operation] else {
+            guard entries.count < limit else { throw full(now) }
+            entries[operation] = Entry(fingerprint: fingerprint, state: .running([]))
+            return .new
+        }
+        guard entry.fingerprint == fingerprint else {
+            throw RequestError(
+                .badArgument, "this op= was another request's; take a new one for each change",
+                fields: [.init("argument", [UInt8]("op".utf8))])
+        }
+        switch entry.state {
+        case .known(let outcome, let generation, _): return .known(outcome, generation: generation)
+        case .running(let others):
+            entries[operation]?.state = .running(others + [attempt])
+            waiting[attempt.caller.id] = operation
+            return .waits
+        }
+    }
+
+    private func full(_ now: MonotonicTime) -> RequestError {
+        let next = order.indices.contains(head) ? order[head].until.milliseconds(since: now) : 1000
+        return RequestError(
+            .busy, "too many changes with op= are remembered; try again soon",
+            fields: [.init("retry", number: min(max(next, 1), 1000))])
+    }
+
+    /// Notes what a change came to.
+    ///
+    /// - Returns: The attempts that wait for the outcome.
+    mutating func finish(
+        _ operation: OperationID, _ outcome: Outcome, generation: Int64?, at now: MonotonicTime
+    ) -> [Attempt] {
+        guard case .running(let attempts)? = entries[operation]?.state else { return [] }
+        let until = now.advanced(milliseconds: span)
+        entries[operation]?.state = .known(outcome, generation: generation, until: until)
+        entries[operation]?.previous = nil
+        order.append((until, operation))
+        if deadline == nil { deadline = until }
+        for attempt in attempts { waiting[attempt.caller.id] = nil }
+        return attempts
+    }
+
+    /// Forgets an attempt that changed nothing; what an earlier one came to is known again.
+    ///
+    /// - Returns: The attempts that wait for the outcome; the first of them may carry it out.
+    mutating func cancel(_ operation: OperationID, at now: MonotonicTime) -> [Attempt] {
+        guard let entry = entries[operation], case .running(let attempts) = entry.state else {
+            return []
+        }
+        if let previous = entry.previous {
+            return finish(operation, previous, generation: nil, at: now)
+        }
+        entries[operation] = nil
+        for attempt in attempts { waiting[attempt.caller.id] = nil }
+        return attempts
+    }
+
+    /// Notes that what is known of an OPEN does not hold any more and that it is carried out again.
+    mutating func reopen(_ operation: OperationID) {
+        guard case .known(let outcome, _, _)? = entries[operation]?.state else { return }
+        entries[operation]?.previous = outcome
+        entries[operation]?.state = .running([])
+    }
+
+    /// Drops attempts that wait for an outcome which nobody will hear.
+    mutating func dropWaiting(where isGone: (RequestID) -> Bool) {
+        for (id, operation) in waiting.sorted(by: { $0.key < $1.key }) where isGone(id) {
+            waiting[id] = nil
+            guard case .running(let attempts)? = entries[operation]?.state else { continue }
+            entries[operation]?.state = .running(attempts.filter { $0.caller.id != id })
+        }
+    }
+
+    /// Drops what is old, and says when to look again.
+    mutating func timePassed(at now: MonotonicTime) {
+        guard let deadline, deadline <= now else { return }
+        forget(until: now)
+        // Often enough to free memory after a burst, and not for each entry.
+        self.deadline =
+            order.indices.contains(head)
+            ? max(order[head].until, now.advanced(milliseconds: 1000)) : nil
+    }
+
+    private mutating func forget(until now: MonotonicTime) {
+        while order.indices.contains(head), order[head].until <= now {
+            let operation = order[head].operation
+            head += 1
+            // One that was opened again has a later end.
+            if case .known(_, _, let until)? = entries[operation]?.state, until <= now {
+                entries[operation] = nil
+            }
+        }
+        guard head > 1024, head > order.count / 2 || head == order.count else { return }
+        order.removeFirst(head)
+        head = 0
+    }
+}
+
+extension Request {
+    /// Tells this request from another one with the same `op=`; the tag does not count.
+    fileprivate var fingerprint: Int {
+        var hasher = Hasher()
+        hasher.combine(verb)
+        hasher.combine(operands)
+        hasher.combine(content.count)
+        let counted = options.filter { !$0.key.elementsEqual("op".utf8) }
+            .sorted { $0.key.lexicographicallyPrecedes($1.key) }
+        for (key, value) in counted {
+            hasher.combine(key)
+            hasher.combine(value)
+        }
+        return hasher.finalize()
+    }
+}

@@ -1,0 +1,181 @@
+import DFSProtocol
+import Testing
+
+@testable import FileService
+
+@Suite struct HandleTests {
+    private static let leased = "s40000000001"
+
+    @Test func `HANDLES shows bytes, lock, lease and state of each session`() {
+        var bench = Bench()
+        bench.ask("OPEN /f create lease=1000 lock=shared")
+        bench.ask("WRITE \(HandleTests.leased) 0 hello")
+        bench.ask("READ \(HandleTests.leased) 0 2")
+        bench.close(1)
+        bench.pass(milliseconds: 300)
+
+        #expect(
+            bench.ask("HANDLES", on: 2) == """
+                * handle h=s40000000001 path=/f mode=rw owner=127.0.0.1:50001 client=tester \
+                age=300 idle=300 bytes=7 lease=700 lock=shared state=orphaned
+                OK count=1
+                """)
+    }
+
+    @Test func `a session that is put away is shown until its file is let go`() {
+        var bench = Bench()
+        bench.ask("OPEN /f create")
+        bench.runsAtOnce = false
+        bench.send("@1 WRITE h1 0 x")
+        let kill = bench.send("KILL c1.h1", on: 2)
+
+        #expect(bench.ask("HANDLES", on: 2).contains(" state=ending\n"))
+        #expect(bench.reply(to: kill) == nil)
+        bench.runNext()
+        bench.runNext()
+
+        #expect(bench.reply(to: kill) == "OK")
+        #expect(bench.ask("HANDLES", on: 2) == "OK count=0")
+    }
+
+    @Test func `KILL ends a session by the name that HANDLES shows`() {
+        var bench = Bench()
+        bench.ask("OPEN /f create")
+        bench.ask("OPEN /f create", on: 2)
+        bench.ask("OPEN /f create lease=1000", on: 2)
+
+        #expect(bench.ask("KILL h1") == "OK")
+        #expect(bench.ask("KILL c2.h1") == "OK")
+        #expect(bench.ask("KILL \(HandleTests.leased)") == "OK")
+
+        #expect(bench.ask("HANDLES") == "OK count=0")
+        #expect(bench.ask("READ h1 1").hasPrefix("ERR stale-handle h=h1 \"KILL "))
+        #expect(bench.ask("READ h1 1", on: 2).hasPrefix("ERR stale-handle h=h1 \"KILL "))
+        #expect(bench.ask("READ \(HandleTests.leased) 1", on: 2).hasPrefix("ERR stale-handle "))
+        #expect(bench.ask("KILL c2.h1") == "OK", "a repeated KILL answers as it did")
+        #expect(bench.released.map(\.number) == [1, 2, 2])
+    }
+
+    @Test(arguments: ["h2", "c2.h1", "c1.h9", "c1.s1", "c.h1", "c1.", "c1h1", "s1", "", "7"])
+    func `KILL of what is not there is refused`(handle: String) {
+        var bench = Bench()
+        bench.ask("OPEN /f create")
+
+        #expect(bench.ask("KILL \"\(handle)\"").hasPrefix("ERR stale-handle "))
+        #expect(bench.ask("READ h1 1").hasPrefix("OK "))
+    }
+
+    @Test func `nothing of a killed session lands after the answer to KILL`() {
+        var bench = Bench()
+        bench.ask("STORE /f abc")
+        bench.ask("OPEN /f rw")
+        bench.runsAtOnce = false
+        let running = bench.send("@1 WRITE h1 0 R")
+        let waiting = bench.send("@2 WRITE h1 0 X")
+        let kill = bench.send("KILL c1.h1", on: 2)
+        let late = bench.send("@3 WRITE h1 0 L")
+        bench.runsAtOnce = true
+        bench.runNext()
+
+        #expect(bench.reply(to: running)?.hasPrefix("@1 OK ") == true)
+        #expect(bench.reply(to: waiting)?.hasPrefix("ERR stale-handle ") == true)
+        #expect(bench.reply(to: late)?.hasPrefix("ERR stale-handle ") == true)
+        #expect(bench.reply(to: kill) == "OK")
+        #expect(bench.ask("FETCH /f", on: 2).hasSuffix("Rbc"))
+        #expect(bench.ask("STAT /f", on: 2).contains(" ver=1 "))
+    }
+
+    @Test func `a KILL is done although its connection ends or cancels it`() {
+        for isCancelled in [true, false] {
+            var bench = Bench()
+            bench.ask("OPEN /f create")
+            bench.runsAtOnce = false
+            bench.send("@1 WRITE h1 0 R")
+            let kill = bench.send("@9 KILL c1.h1", on: 2)
+            if isCancelled { bench.cancel(kill) } else { bench.close(2) }
+            bench.runsAtOnce = true
+            bench.runNext()
+
+            #expect(bench.core.sessions.count == 0)
+            #expect(bench.core.isIdle)
+        }
+    }
+
+    @Test func `the limit in all counts sessions without a connection, and says which it is`() {
+        var limits = Limits()
+        limits.handles = 2
+        var bench = Bench(limits: limits)
+        bench.ask("OPEN /f create lease=1000")
+        bench.close(1)
+        bench.ask("OPEN /f rw", on: 2)
+
+        #expect(bench.ask("OPEN /f rw", on: 3).hasPrefix("ERR too-many max=2 of=server "))
+        bench.pass(milliseconds: 1_000)
+        #expect(bench.ask("OPEN /f rw", on: 3).hasPrefix("OK h=h1 "))
+    }
+
+    @Test func `a connection that is full takes no session over`() {
+        var limits = Limits()
+        limits.handlesPerConnection = 1
+        var bench = Bench(limits: limits)
+        bench.ask("OPEN /f create lease=1000")
+        bench.ask("OPEN /f rw", on: 2)
+        let resume = "RESUME \(HandleTests.leased) token=\(LeaseTests.token)"
+
+        #expect(bench.ask(resume, on: 2).hasPrefix("ERR too-many max=1 of=connection "))
+        #expect(bench.ask("RENEW \(HandleTests.leased)") == "OK lease=1000")
+        bench.ask("CLOSE h1", on: 2)
+        #expect(bench.ask(resume, on: 2).hasPrefix("OK "))
+    }
+
+    @Test func `an open whose connection ends meanwhile gives its place back`() {
+        var limits = Limits()
+        limits.handles = 1
+        var bench = Bench(limits: limits)
+        bench.runsAtOnce = false
+        bench.send("OPEN /f create lease=1000")
+        bench.close(1)
+        bench.runsAtOnce = true
+        bench.runNext()
+
+        #expect(bench.ask("OPEN /f rw", on: 2).hasPrefix("OK h=h1 "))
+    }
+}
+
+/// What becomes of a FOLLOW when its session does.
+@Suite struct FollowedSessionTests {
+    private func following() -> (bench: Bench, follow: RequestID) {
+        var bench = Bench()
+        bench.ask("STORE /f abc")
+        bench.ask("OPEN /f r lease=1000")
+        let follow = bench.send("@1 FOLLOW s40000000001 0")
+        return (bench, follow)
+    }
+
+    @Test func `a FOLLOW ends with the lease of its session`() {
+        var (bench, follow) = following()
+
+        bench.pass(milliseconds: 1_000)
+
+        #expect(bench.reply(to: follow)?.hasPrefix("ERR lease-expired h=s4") == true)
+        #expect(!bench.isWatching(follow))
+    }
+
+    @Test func `a FOLLOW ends when its session is killed`() {
+        var (bench, follow) = following()
+
+        bench.ask("KILL s40000000001", on: 2)
+
+        #expect(bench.reply(to: follow)?.hasPrefix("ERR stale-handle h=s4") == true)
+    }
+
+    @Test func `a FOLLOW ends when its session is taken over, and not when it is resumed in place`() {
+        var (bench, follow) = following()
+
+        bench.ask("@2 \(LeaseTests.resume)")
+        #expect(bench.reply(to: follow) == nil)
+        bench.ask(LeaseTests.resume, on: 2)
+
+        #expect(bench.reply(to: follow)?.hasPrefix("ERR stale-handle h=s4") == true)
+    }
+}
