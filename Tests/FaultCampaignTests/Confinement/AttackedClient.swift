@@ -1,14 +1,18 @@
 import DFSProtocol
 import TestCluster
 
+/// What a client was answered during the attack.
+struct AttackRecord: Sendable {
+    /// How often each verb was asked, and how often it was answered OK.
+    var asked: [String: Int] = [:]
+    var succeeded: [String: Int] = [:]
+    /// Answers that hold something of a canary.
+    var leaks: [String] = []
+}
+
 /// A client that sends every verb with a path while the attack goes on, and looks at each answer.
 struct AttackedClient {
-    /// How often each verb was asked, and how often it was answered OK.
-    private(set) var asked: [String: Int] = [:]
-    private(set) var succeeded: [String: Int] = [:]
-    /// Answers that hold something of a canary.
-    private(set) var leaks: [String] = []
-
+    private(set) var record = AttackRecord()
     private let files: WireConnection
     private let names: WireConnection
     private let needles: [[UInt8]]
@@ -65,15 +69,15 @@ struct AttackedClient {
     @discardableResult
     private mutating func ask(_ line: String, _ at: WireConnection? = nil) throws -> String? {
         let verb = String(line.prefix { $0 != " " })
-        asked[verb, default: 0] += 1
+        record.asked[verb, default: 0] += 1
         var handle: String?
         for answer in try (at ?? files).request(line) {
             let bytes = Array(answer.text.utf8) + (answer.payload ?? [])
             for needle in needles where bytes.holds(needle) {
-                leaks.append("\(line) -> \(answer.text.prefix(200))")
+                record.leaks.append("\(line) -> \(answer.text.prefix(200))")
             }
             guard answer.line.kind == .ok else { continue }
-            succeeded[verb, default: 0] += 1
+            record.succeeded[verb, default: 0] += 1
             handle = answer.line.text("h")
         }
         return handle

@@ -27,7 +27,7 @@ struct SwapTests {
             let before = try arena.canaries()
             let attacker = try Attacker(arena.pairs, threads: 2)
 
-            let clients: [AttackedClient]
+            let clients: [AttackRecord]
             do {
                 clients = try SwapTests.run(cluster, attacker, digest)
             } catch {
@@ -73,35 +73,31 @@ struct SwapTests {
     /// Lets all clients work until they and the attacker have done enough.
     private static func run(
         _ cluster: Cluster, _ attacker: Attacker, _ digest: String
-    ) throws -> [AttackedClient] {
-        let results = Mutex<[Result<AttackedClient, any Error>]>([])
-        let shared = Shared(results: results)
+    ) throws -> [AttackRecord] {
+        let ended = EndedClients()
         for number in 0..<clients {
             try BlockingThread.start {
-                let result = Result {
+                let result = Result { () throws -> AttackRecord in
                     var client = try AttackedClient(cluster, number: number, digest: digest)
                     var step = 0
                     while step < steps || attacker.swaps < swaps {
                         try client.step()
                         step += 1
                     }
-                    return client
+                    return client.record
                 }
-                shared.results.withLock { $0.append(result) }
+                ended.records.withLock { $0.append(result) }
             }
         }
-        let ended = try Deadline(after: .seconds(240)).await("all clients have ended") {
-            shared.results.withLock { $0.count == clients ? $0 : nil }
+        let all = try Deadline(after: .seconds(240)).await("all clients have ended") {
+            ended.records.withLock { $0.count == clients ? $0 : nil }
         }
-        return try ended.map { try $0.get() }
+        return try all.map { try $0.get() }
     }
 
     /// Holds what the clients' threads come to.
-    private final class Shared: Sendable {
-        let results: Mutex<[Result<AttackedClient, any Error>]>
-        init(results: consuming Mutex<[Result<AttackedClient, any Error>]>) {
-            self.results = results
-        }
+    private final class EndedClients: Sendable {
+        let records = Mutex<[Result<AttackRecord, any Error>]>([])
     }
 
     /// What a program reads that opens by name, until it has seen both.
