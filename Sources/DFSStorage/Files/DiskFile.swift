@@ -74,26 +74,22 @@ final class DiskFile: OpenFile {
     func write(
         _ bytes: UnsafeRawBufferPointer, at offset: Int64, ifVersion version: Int64?
     ) throws(RequestError) {
-        try change(ifVersion: version) { (file) throws(ChangeFailure) in
-            try DiskFile.put(bytes, at: offset, in: file)
+        try change(ifVersion: version) { (file, size) throws(ChangeFailure) in
+            try DiskFile.put(bytes, at: offset, in: file, of: size)
         }
     }
 
     func append(_ bytes: UnsafeRawBufferPointer) throws(RequestError) -> Int64 {
-        var size: Int64 = 0
-        try change { (file) throws(ChangeFailure) in
-            let end: Int64
-            do throws(SystemError) { end = try file.status().stamp.size } catch {
-                throw ChangeFailure(error, leftAsItWas: true)
-            }
-            try DiskFile.put(bytes, at: end, in: file)
-            size = end + Int64(bytes.count)
+        var end: Int64 = 0
+        try change { (file, size) throws(ChangeFailure) in
+            try DiskFile.put(bytes, at: size, in: file, of: size)
+            end = size + Int64(bytes.count)
         }
-        return size
+        return end
     }
 
     func truncate(to size: Int64) throws(RequestError) {
-        try change { (file) throws(ChangeFailure) in
+        try change { (file, _) throws(ChangeFailure) in
             let code = dfs_truncate(file.number, size)
             if code < 0 { throw ChangeFailure(SystemError(-code), leftAsItWas: true) }
         }
@@ -152,11 +148,15 @@ final class DiskFile: OpenFile {
     }
 
     /// Refuses changes to a file that no name leads to any more, or that the disk has failed.
-    private func checkFresh(_ file: Descriptor) throws(RequestError) {
+    ///
+    /// - Returns: What the file is now.
+    @discardableResult
+    private func checkFresh(_ file: Descriptor) throws(RequestError) -> FileStatus {
         try checkHealth()
         if live.isStale { throw DiskRefusal.stale(path) }
         let status = try naming { (file) throws(SystemError) in try file.status() }
         if status.links == 0 { throw DiskRefusal.stale(path) }
+        return status
     }
 
     /// Whether a write of this session failed and the file was not read whole since.
@@ -187,21 +187,23 @@ final class DiskFile: OpenFile {
     ///
     /// The file is looked at again afterwards: a change that is answered OK was made before any
     /// replacement or removal of the file was.
+    ///
+    /// - Parameter body: Gets the size that the file has before.
     private func change(
-        ifVersion version: Int64? = nil, _ body: (Descriptor) throws(ChangeFailure) -> Void
+        ifVersion version: Int64? = nil, _ body: (Descriptor, Int64) throws(ChangeFailure) -> Void
     ) throws(RequestError) {
         guard canWrite else {
             throw RequestError(.readOnly, path: path, "the session was opened r; open it rw")
         }
         let file = try current()
-        try checkFresh(file)
+        let size = try checkFresh(file).stamp.size
         if let version { try export.checkVersion(version, of: live, file, path) }
         do throws(SystemError) {
             lastChange.store(try live.beginChange(), ordering: .relaxed)
         } catch {
             throw refusal(error)
         }
-        let outcome = Result { () throws(ChangeFailure) in try body(file) }
+        let outcome = Result { () throws(ChangeFailure) in try body(file, size) }
         lastChange.store(live.endChange(), ordering: .relaxed)
         if case .failure(let failure) = outcome { throw note(failure, file) }
         if live.isStale { throw DiskRefusal.stale(path) }
@@ -209,10 +211,10 @@ final class DiskFile: OpenFile {
 
     /// Ends what a failed change ends.
     ///
-    /// A value that the file system refuses ends nothing. Where the disk is full and took nothing
-    /// of the change, the file is what it was: this session alone is over, because whoever sent
-    /// several changes at once and looks at the SYNC only must not be told OK. All else leaves a
-    /// file of which nobody knows what it holds: all its sessions are over, and it is marked.
+    /// A value that the file system refuses ends nothing. Where the disk is full and the file is
+    /// what it was, this session alone is over, because whoever sent several changes at once and
+    /// looks at the SYNC only must not be told OK. All else leaves a file of which nobody knows
+    /// what it holds: all its sessions are over, and it is marked.
     private func note(_ failure: ChangeFailure, _ file: Descriptor) -> RequestError {
         if !failure.leftAsItWas {
             export.noteUnverified(live, file)
@@ -222,8 +224,10 @@ final class DiskFile: OpenFile {
         return refusal(failure.error)
     }
 
+    /// Writes all of it, or nothing: a disk that is full in the middle leaves the file as it was,
+    /// unless bytes that it had were overwritten by then.
     private static func put(
-        _ bytes: UnsafeRawBufferPointer, at offset: Int64, in file: Descriptor
+        _ bytes: UnsafeRawBufferPointer, at offset: Int64, in file: Descriptor, of size: Int64
     ) throws(ChangeFailure) {
         var done = 0
         let (_, overflow) = offset.addingReportingOverflow(Int64(bytes.count))
@@ -233,8 +237,9 @@ final class DiskFile: OpenFile {
             let count = dfs_write(
                 file.number, address, bytes.count - done, offset + Int64(done))
             if count < 0 {
-                throw ChangeFailure(
-                    SystemError(Int32(clamping: -count)), leftAsItWas: done == 0)
+                let isUndone =
+                    done == 0 || offset >= size && dfs_truncate(file.number, size) == 0
+                throw ChangeFailure(SystemError(Int32(clamping: -count)), leftAsItWas: isUndone)
             }
             done += count
         }

@@ -1,7 +1,8 @@
 import DFSDatabase
+import Synchronization
 
 /// Keeps a ledger in `.dfs/ledger.sqlite` at the top of its export.
-struct LedgerDatabase: LedgerStore {
+final class LedgerDatabase: LedgerStore {
     private static let layout = DatabaseLayout(
         applicationID: 0x6466_736C,  // "dfsl"
         steps: [
@@ -21,15 +22,22 @@ struct LedgerDatabase: LedgerStore {
             "ALTER TABLE node ADD COLUMN unverified INTEGER NOT NULL DEFAULT 0",
         ])
 
-    private let database: DurableDatabase
+    private let path: String
+    private let current: Mutex<DurableDatabase>
     private let reserve: LedgerReserve
 
     /// Opens the file, or makes it.
     init(at path: String) throws(DatabaseFailure) {
-        database = try naming { try DurableDatabase(at: path, layout: LedgerDatabase.layout) }
+        self.path = path
+        let database = try naming {
+            try DurableDatabase(at: path, layout: LedgerDatabase.layout)
+        }
+        current = Mutex(database)
         reserve = LedgerReserve(path: path + "-reserve")
         reserve.refill()
     }
+
+    private var database: DurableDatabase { current.withLock { $0 } }
 
     func load(_ visit: (LedgerRow) throws -> Void) throws(DatabaseFailure) -> LedgerHeader {
         try naming {
@@ -103,21 +111,57 @@ struct LedgerDatabase: LedgerStore {
     ) throws(DatabaseFailure) {
         try naming {
             try database.write { transaction in
-                let forget = try transaction.statement("DELETE FROM node WHERE id = ?")
-                for id in places { try forget.run(.integer(Int64(id))) }
-                let keep = try transaction.statement(
-                    """
-                    INSERT OR REPLACE INTO node (id, parent, name, kind, mode, fid, ver, size, inode,
-                        mtime, mtime_ns, ctime, ctime_ns, unverified)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                    """)
-                for row in rows { try LedgerDatabase.keep(row, keep) }
-                let put = try transaction.statement("UPDATE header SET value = ? WHERE key = ?")
-                try put.run(.integer(header.opening), 1)
-                try put.run(.integer(header.generation), 2)
-                try put.run(.integer(header.layout), 3)
+                try LedgerDatabase.put(rows, forgetting: places, header, in: transaction)
             }
         }
+    }
+
+    private static func put(
+        _ rows: [LedgerRow], forgetting places: [NodeID], _ header: LedgerHeader,
+        in transaction: Transaction
+    ) throws {
+        let forget = try transaction.statement("DELETE FROM node WHERE id = ?")
+        for id in places { try forget.run(.integer(Int64(id))) }
+        let keep = try transaction.statement(
+            """
+            INSERT OR REPLACE INTO node (id, parent, name, kind, mode, fid, ver, size, inode,
+                mtime, mtime_ns, ctime, ctime_ns, unverified)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """)
+        for row in rows { try LedgerDatabase.keep(row, keep) }
+        let put = try transaction.statement("UPDATE header SET value = ? WHERE key = ?")
+        try put.run(.integer(header.opening), 1)
+        try put.run(.integer(header.generation), 2)
+        try put.run(.integer(header.layout), 3)
+    }
+
+    func replace(
+        _ page: (Int) -> [LedgerRow]?, _ last: () -> (LedgerBatch, LedgerHeader)
+    ) throws(DatabaseFailure) {
+        let old = database
+        let new = try naming {
+            try DurableDatabase.replace(old, at: path, layout: LedgerDatabase.layout) {
+                transaction in
+                var number = 0
+                while let rows = page(number) {
+                    let keep = try transaction.statement(
+                        """
+                        INSERT INTO node (id, parent, name, kind, mode, fid, ver, size, inode,
+                            mtime, mtime_ns, ctime, ctime_ns, unverified)
+                        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                        """)
+                    for row in rows { try LedgerDatabase.keep(row, keep) }
+                    number += 1
+                }
+                let (batch, header) = last()
+                try LedgerDatabase.put(
+                    batch.rows, forgetting: batch.forgotten, header, in: transaction)
+                // The one time that it is written: the new file is the same ledger.
+                try transaction.statement("UPDATE header SET value = ? WHERE key = 4")
+                    .run(.integer(header.identity))
+            }
+        }
+        current.withLock { $0 = new }
     }
 
     private static func keep(_ row: LedgerRow, _ statement: PreparedStatement) throws {
