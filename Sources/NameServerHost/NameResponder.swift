@@ -91,10 +91,13 @@ final class NameResponder: RequestResponder {
         settle(at: now)
     }
 
-    func connectionHasRoom(_ connection: ServerConnection) {
-        guard stalled.remove(connection.id) != nil else { return }
-        core.setStalled(connection.id, false)
-        settle(at: clock())
+    func connectionRoomChanged(_ connection: ServerConnection) {
+        let isStalled = !connection.hasRoom
+        guard connections[connection.id] != nil, isStalled != stalled.contains(connection.id)
+        else { return }
+        if isStalled { stalled.insert(connection.id) } else { stalled.remove(connection.id) }
+        core.setStalled(connection.id, isStalled)
+        if !isStalled { settle(at: clock()) }
     }
 
     private func takeExchange(_ id: RequestID) -> Exchange? {
@@ -103,12 +106,10 @@ final class NameResponder: RequestResponder {
         return exchange
     }
 
-    /// Tells the core of a connection that does not read; `connectionHasRoom` is the end of that.
-    private func watchRoom(_ id: ConnectionID) {
-        guard let connection = connections[id], !connection.hasRoom,
-            stalled.insert(id).inserted
-        else { return }
-        core.setStalled(id, true)
+    /// Sends notices; a watcher that does not read is told of a gap later, an owner is cut off.
+    private func notify(_ id: ConnectionID, _ lines: LineWriter) {
+        guard let connection = connections[id] else { return }
+        if connection.hasRoom || !core.missed(id) { connection.notify(lines) }
     }
 
     /// Commits what is left; nothing is received any more.
@@ -147,12 +148,8 @@ final class NameResponder: RequestResponder {
 
     private func perform(_ action: NameAction) {
         switch action {
-        case .reply(let id, let lines):
-            takeExchange(id)?.finish(lines)
-            watchRoom(id.connection)
-        case .notify(let id, let lines):
-            connections[id]?.notify(lines)
-            watchRoom(id)
+        case .reply(let id, let lines): takeExchange(id)?.finish(lines)
+        case .notify(let id, let lines): notify(id, lines)
         case .keepOpen(let id): connections[id]?.staysOpen = true
         case .log(let level, let sentence): log(level, sentence)
         }

@@ -201,6 +201,11 @@ extension NameAuthority {
         searches.setStalled(connection, isStalled)
     }
 
+    /// Notices could not be sent; false where the connection does not watch.
+    public mutating func missed(_ connection: ConnectionID) -> Bool {
+        watchers.miss(connection)
+    }
+
     /// Tells the log and the watchers that a server's state has changed.
     mutating func tell(_ change: Membership.Change) {
         let server = membership[change.server]

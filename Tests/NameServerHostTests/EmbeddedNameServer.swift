@@ -70,7 +70,7 @@ final class EmbeddedNameServer {
     /// Lets a connection be one that does not read, or reads again.
     func setReads(_ reads: Bool, _ connection: Int) {
         channels[connection].isWritable = reads
-        if reads { channels[connection].pipeline.fireChannelWritabilityChanged() }
+        channels[connection].pipeline.fireChannelWritabilityChanged()
         loop.run()
     }
 

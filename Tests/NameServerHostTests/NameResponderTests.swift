@@ -69,9 +69,10 @@ import Testing
         let (server, owner) = try served(files: 1)
         let client = try server.connect()
 
-        // The loop stands still for a minute; then it is turned, and the timer comes first.
+        // The loop stands still for a minute; then its timer of 2501 ms comes before the sockets,
+        // 20 of which have passed.
         server.clock.milliseconds += 60_000
-        server.loop.advanceTime(by: .milliseconds(2501))
+        server.loop.advanceTime(by: .milliseconds(2481))
         try server.type("STATUS\n", on: client)
         let late = try server.output(of: client)
         if isAlive { try server.type("HEARTBEAT fs1 seq=1\n", on: owner) }
@@ -92,7 +93,6 @@ import Testing
 
         server.setReads(false, watcher)
         try server.type("REPORT fs1 \"- /d/f0\\n\"\n", on: owner)
-        let one = try server.output(of: watcher)
         let data = lines(6000)
         try server.type("REPORT fs1 {\(data.utf8.count)}\n\(data)\n", on: owner)
         server.loop.advanceTime(by: .milliseconds(20))
@@ -100,7 +100,6 @@ import Testing
         server.setReads(true, watcher)
         let after = try server.output(of: watcher)
 
-        #expect(one.contains("kind=remove path=/d/f0\n"))
         #expect(meanwhile == "")
         #expect(after.hasPrefix("! gap seq=6"))
         #expect(after.split(separator: "\n").count == 1)

@@ -33,6 +33,21 @@ import Testing
         #expect(world.takeNotices(9) == ["! change seq=8195 kind=create path=/b\n"])
     }
 
+    @Test func `a notice that could not be sent is a gap`() throws {
+        var world = try NameWorld()
+        try world.send("WATCH /", on: 9)
+        try world.send("MKDIR /a")
+        _ = world.takeNotices(9)
+
+        let watches = world.core.missed(ConnectionID(number: 9))
+        let others = world.core.missed(ConnectionID(number: 8))
+        try world.send("MKDIR /b")
+
+        #expect(watches)
+        #expect(!others)
+        #expect(world.takeNotices(9) == ["! gap seq=2\n"])
+    }
+
     @Test func `one turn writes so much to a watcher and the rest in the next ones`() throws {
         var world = try NameWorld()
         try world.addServer("fs1", on: 2)

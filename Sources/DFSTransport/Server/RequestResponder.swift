@@ -33,10 +33,11 @@ public protocol RequestResponder: AnyObject {
     /// A connection is gone; nothing of it can be answered any more.
     func connectionClosed(_ connection: ServerConnection)
 
-    /// A connection whose `hasRoom` was false has room again.
+    /// A peer has come behind, or keeps up again: its `hasRoom` may have changed.
     ///
-    /// May come without need. Roles that send only what was asked for need not know.
-    func connectionHasRoom(_ connection: ServerConnection)
+    /// May come while the role sends something. Roles that send only what was asked for need not
+    /// know.
+    func connectionRoomChanged(_ connection: ServerConnection)
 
     /// A tagged request was ended and its peer has been told; a later `finish` is ignored.
     ///
@@ -46,7 +47,7 @@ public protocol RequestResponder: AnyObject {
 
 extension RequestResponder {
     /// Does nothing.
-    public func connectionHasRoom(_ connection: ServerConnection) {}
+    public func connectionRoomChanged(_ connection: ServerConnection) {}
 }
 
 /// One request that waits for its answer; used on the loop only.

@@ -12,9 +12,10 @@ extension ServerConnection {
         if openAnswers.isEmpty { return append(lines) }
         heldNotices.append(lines)
         heldNoticeBytes += lines.bytes.count
+        if !hasRoom { shared.responder.connectionRoomChanged(self) }
     }
 
-    /// Whether the peer keeps up with what it is sent; `connectionHasRoom` tells when it does again.
+    /// Whether the peer keeps up with what it is sent; `connectionRoomChanged` tells of a change.
     public var hasRoom: Bool {
         channel.isWritable && heldNoticeBytes < ServerShared.heldNoticeBytes
     }
@@ -114,7 +115,7 @@ extension ServerConnection {
         heldNotices = []
         heldNoticeBytes = 0
         for lines in notices { append(lines) }
-        if hasRoom { shared.responder.connectionHasRoom(self) }
+        shared.responder.connectionRoomChanged(self)
     }
 
     /// Says the last word and closes so that it arrives.

@@ -122,9 +122,8 @@ extension ServerConnection: ChannelInboundHandler {
 
     /// Goes on where a peer that did not read had stopped us.
     public func channelWritabilityChanged(context: ChannelHandlerContext) {
-        guard channel.isWritable else { return }
-        resume()
-        if hasRoom { shared.responder.connectionHasRoom(self) }
+        shared.responder.connectionRoomChanged(self)
+        if channel.isWritable { resume() }
     }
 
     /// Notices a half-close, after which complete requests are still answered.

@@ -74,7 +74,7 @@ struct OperationMemory: Sendable {
 
     /// Looks a change up, and notes it as running where it is new.
     ///
-    /// - Throws: `bad-argument` where another request had this `op=`; `busy` where there is no room.
+    /// - Throws: `bad-argument` where another request had this `op=`; `busy` without room.
     mutating func claim(
         _ operation: OperationID, _ attempt: Attempt
     ) throws(RequestError) -> Claim {

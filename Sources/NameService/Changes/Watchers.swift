@@ -122,6 +122,14 @@ struct Watchers {
         if !isStalled { hasNews = true }
     }
 
+    /// Notes that a watcher did not get what it was sent; false where there is none.
+    mutating func miss(_ connection: ConnectionID) -> Bool {
+        guard watchers[connection] != nil else { return false }
+        // Before every change that is kept: what comes next is a gap.
+        watchers[connection]?.told = -1
+        return true
+    }
+
     /// Numbers a change and keeps it to be told.
     mutating func record(
         _ kind: Kind, _ path: TreePath, to target: TreePath? = nil,
