@@ -24,7 +24,9 @@ extension Export {
             return state.sequence
         }
         guard let sequence else { return }
-        do throws(RequestError) { try ledger.waitUntilDurable(sequence) } catch { return }
+        do throws(RequestError) { try ledger.waitUntilDurable(sequence) } catch {
+            return file.keepMark()
+        }
         file.settleMark()
     }
 

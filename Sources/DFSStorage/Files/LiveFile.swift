@@ -12,6 +12,8 @@ final class LiveFile: Sendable {
     private struct Marking {
         /// Where the writing mark stands; nil while nothing is to be counted.
         var slot: Int?
+        /// Whether it stays, because the ledger could not take what it stands for.
+        var isKept = false
     }
 
     /// What the disk failed under the file.
@@ -105,10 +107,13 @@ final class LiveFile: Sendable {
         counted.store(max(change, countedChange), ordering: .sequentiallyConsistent)
     }
 
+    /// Leaves the mark for the next start, which counts what the ledger could not take.
+    func keepMark() { marking.withLock { $0.isKept = true } }
+
     /// Takes the mark back, or moves it where more changes came; after the version is on disk.
     func settleMark() {
         marking.withLock { marking in
-            guard let slot = marking.slot else { return }
+            guard let slot = marking.slot, !marking.isKept else { return }
             if isDirty, !isStale {
                 // A mark that could not be moved does nothing; the file's times tell the same.
                 try? marks.move(slot, fid, to: version)
