@@ -23,7 +23,7 @@ import Testing
     @Test func `a server that is draining is asked again until the deadline`() async throws {
         let failure = try await withClient(
             of: { _, _ in .send("ERR draining \"this server is stopping\"\n") },
-            deadline: .milliseconds(300)
+            deadline: .seconds(2)
         ) { client, _ in
             await refusal { _ = try await client.locate(TreePath("/a")) }
         }

@@ -50,10 +50,10 @@ extension DFSClient {
         var isFirst = true
         let (answer, location) = try await onOwner(of: opening.path, at: place, repetition, limit) {
             (link) throws(ConnectionError) in
+            let wasFirst = isFirst
+            isFirst = false
             let timeout = limit.remaining + (opening.wait ?? .zero)
-            let reply = try await send(asked, to: link, timeout: timeout)
-            defer { isFirst = false }
-            return (reply.final, link, isFirst)
+            return (try await send(asked, to: link, timeout: timeout).final, link, wasFirst)
         }
         let (line, link, wasFirst) = answer
         let file = try RemoteFile(self, link, location.server, opening, line)

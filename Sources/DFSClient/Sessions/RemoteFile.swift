@@ -12,8 +12,8 @@ import NIOCore
 /// expired one, a server that was restarted), it opens the file again without making one, and goes
 /// on only where identity, version and size are as they were, no lock was lost, and nothing was
 /// written since the last `sync`. Else this and every later call throws `stale-file`; or
-/// `stale-handle` or `lease-expired` where it is the lock that was lost. `stale-handle` is also what
-/// a session that was killed or resumed elsewhere answers: it is not taken back.
+/// `stale-handle` or `lease-expired` where it is the lock that was lost. `stale-handle` is also
+/// what a session that was killed or resumed elsewhere answers: it is not taken back.
 ///
 /// A session with a lease is renewed by itself. Call `close()` at the end: a leased session that is
 /// only forgotten stays on the server, lock and all, until its lease ends.
@@ -236,8 +236,9 @@ public final class RemoteFile: Sendable {
     ///
     /// - Returns: Bytes and version of the file; of a session that had ended with its connection
     ///   after everything was synced, as they were last known.
-    /// - Throws: `stale-file` where the file was replaced or removed after it was written to, or the
-    ///   session was lost before; with `isOutcomeUnknown` where what was written may not be synced.
+    /// - Throws: `stale-file` where the file was replaced or removed after it was written to, or
+    ///   the session was lost before; with `isOutcomeUnknown` where what was written may not be
+    ///   synced.
     @discardableResult
     public func close() async throws(DFSError) -> (size: Int64, version: Int64) {
         let line: ReplyLine
