@@ -113,6 +113,11 @@ let package = Package(
         .target(
             name: "TestCluster", dependencies: ["DFSProtocol"], path: "Tests/TestCluster",
             swiftSettings: strict),
+        .executableTarget(
+            name: "unordered-fileserver",
+            dependencies: [
+                "FileServerHost", "ServerCommand", "DFSProtocol", argumentParser, logging,
+            ], path: "Tests/UnorderedFileServer", swiftSettings: strict),
         .testTarget(
             name: "DFSProtocolTests", dependencies: ["DFSProtocol"], swiftSettings: strict),
         .testTarget(
@@ -144,6 +149,11 @@ let package = Package(
             name: "TranscriptTests",
             dependencies: [
                 "TestCluster", "dfs-nameserver", "dfs-fileserver", "dfsh", "first-steps",
+            ], swiftSettings: strict),
+        .testTarget(
+            name: "SessionCampaignTests",
+            dependencies: [
+                "TestCluster", "dfs-nameserver", "dfs-fileserver", "unordered-fileserver",
             ], swiftSettings: strict),
         .testTarget(
             name: "HouseTests", dependencies: [], swiftSettings: strict),
