@@ -81,11 +81,11 @@ import Testing
         let session = try fail()
         let before = try disk.store.entry(file).facts
 
-        let part = try disk.store.digest(file, range: (0, 2))
+        let part = try disk.store.digest(file, range: (0, 2), isWanted: { true })
         #expect(part.facts.isUnverified)
         #expect(refusal { _ = try session.sync() } == .io)
 
-        let whole = try disk.store.digest(file, range: nil)
+        let whole = try disk.store.digest(file, range: nil, isWanted: { true })
 
         #expect(!whole.facts.isUnverified)
         #expect(whole.facts.ver == before.ver + 1)
@@ -102,11 +102,11 @@ import Testing
         let name = folder.path + "/a.txt"
 
         let reading = try Fault(DFS_READ, EIO, at: name)
-        #expect(refusal { _ = try disk.store.digest(file, range: nil) } == .io)
+        #expect(refusal { _ = try disk.store.digest(file, range: nil, isWanted: { true }) } == .io)
         reading.disarm()
         #expect(try isUnverified())
         let syncing = try Fault(DFS_SYNC, EIO, at: name)
-        #expect(refusal { _ = try disk.store.digest(file, range: nil) } == .io)
+        #expect(refusal { _ = try disk.store.digest(file, range: nil, isWanted: { true }) } == .io)
         syncing.disarm()
 
         #expect(try isUnverified())
@@ -164,7 +164,7 @@ import Testing
         #expect(refusal { try session.truncate(to: 1 << 20) } == .noSpace)
         fault.disarm()
 
-        _ = try disk.store.digest(file, range: nil)
+        _ = try disk.store.digest(file, range: nil, isWanted: { true })
 
         try session.write("new", at: 0)
         #expect(try session.close().ver == 2)
@@ -241,7 +241,7 @@ import Testing
 
         #expect(try disk.store.entry(path("/d/a")).facts.isUnverified)
         #expect(try disk.store.entry(path("/d/b")).facts.isUnverified)
-        _ = try disk.store.digest(path("/d/a"), range: nil)
+        _ = try disk.store.digest(path("/d/a"), range: nil, isWanted: { true })
         #expect(disk.store.census().unverified == 1)
     }
 

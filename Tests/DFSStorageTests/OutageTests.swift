@@ -116,7 +116,7 @@ import Testing
         try second.truncate(to: 0)
         #expect(try second.append("again") == 5)
         #expect(export.wait { refusal { _ = try second.sync() } == nil })
-        _ = try export.store.digest(path("/growing"), range: nil)
+        _ = try export.store.digest(path("/growing"), range: nil, isWanted: { true })
         #expect(export.store.census().unverified == 0)
         try export.store.remove(path("/kept"), recursive: false)
         try export.put("new", at: path("/kept"))
