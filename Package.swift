@@ -135,6 +135,12 @@ let package = Package(
             name: "DFSCatalogueStoreTests", dependencies: ["DFSCatalogueStore", "DFSDatabase"],
             swiftSettings: strict),
         .testTarget(
+            name: "NameServerHostTests",
+            dependencies: [
+                "NameServerHost", "DFSTransport", "NameService", "DFSProtocol",
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ], swiftSettings: strict),
+        .testTarget(
             name: "ServerCommandTests",
             dependencies: ["ServerCommand", "TestCluster", "dfs-nameserver"],
             swiftSettings: strict),

@@ -81,10 +81,21 @@ extension CycleClient {
             return false
         }
         let line = "RENAME \(first) \(second) op=\(newOperation())"
+        var unknown = 0
         try untilDecided(line) { client in
             switch try client.askNames(line) {
             case .ok: return true
-            case .refused("server-down", _), .refused("busy", _), .refused("timeout", _), .lost:
+            case .refused("server-down", _), .refused("busy", _):
+                client.record.repeated += 1
+                try client.pause()
+                return false
+            case .refused("timeout", _):
+                client.record.repeated += 1
+                unknown += 1
+                if unknown % 50 == 0, try client.isElsewhere(first, second, text) { return true }
+                try client.pause()
+                return false
+            case .lost:
                 client.record.repeated += 1
                 try client.pause()
                 return false
@@ -95,5 +106,18 @@ extension CycleClient {
         }
         record.files[first] = .some(nil)
         record.files[second] = text
+    }
+
+    /// Looks where a file is of whose RENAME the name server can not say what became of it.
+    ///
+    /// It tells files by their identity, so this is a file that has been given another one.
+    private mutating func isElsewhere(
+        _ first: String, _ second: String, _ text: [UInt8]?
+    ) throws -> Bool {
+        guard case .refused("not-found", _) = try ask("FETCH \(first)"),
+            case .ok(let final) = try ask("FETCH \(second)"), final.payload == text
+        else { return false }
+        record.identitiesLost += 1
+        return true
     }
 }

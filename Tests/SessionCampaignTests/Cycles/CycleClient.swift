@@ -170,11 +170,11 @@ struct CycleClient {
 
     /// Repeats a question until its answer decides.
     mutating func untilDecided(
-        _ what: String, _ question: (inout CycleClient) throws -> Bool
+        _ what: @autoclosure () -> String, _ question: (inout CycleClient) throws -> Bool
     ) throws {
         let deadline = Deadline(after: patience)
         while try !question(&self) {
-            guard !deadline.isOver else { throw TestFailure("\(what) was never decided") }
+            guard !deadline.isOver else { throw TestFailure("\(what()) was never decided") }
         }
     }
 }

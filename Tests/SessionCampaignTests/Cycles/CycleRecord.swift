@@ -14,6 +14,8 @@ struct CycleRecord: Sendable {
     var applied = 0
     var notApplied = 0
     var repeated = 0
+    /// Files that were renamed, and had another identity after the kill of their server.
+    var identitiesLost = 0
     /// Sentences about answers that were not true, found while it worked.
     var lies: [String] = []
 
@@ -27,6 +29,7 @@ struct CycleRecord: Sendable {
         applied += other.applied
         notApplied += other.notApplied
         repeated += other.repeated
+        identitiesLost += other.identitiesLost
         lies += other.lies
     }
 

@@ -41,11 +41,18 @@ import Testing
                 """
                 DFS_SEED=\(seed): \(count) kills, \(record.acknowledged) requests acknowledged, \
                 \(record.repeated) repeated with op=, \(record.applied) found applied after a \
-                restart and \(record.notApplied) not, \(lies.count) lies
+                restart and \(record.notApplied) not, \(record.identitiesLost) identities lost, \
+                \(lies.count) lies
                 """)
             #expect(
                 lies.isEmpty,
                 "DFS_SEED=\(seed): \(lies.prefix(20).joined(separator: "\n"))\n\(cluster.logEnds)")
+            withKnownIssue(
+                "a kill between a rename on the disk and its row in the ledger gives a new fid",
+                isIntermittent: true
+            ) {
+                #expect(record.identitiesLost == 0)
+            }
             #expect(record.acknowledged > 20 * count)
             #expect(record.repeated > 0 && record.applied + record.notApplied > 0)
         }
