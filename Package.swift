@@ -112,6 +112,11 @@ let package = Package(
         .target(
             name: "TestCluster", dependencies: ["DFSProtocol"], path: "Tests/TestCluster",
             swiftSettings: strict),
+        .executableTarget(
+            name: "unordered-fileserver",
+            dependencies: [
+                "FileServerHost", "ServerCommand", "DFSProtocol", argumentParser, logging,
+            ], path: "Tests/UnorderedFileServer", swiftSettings: strict),
         .testTarget(
             name: "DFSProtocolTests", dependencies: ["DFSProtocol"], swiftSettings: strict),
         .testTarget(
@@ -128,6 +133,12 @@ let package = Package(
         .testTarget(
             name: "DFSCatalogueStoreTests", dependencies: ["DFSCatalogueStore", "DFSDatabase"],
             swiftSettings: strict),
+        .testTarget(
+            name: "NameServerHostTests",
+            dependencies: [
+                "NameServerHost", "DFSTransport", "NameService", "DFSProtocol",
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ], swiftSettings: strict),
         .testTarget(
             name: "ServerCommandTests",
             dependencies: ["ServerCommand", "TestCluster", "dfs-nameserver"],
@@ -149,6 +160,11 @@ let package = Package(
             name: "FaultCampaignTests",
             dependencies: ["TestCluster", "CPosix", "dfs-nameserver", "dfs-fileserver"],
             swiftSettings: strict),
+        .testTarget(
+            name: "SessionCampaignTests",
+            dependencies: [
+                "TestCluster", "dfs-nameserver", "dfs-fileserver", "unordered-fileserver",
+            ], swiftSettings: strict),
         .testTarget(
             name: "HouseTests", dependencies: [], swiftSettings: strict),
     ],
