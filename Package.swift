@@ -110,6 +110,11 @@ let package = Package(
         .target(
             name: "TestCluster", dependencies: ["DFSProtocol"], path: "Tests/TestCluster",
             swiftSettings: strict),
+        .executableTarget(
+            name: "unordered-fileserver",
+            dependencies: [
+                "FileServerHost", "ServerCommand", "DFSProtocol", argumentParser, logging,
+            ], path: "Tests/UnorderedFileServer", swiftSettings: strict),
         .testTarget(
             name: "DFSProtocolTests", dependencies: ["DFSProtocol"], swiftSettings: strict),
         .testTarget(
@@ -127,6 +132,12 @@ let package = Package(
             name: "DFSCatalogueStoreTests", dependencies: ["DFSCatalogueStore", "DFSDatabase"],
             swiftSettings: strict),
         .testTarget(
+            name: "NameServerHostTests",
+            dependencies: [
+                "NameServerHost", "DFSTransport", "NameService", "DFSProtocol",
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ], swiftSettings: strict),
+        .testTarget(
             name: "ServerCommandTests",
             dependencies: ["ServerCommand", "TestCluster", "dfs-nameserver"],
             swiftSettings: strict),
@@ -141,6 +152,11 @@ let package = Package(
             name: "TranscriptTests",
             dependencies: [
                 "TestCluster", "dfs-nameserver", "dfs-fileserver", "dfsh", "first-steps",
+            ], swiftSettings: strict),
+        .testTarget(
+            name: "SessionCampaignTests",
+            dependencies: [
+                "TestCluster", "dfs-nameserver", "dfs-fileserver", "unordered-fileserver",
             ], swiftSettings: strict),
         .testTarget(
             name: "HouseTests", dependencies: [], swiftSettings: strict),

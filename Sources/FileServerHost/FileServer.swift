@@ -1,6 +1,6 @@
 import DFSProtocol
 import DFSTransport
-import FileService
+@_spi(Testing) import FileService
 import NIOCore
 import NIOPosix
 
@@ -18,6 +18,8 @@ public final class FileServer: Sendable {
         public var advertise: Endpoint?
         /// Tried in this order; none means to stand alone.
         public var nameServers: [Endpoint]
+        /// Whether work on one file has an order; off only where a test shows that it would notice.
+        @_spi(Testing) public var ordersWork = true
 
         /// Joins the parts.
         public init(
@@ -90,11 +92,12 @@ public final class FileServer: Sendable {
         _ closing: @escaping @Sendable () throws -> Void,
         _ log: @escaping @Sendable (String) -> Void
     ) async throws -> FileServer {
-        let core = FileServerCore.Configuration(
+        var core = FileServerCore.Configuration(
             id: configuration.id, epoch: configuration.epoch, mounts: pool.store.mounts,
             startedAt: .now, wallClock: WallClock.now, newToken: SessionToken.random)
+        core.ordersWork = configuration.ordersWork
         let loop = group.next()
-        let desk = try await loop.submit {
+        let desk = try await loop.submit { [core] in
             NIOLoopBound(FileDesk(core, pool: pool, on: loop, log: log), eventLoop: loop)
         }.get()
         // The group has one loop, so that the role and its connections share it.

@@ -6,11 +6,14 @@ import NameService
 /// Joins the core to its connections, its store and its timers; lives on one event loop.
 final class NameResponder: RequestResponder {
     private var core: NameAuthority
-    private let store: StoreThread
+    private let commit: Commit
+    private let clock: () -> Moment
     private let loop: any EventLoop
     private let log: NameServer.Log
-    private var exchanges: [RequestID: Exchange] = [:]
+    private var exchanges: [ConnectionID: [RequestID: Exchange]] = [:]
     private var connections: [ConnectionID: ServerConnection] = [:]
+    /// Connections that have not read what they were sent, as the core knows it.
+    private var stalled: Set<ConnectionID> = []
     private var timer: (scheduled: Scheduled<Void>, deadline: MonotonicTime)?
     private var isWorkScheduled = false
     /// Whether the sockets were read once more since the timer had come late.
@@ -25,14 +28,20 @@ final class NameResponder: RequestResponder {
     /// A timer that fires later than this, in milliseconds, was held up with everything else.
     private static let lateMilliseconds: Int64 = 50
 
+    /// Makes a batch durable on another thread and tells the loop what became of it.
+    typealias Commit = ([CatalogueChange]) -> EventLoopFuture<Void>
+
+    /// - Parameter clock: Reads both clocks; LOCATE, which is asked most, reads the machine's.
     init(
-        core: NameAuthority, store: StoreThread, loop: any EventLoop, log: @escaping NameServer.Log
+        core: NameAuthority, loop: any EventLoop, clock: @escaping () -> Moment = Clock.now,
+        log: @escaping NameServer.Log, commit: @escaping Commit
     ) {
         self.core = core
-        self.store = store
+        self.commit = commit
+        self.clock = clock
         self.loop = loop
         self.log = log
-        settle(at: Clock.now())
+        settle(at: clock())
     }
 
     var role: Role { .name }
@@ -52,11 +61,11 @@ final class NameResponder: RequestResponder {
         case .inline(let bytes): data = bytes
         case .literal: data = payload.map { Array($0.readableBytesView) } ?? []
         }
-        exchanges[exchange.id] = exchange
+        exchanges[exchange.connection.id, default: [:]][exchange.id] = exchange
         let asker = Asker(
             id: exchange.id, tag: exchange.tag, peer: exchange.connection.peer,
             takesNotices: exchange.connection.takesNotices)
-        let now = Clock.now()
+        let now = clock()
         core.receive(request, data: data, asker, at: now)
         settle(at: now)
     }
@@ -67,18 +76,40 @@ final class NameResponder: RequestResponder {
 
     func connectionClosed(_ connection: ServerConnection) {
         connections[connection.id] = nil
-        let now = Clock.now()
-        core.connectionClosed(connection.id, at: now)
+        stalled.remove(connection.id)
         // What the core still answers to this connection is dropped with its exchanges.
-        exchanges = exchanges.filter { $0.key.connection != connection.id }
+        exchanges[connection.id] = nil
+        let now = clock()
+        core.connectionClosed(connection.id, at: now)
         settle(at: now)
     }
 
     func cancelled(_ exchange: Exchange) {
-        exchanges[exchange.id] = nil
-        let now = Clock.now()
+        _ = takeExchange(exchange.id)
+        let now = clock()
         core.cancelled(exchange.id, at: now)
         settle(at: now)
+    }
+
+    func connectionRoomChanged(_ connection: ServerConnection) {
+        let isStalled = !connection.hasRoom
+        guard connections[connection.id] != nil, isStalled != stalled.contains(connection.id)
+        else { return }
+        if isStalled { stalled.insert(connection.id) } else { stalled.remove(connection.id) }
+        core.setStalled(connection.id, isStalled)
+        if !isStalled { settle(at: clock()) }
+    }
+
+    private func takeExchange(_ id: RequestID) -> Exchange? {
+        guard let exchange = exchanges[id.connection]?.removeValue(forKey: id) else { return nil }
+        if exchanges[id.connection]?.isEmpty ?? false { exchanges[id.connection] = nil }
+        return exchange
+    }
+
+    /// Sends notices; a watcher that does not read is told of a gap later, an owner is cut off.
+    private func notify(_ id: ConnectionID, _ lines: LineWriter) {
+        guard let connection = connections[id] else { return }
+        if connection.hasRoom || !core.missed(id) { connection.notify(lines) }
     }
 
     /// Commits what is left; nothing is received any more.
@@ -87,7 +118,7 @@ final class NameResponder: RequestResponder {
         finished = promise
         timer?.scheduled.cancel()
         timer = nil
-        settle(at: Clock.now())
+        settle(at: clock())
         return promise.futureResult
     }
 
@@ -117,8 +148,8 @@ final class NameResponder: RequestResponder {
 
     private func perform(_ action: NameAction) {
         switch action {
-        case .reply(let id, let lines): exchanges.removeValue(forKey: id)?.finish(lines)
-        case .notify(let id, let lines): connections[id]?.notify(lines)
+        case .reply(let id, let lines): takeExchange(id)?.finish(lines)
+        case .notify(let id, let lines): notify(id, lines)
         case .keepOpen(let id): connections[id]?.staysOpen = true
         case .log(let level, let sentence): log(level, sentence)
         }
@@ -133,13 +164,13 @@ final class NameResponder: RequestResponder {
             }
             return
         }
-        store.commit(batch, on: loop).assumeIsolated().whenComplete { result in
+        commit(batch).assumeIsolated().whenComplete { result in
             self.arrived(result)
         }
     }
 
     private func arrived(_ result: Result<Void, any Error>) {
-        let now = Clock.now()
+        let now = clock()
         switch result {
         case .success: core.committed(at: now)
         case .failure(let error):
@@ -159,7 +190,7 @@ final class NameResponder: RequestResponder {
         isWorkScheduled = true
         loop.assumeIsolated().scheduleTask(in: NameResponder.pauseBetweenSlices) {
             self.isWorkScheduled = false
-            let now = Clock.now()
+            let now = self.clock()
             self.core.work(at: now)
             self.settle(at: now)
         }
@@ -169,13 +200,13 @@ final class NameResponder: RequestResponder {
         guard finished == nil, let deadline = core.nextDeadline else { return }
         if let timer, timer.deadline <= deadline { return }
         timer?.scheduled.cancel()
-        let delay = max(0, deadline.nanoseconds - Clock.monotonic().nanoseconds)
+        let delay = max(0, deadline.nanoseconds - clock().monotonic.nanoseconds)
         // A millisecond on top: a timer that fires a moment early would be set again for nothing.
         let scheduled = loop.assumeIsolated().scheduleTask(
             in: .nanoseconds(delay + 1_000_000)
         ) {
             self.timer = nil
-            let now = Clock.now()
+            let now = self.clock()
             let lag = now.monotonic.milliseconds(since: deadline)
             if lag > NameResponder.lateMilliseconds, !self.hasLookedAgain {
                 // The loop was held up: signs of life may lie unread; nobody is silent for that.

@@ -32,7 +32,8 @@ public final class NameServer: Sendable {
 
     /// Loads the catalogue, makes the new epoch durable, and begins to listen.
     ///
-    /// - Throws: `NameServerError` for an address that others could reach, `CatalogueStoreError`
+    /// - Throws: `NameServerError` for an address that others could reach and for a server to forget
+    ///   that nobody knows, `CatalogueStoreError`
     ///   for a store that can not be used, `ConnectionError.unreachable` for an address that can
     /// not be had.
     public static func start(
@@ -46,7 +47,7 @@ public final class NameServer: Sendable {
         }
         let thread = StoreThread(store)
         do {
-            let core = try await thread.load(configuration)
+            let core = try await thread.load(configuration, log)
             log(.info, "the catalogue is loaded: \(core.summary)")
             return try await start(core, thread, configuration, log)
         } catch {
@@ -64,7 +65,9 @@ public final class NameServer: Sendable {
         do {
             let responder = try await loop.submit {
                 NIOLoopBound(
-                    NameResponder(core: core, store: thread, loop: loop, log: log), eventLoop: loop)
+                    NameResponder(core: core, loop: loop, log: log) { batch in
+                        thread.commit(batch, on: loop)
+                    }, eventLoop: loop)
             }.get()
             let server = try await LineServer.start(
                 at: configuration.endpoint, limits: configuration.limits, on: group

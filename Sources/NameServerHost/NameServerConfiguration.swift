@@ -13,14 +13,18 @@ public struct NameServerConfiguration: Sendable {
     public var pace: Pace
     /// Bounds of the protocol.
     public var limits: Limits
+    /// File servers that will not come back and leave the tree with all that only they have.
+    public var forgotten: [ServerID]
 
     /// Joins the settings; the defaults are those of the documents.
     public init(
-        id: ServerID, endpoint: Endpoint, pace: Pace = Pace(), limits: Limits = Limits()
+        id: ServerID, endpoint: Endpoint, pace: Pace = Pace(), limits: Limits = Limits(),
+        forgotten: [ServerID] = []
     ) {
         self.id = id
         self.endpoint = endpoint
         self.pace = pace
         self.limits = limits
+        self.forgotten = forgotten
     }
 }

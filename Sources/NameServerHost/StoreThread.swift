@@ -15,7 +15,9 @@ final class StoreThread: Sendable {
     }
 
     /// Fills a core from the store and makes its new epoch durable.
-    func load(_ configuration: NameServerConfiguration) async throws -> NameAuthority {
+    func load(
+        _ configuration: NameServerConfiguration, _ log: @escaping NameServer.Log
+    ) async throws -> NameAuthority {
         try await pool.runIfActive { [store] in
             var core = NameAuthority(
                 id: configuration.id, pace: configuration.pace, limits: configuration.limits,
@@ -23,11 +25,26 @@ final class StoreThread: Sendable {
             try store.load { row in try core.load(row) }
             let now = Clock.now()
             try core.start(at: now)
+            for id in configuration.forgotten { try StoreThread.retire(id, from: &core, log) }
             if let batch = core.takeBatch(at: now) {
                 try store.commit(batch)
                 core.committed(at: now)
             }
             return core
+        }
+    }
+
+    private static func retire(
+        _ id: ServerID, from core: inout NameAuthority, _ log: NameServer.Log
+    ) throws {
+        do throws(RequestError) {
+            if let files = try core.retire(id) {
+                log(.warning, "\(id) is forgotten, with \(files) files; it may register anew")
+            } else {
+                log(.info, "\(id) was forgotten before")
+            }
+        } catch {
+            throw NameServerError("--forget \(id): \(error.advice)")
         }
     }
 

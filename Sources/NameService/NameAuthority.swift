@@ -21,6 +21,7 @@ public struct NameAuthority: Sendable {
     var commits = Commits()
     var repetitions: Repetitions
     var jobs: [Job] = []
+    var searches = Searches()
     /// Servers of whose inventory a part was refused; it may not end until they register anew.
     var brokenInventories: Set<UInt16> = []
     /// Servers of which something is under a wrong name until a job is over.
@@ -29,6 +30,8 @@ public struct NameAuthority: Sendable {
     var reports: [UInt16: [ReportJob]] = [:]
     /// Changes of names that wait for an operation of an owner.
     var deferred: [(request: Request, asker: Asker)] = []
+    /// Whose they are, and maybe some more.
+    var deferring: Set<ConnectionID> = []
     var counters: [CatalogueChange] = []
     private var actions: [NameAction] = []
     private var keptCounters: [String: Int64] = [:]
@@ -88,7 +91,7 @@ public struct NameAuthority: Sendable {
 
     /// What was loaded, for the log.
     public var summary: String {
-        "\(catalogue.counts.files) files, \(membership.servers.count) file servers, epoch \(epoch)"
+        "\(catalogue.counts.files) files, \(membership.ordered.count) file servers, epoch \(epoch)"
     }
 
     /// Writes ` id=ns1 epoch=3` for the greeting.
@@ -102,6 +105,11 @@ public struct NameAuthority: Sendable {
 
     /// What is to be done now, in this order.
     public mutating func takeActions() -> [NameAction] {
+        watchers.tell { connection, lines in
+            var writer = LineWriter(capacity: lines.count)
+            writer.append(raw: lines)
+            actions.append(.notify(connection, writer))
+        }
         defer { actions.removeAll(keepingCapacity: true) }
         return actions
     }
@@ -140,7 +148,10 @@ extension NameAuthority {
     /// A connection is gone: its server is suspect, its watches end, nothing of it is answered.
     public mutating func connectionClosed(_ connection: ConnectionID, at now: Moment) {
         watchers.remove(connection)
-        dropDeferred(at: now) { $0.connection == connection }
+        searches.remove(connection)
+        if deferring.remove(connection) != nil {
+            dropDeferred(at: now) { $0.connection == connection }
+        }
         jobs.removeAll { $0.asker?.connection == connection }
         guard let number = membership.server(on: connection) else { return }
         lose(number, at: now)
@@ -160,7 +171,12 @@ extension NameAuthority {
 
     /// The peer takes a request back; what it changed until now stays.
     public mutating func cancelled(_ request: RequestID, at now: Moment) {
-        jobs.removeAll { $0.asker?.id == request && $0.isRead }
+        if let index = jobs.firstIndex(where: { $0.asker?.id == request && $0.isRead }) {
+            jobs.remove(at: index)
+            searches.finished(request.connection)
+        } else {
+            searches.cancel(request)
+        }
         dropDeferred(at: now) { $0.id == request }
     }
 
@@ -174,6 +190,20 @@ extension NameAuthority {
         }
     }
 
+    /// The peer has not read what it was sent, or reads again: it is told and found no more until
+    /// then.
+    ///
+    /// Without this a peer that asks and does not read would fill the memory with answers.
+    public mutating func setStalled(_ connection: ConnectionID, _ isStalled: Bool) {
+        watchers.setStalled(connection, isStalled)
+        searches.setStalled(connection, isStalled)
+    }
+
+    /// Notices could not be sent; false where the connection does not watch.
+    public mutating func missed(_ connection: ConnectionID) -> Bool {
+        watchers.miss(connection)
+    }
+
     /// Tells the log and the watchers that a server's state has changed.
     mutating func tell(_ change: Membership.Change) {
         let server = membership[change.server]
@@ -181,16 +211,13 @@ extension NameAuthority {
         let word = change.state == .goodbye ? "said" : "is"
         act(.log(isPlanned ? .info : .warning, "\(server.id) \(word) \(change.state.rawValue)"))
         for mount in server.mounts {
-            let told = watchers.record(.state, mount, server: (server.id, change.state))
-            for (connection, line) in told { notify(connection, line) }
+            watchers.record(.state, mount, server: (server.id, change.state))
         }
     }
 
     /// Tells the watchers of a change.
     mutating func tell(_ kind: Watchers.Kind, _ path: TreePath, to target: TreePath? = nil) {
-        for (connection, line) in watchers.record(kind, path, to: target) {
-            notify(connection, line)
-        }
+        watchers.record(kind, path, to: target)
     }
 
     mutating func notify(_ connection: ConnectionID, _ line: [UInt8]) {

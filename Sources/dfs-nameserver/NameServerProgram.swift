@@ -38,6 +38,12 @@ struct NameServerProgram: ServerProgram {
     @Option(help: ArgumentHelp("Silence after which a server is down.", valueName: "ms"))
     var down = Pace().down
 
+    @Option(
+        help: ArgumentHelp(
+            "A file server that will not come back: what only it has leaves the tree.",
+            valueName: "id"))
+    var forget: [ServerID] = []
+
     @OptionGroup var shared: SharedOptions
 
     func validate() throws {
@@ -50,7 +56,8 @@ struct NameServerProgram: ServerProgram {
 
     func start(in state: StateDirectory, log: Logger) async throws -> any RunningServer {
         let store = try SQLiteCatalogueStore(at: state.file("catalogue.sqlite"))
-        let configuration = NameServerConfiguration(id: id, endpoint: listen, pace: try pace())
+        let configuration = NameServerConfiguration(
+            id: id, endpoint: listen, pace: try pace(), forgotten: forget)
         do {
             return RunningNameServer(
                 server: try await NameServer.start(configuration: configuration, store: store) {

@@ -31,6 +31,49 @@ struct CommonVerbTests {
         #expect(server.connection.clientName == [UInt8]("me".utf8))
     }
 
+    @Test func `notices that wait for an answer are bounded, and their end is told`() throws {
+        let server = try served()
+        try server.type("HELLO 1 caps=push\n@1 READ h1 0 1\n")
+        var item = LineWriter()
+        item.append("@1 * part\n")
+        server.responder.held[0].exchange.send(item)
+        var notice = LineWriter()
+        notice.append(raw: Array(repeating: UInt8(ascii: "!"), count: 1023))
+        notice.end()
+
+        for _ in 0..<255 { server.connection.notify(notice) }
+        #expect(server.connection.hasRoom)
+        server.connection.notify(notice)
+        #expect(server.responder.rooms == [false])
+        server.responder.release()
+
+        #expect(server.connection.hasRoom)
+        #expect(server.responder.rooms == [false, true])
+        #expect(try server.output().utf8.filter { $0 == 0x21 }.count == 256 * 1023)
+    }
+
+    @Test func `a peer that does not read has no room, and is cut off with the next notice`()
+        throws
+    {
+        let server = try served()
+        try server.type("HELLO 1 caps=push\n")
+        var notice = LineWriter()
+        notice.append("! change seq=1\n")
+
+        server.channel.isWritable = false
+        server.channel.pipeline.fireChannelWritabilityChanged()
+        server.channel.isWritable = true
+        server.channel.pipeline.fireChannelWritabilityChanged()
+        #expect(server.responder.rooms == [false, true])
+        server.connection.notify(notice)
+        #expect(try server.output().hasSuffix("! change seq=1\n"))
+        server.channel.isWritable = false
+        server.connection.notify(notice)
+        _ = try server.output()
+
+        #expect(!server.channel.isActive)
+    }
+
     @Test func `another version is refused`() throws {
         let server = try served()
 

@@ -11,6 +11,7 @@ final class ScriptedResponder: RequestResponder {
     private(set) var closed: [ConnectionID] = []
     private(set) var cancelledRequests: [RequestID] = []
     private(set) var answeredInPlace = 0
+    private(set) var rooms: [Bool] = []
 
     func writeGreeting(into line: inout LineWriter) {
         line.pair("id", "fs1")
@@ -42,6 +43,9 @@ final class ScriptedResponder: RequestResponder {
 
     func connectionOpened(_ connection: ServerConnection) { opened.append(connection.id) }
     func connectionClosed(_ connection: ServerConnection) { closed.append(connection.id) }
+    func connectionRoomChanged(_ connection: ServerConnection) {
+        rooms.append(connection.hasRoom)
+    }
     func cancelled(_ exchange: Exchange) { cancelledRequests.append(exchange.id) }
 
     /// Answers the oldest kept request with `OK` and a note.

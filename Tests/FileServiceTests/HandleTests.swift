@@ -169,7 +169,8 @@ import Testing
         #expect(bench.reply(to: follow)?.hasPrefix("ERR stale-handle h=s4") == true)
     }
 
-    @Test func `a FOLLOW ends when its session is taken over, and not when it is resumed in place`() {
+    @Test func `a FOLLOW ends when its session is taken over, and not when it is resumed in place`()
+    {
         var (bench, follow) = following()
 
         bench.ask("@2 \(LeaseTests.resume)")

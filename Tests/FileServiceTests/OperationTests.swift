@@ -182,6 +182,19 @@ import Testing
         #expect(bench.ask("APPEND h1 x op=a3") == "OK bytes=1 size=7")
     }
 
+    @Test func `requests that wait for an outcome count as work, for they keep their data`() {
+        var bench = Bench(jobLimit: 3)
+        bench.ask("OPEN /f create")
+        bench.runsAtOnce = false
+        for tag in 1...3 { bench.send("@\(tag) APPEND h1 x op=a1") }
+
+        #expect(bench.ask("@4 APPEND h1 x op=a1").hasPrefix("ERR busy "))
+        #expect(bench.ask("@5 READ h1 1").hasPrefix("ERR busy "))
+        bench.runsAtOnce = true
+        bench.runNext()
+        #expect(bench.ask("@4 APPEND h1 x op=a1") == "@4 OK bytes=1 size=1")
+    }
+
     @Test func `a repeat waits for the name server as the first one does`() {
         var bench = Bench()
         bench.core.link = LinkSummary(state: .registered)

@@ -198,7 +198,7 @@ import Testing
 
         for _ in 0..<count { answer = try world.send("WATCH /", on: 9) }
 
-        #expect(answer.hasPrefix(count > 16 ? "ERR too-many max=16 " : "OK seq=0"))
+        #expect(answer.hasPrefix(count > 16 ? "ERR too-many max=16 of=connection " : "OK seq=0"))
         #expect(try world.send("WATCH /", on: 10, push: false).hasPrefix("ERR bad-state "))
     }
 

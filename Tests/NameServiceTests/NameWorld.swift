@@ -130,14 +130,17 @@ struct NameWorld {
         collect()
     }
 
-    private mutating func collect() {
+    /// Takes up what the core wants done.
+    mutating func collect() {
         for action in core.takeActions() {
             switch action {
             case .reply(let id, let lines):
                 answers[id] = String(decoding: lines.bytes, as: UTF8.self)
             case .notify(let connection, let lines):
-                notices[connection.number, default: []].append(
-                    String(decoding: lines.bytes, as: UTF8.self))
+                let text = String(decoding: lines.bytes, as: UTF8.self)
+                notices[connection.number, default: []] += text.split(separator: "\n").map {
+                    $0 + "\n"
+                }
             case .keepOpen, .log: continue
             }
         }

@@ -46,6 +46,41 @@ import Testing
         #expect(known.hasSuffix(" inventory=since gen=2\n"))
     }
 
+    @Test func `directories that only the catalogue knows follow a report that was faster`() throws
+    {
+        var world = try NameWorld()
+        try world.addServer("fs1", on: 2)
+        try world.addServer("fs2", on: 3)
+        for path in ["/d", "/d/s", "/d/s/made mode=0700", "/d/other"] {
+            try world.send("MKDIR \(path)")
+        }
+        try world.send("REPORT fs1", on: 2, data: NameWorld.line("/d/s/a"))
+
+        let id = try world.post("RENAME /d /new op=x1")
+        world.settle()
+        let operation = world.lastOperation(2)
+        try world.send("REPORT fs2", on: 3, data: NameWorld.line("/d/other/b"))
+        try world.send("REPORT fs1", on: 2, data: "- /d\n" + NameWorld.line("/new/s/a"))
+        try world.send("DONE \(operation)", on: 2)
+
+        #expect(world.answers[id] == "OK\n")
+        #expect(
+            try world.send("FIND / type=dir") == """
+                * dir path=/d
+                * dir path=/d/other
+                * dir path=/new
+                * dir path=/new/other
+                * dir path=/new/s
+                * dir path=/new/s/made
+                OK count=6
+
+                """)
+        #expect(try world.send("STAT /new/s/made").contains(" mode=0700 "))
+        let before = try world.send("FIND /")
+        try world.restart()
+        #expect(try world.send("FIND /") == before.replacing("state=up", with: "state=suspect"))
+    }
+
     @Test func `a report that comes while names are given back is applied after that`() throws {
         var world = try NameWorld()
         try world.addServer("fs1", on: 2, files: ["/d/x"])

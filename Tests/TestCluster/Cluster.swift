@@ -117,7 +117,7 @@ public final class Cluster: Sendable {
 
     /// Makes a file server's folders without starting it.
     public func addFileServer(
-        _ id: String, exports: [Export], options: [String] = []
+        _ id: String, exports: [Export], options: [String] = [], program: Executable = .fileServer
     ) throws -> ClusterServer {
         var made: [(folder: [UInt8], mount: String)] = []
         for (index, export) in exports.enumerated() {
@@ -139,7 +139,7 @@ public final class Cluster: Sendable {
             ["--export", "\(String(decoding: $0.folder, as: UTF8.self)):\($0.mount)"]
         }
         let server = ClusterServer(
-            id: id, .fileServer, exports: made, stateFolder: "\(folder)/\(id).state",
+            id: id, program, exports: made, stateFolder: "\(folder)/\(id).state",
             logPath: "\(folder)/\(id).log", options: exported + told + options)
         state.withLock { $0.append(server) }
         return server

@@ -56,7 +56,11 @@ public final class ClusterServer: Sendable {
     }
 
     /// Starts it, at its earlier port if it had one, and waits for its `ready` line.
-    public func start(within duration: Duration = Deadline.usual) throws {
+    ///
+    /// - Parameter more: Options of this start only.
+    public func start(
+        with more: [String] = [], within duration: Duration = Deadline.usual
+    ) throws {
         let running = state.withLock { $0.process }
         if let running, running.ending == nil { throw TestFailure("\(id) runs already") }
         let address = state.withLock { $0.endpoint }?.description ?? "127.0.0.1:0"
@@ -72,7 +76,7 @@ public final class ClusterServer: Sendable {
             }
             process = try ChildProcess(
                 try executable.path,
-                ["--id", id, "--state", stateFolder, "--listen", address] + options,
+                ["--id", id, "--state", stateFolder, "--listen", address] + options + more,
                 environment: ["HOME=\(stateFolder)"], output: ends.far, errors: log)
         }
         state.withLock { $0.process = process }

@@ -5,6 +5,8 @@ public enum Executable: String, CaseIterable, Sendable {
     case nameServer = "dfs-nameserver"
     case fileServer = "dfs-fileserver"
     case shell = "dfsh"
+    /// A file server that leaves the order of work to the kernel: what checks of order must find.
+    case unorderedFileServer = "unordered-fileserver"
 
     /// The file to run: in `DFS_BIN` if that is set, else beside the test bundle.
     ///

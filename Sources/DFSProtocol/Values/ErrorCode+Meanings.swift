@@ -76,7 +76,7 @@ extension ErrorCode {
         case .leaseExpired: "The session's lease has run out; OPEN again and compare."
         case .staleFile: "The file was replaced or removed under the session; OPEN and compare."
         case .conflict: "The file has version `ver=` and not the one that was asked for; read it again."
-        case .locked: "The session `h=` of another client holds a lock; try again after `retry=` ms."
+        case .locked: "Another session, `h=`, holds a lock; try again after `retry=` ms."
         case .serverDown:
             "`server=` has it and is silent since `seen=` ms; ask again after `retry=` ms."
         case .unknownServer: "No server of that id is known, or this connection is not registered."

@@ -30,10 +30,21 @@ public protocol RequestResponder: AnyObject {
     /// A connection is gone; nothing of it can be answered any more.
     func connectionClosed(_ connection: ServerConnection)
 
+    /// A peer has come behind, or keeps up again: its `hasRoom` may have changed.
+    ///
+    /// May come while the role sends something. Roles that send only what was asked for need not
+    /// know.
+    func connectionRoomChanged(_ connection: ServerConnection)
+
     /// A tagged request was ended and its peer has been told; a later `finish` is ignored.
     ///
     /// The peer cancelled it, or it stood when the peer's input or this server came to its end.
     func cancelled(_ exchange: Exchange)
+}
+
+extension RequestResponder {
+    /// Does nothing.
+    public func connectionRoomChanged(_ connection: ServerConnection) {}
 }
 
 /// One request that waits for its answer; used on the loop only.

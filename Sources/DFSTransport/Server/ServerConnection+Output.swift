@@ -4,12 +4,20 @@ import NIOCore
 extension ServerConnection {
     /// Sends whole `!` lines between answers, if the peer asked for them with `caps=push`.
     ///
-    /// A peer that does not read them is cut off once it is behind by the limit of unsent bytes.
+    /// A peer that is behind by the limit of unsent bytes is cut off with the next notice, so who
+    /// can do without looks at `hasRoom` first.
     public func notify(_ lines: LineWriter) {
         guard takesNotices, phase == .serving || phase == .finishing else { return }
-        if !openAnswers.isEmpty { return heldNotices.append(lines) }
-        append(lines)
-        if !channel.isWritable { close() }
+        if !hasRoom { return close() }
+        if openAnswers.isEmpty { return append(lines) }
+        heldNotices.append(lines)
+        heldNoticeBytes += lines.bytes.count
+        if !hasRoom { shared.responder.connectionRoomChanged(self) }
+    }
+
+    /// Whether the peer keeps up with what it is sent; `connectionRoomChanged` tells of a change.
+    public var hasRoom: Bool {
+        channel.isWritable && heldNoticeBytes < ServerShared.heldNoticeBytes
     }
 
     /// Sends items of an answer that is not over.
@@ -105,7 +113,9 @@ extension ServerConnection {
         guard openAnswers.isEmpty, !heldNotices.isEmpty else { return }
         let notices = heldNotices
         heldNotices = []
+        heldNoticeBytes = 0
         for lines in notices { append(lines) }
+        shared.responder.connectionRoomChanged(self)
     }
 
     /// Says the last word and closes so that it arrives.

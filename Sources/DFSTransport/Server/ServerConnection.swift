@@ -53,6 +53,7 @@ public final class ServerConnection {
     /// Answers that have sent items and are not finished; notices wait for them.
     var openAnswers: Set<RequestID> = []
     var heldNotices: [LineWriter] = []
+    var heldNoticeBytes = 0
     /// The sweep that last saw bytes arrive.
     var lastActivity: UInt64
     /// The sweep that saw the current incomplete line begin; nil where there is none.
@@ -121,6 +122,7 @@ extension ServerConnection: ChannelInboundHandler {
 
     /// Goes on where a peer that did not read had stopped us.
     public func channelWritabilityChanged(context: ChannelHandlerContext) {
+        shared.responder.connectionRoomChanged(self)
         if channel.isWritable { resume() }
     }
 
@@ -142,6 +144,7 @@ extension ServerConnection: ChannelInboundHandler {
         phase = .closed
         pending = ByteBuffer()
         heldNotices = []
+        heldNoticeBytes = 0
         if shared.dismiss(self) { shared.responder.connectionClosed(self) }
     }
 

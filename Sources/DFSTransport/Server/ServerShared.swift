@@ -7,6 +7,8 @@ final class ServerShared {
     static let batchBytes = 262_144
     /// Answers up to this many bytes are copied together; larger ones travel as they are.
     static let copiedBytes = 16_384
+    /// Bytes of notices that wait for the end of an answer; above it the peer has no room.
+    static let heldNoticeBytes = 262_144
     /// The end of a payload.
     static let newline: LineWriter = {
         var line = LineWriter()

@@ -25,6 +25,8 @@ public struct FileServerCore: Sendable {
         public var copyLimit = 16
         /// How long an answer waits for the name server to know of the change.
         public var reportPatienceMilliseconds: Int64 = 1000
+        /// Whether work on one file has an order; off only where a test shows that it would notice.
+        @_spi(Testing) public var ordersWork = true
         /// What `uptime=` counts from.
         public var startedAt: MonotonicTime
         /// The server's clock, for `mtime=now`.
@@ -57,7 +59,7 @@ public struct FileServerCore: Sendable {
     /// Repeated CLOSEs that wait for the first one.
     var closings: [SessionKey: [Ticket]] = [:]
     var operations: OperationMemory
-    var lanes = FileLanes()
+    var lanes: FileLanes
     var fetches = FetchWindow()
     var jobs: [UInt64: PendingJob] = [:]
     /// How many of them nobody asked for: they put away what was left open.
@@ -78,6 +80,7 @@ public struct FileServerCore: Sendable {
         self.configuration = configuration
         sessions = SessionTable(limits: configuration.limits, epoch: configuration.epoch)
         operations = OperationMemory(limits: configuration.limits)
+        lanes = FileLanes(isOrdered: configuration.ordersWork)
         followers = FollowTable(limit: configuration.limits.taggedRequests)
     }
 
@@ -133,7 +136,8 @@ public struct FileServerCore: Sendable {
     }
 
     private func checkRoom() throws(RequestError) {
-        guard jobs.count - unasked < configuration.jobLimit else {
+        let waiting = jobs.count - unasked + operations.waitingCount
+        guard waiting < configuration.jobLimit else {
             throw RequestError(
                 .busy, "too much work is waiting for the disk; try again soon",
                 fields: [.init("retry", number: 100)])

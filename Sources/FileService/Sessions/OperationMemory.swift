@@ -69,10 +69,12 @@ struct OperationMemory: Sendable {
     }
 
     var count: Int { entries.count }
+    /// How many requests wait for the outcome of another one, each with its data.
+    var waitingCount: Int { waiting.count }
 
     /// Looks a change up, and notes it as running where it is new.
     ///
-    /// - Throws: `bad-argument` where another request had this `op=`; `busy` where there is no room.
+    /// - Throws: `bad-argument` where another request had this `op=`; `busy` without room.
     mutating func claim(
         _ operation: OperationID, _ attempt: Attempt
     ) throws(RequestError) -> Claim {

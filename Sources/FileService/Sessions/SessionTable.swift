@@ -161,7 +161,7 @@ extension SessionTable {
 
     /// Forgets a connection.
     ///
-    /// - Returns: The sessions that it had, in the order of their keys; they have no connection now.
+    /// - Returns: The sessions that it had, in the order of their keys; none has a connection now.
     mutating func forget(_ connection: ConnectionID) -> [SessionKey] {
         guard let entry = connections.removeValue(forKey: connection) else { return [] }
         for key in entry.attached { update(key) { $0.attachment = nil } }

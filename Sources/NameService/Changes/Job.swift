@@ -10,6 +10,7 @@ enum Job {
     case removal(RemovalJob)
     case measuring(MeasuringJob)
     case returning(ReturningJob)
+    case merging(MergingJob)
 
     /// Nodes that one slice looks at.
     static let steps = 2000
@@ -22,7 +23,7 @@ enum Job {
         case .find(let job): job.asker
         case .usage(let job): job.asker
         case .report(let job): job.asker
-        case .removal, .measuring, .returning: nil
+        case .removal, .measuring, .returning, .merging: nil
         }
     }
 
@@ -30,7 +31,7 @@ enum Job {
     var isRead: Bool {
         switch self {
         case .find, .usage: true
-        case .report, .removal, .measuring, .returning: false
+        case .report, .removal, .measuring, .returning, .merging: false
         }
     }
 }
@@ -38,11 +39,13 @@ enum Job {
 extension NameAuthority {
     /// Whether `work` has something to do.
     public var hasWork: Bool {
-        jobs.contains { $0.isRead || catalogue.dirtyNodes.count < Job.backlog }
+        watchers.hasNews || searches.isReady
+            || jobs.contains { $0.isRead || catalogue.dirtyNodes.count < Job.backlog }
     }
 
     /// Does one slice of the first job that may go on.
     public mutating func work(at now: Moment) {
+        while let job = searches.next() { jobs.append(job) }
         let mayChange = catalogue.dirtyNodes.count < Job.backlog
         guard let index = jobs.firstIndex(where: { $0.isRead || mayChange }) else { return }
         let job = jobs.remove(at: index)
@@ -54,14 +57,30 @@ extension NameAuthority {
         if let rest = slice(of: job, at: now) { jobs.append(rest) }
     }
 
+    /// Begins FIND or DU now, or when those before it are over.
+    mutating func search(_ job: Job, _ asker: Asker, at now: Moment) {
+        if searches.mayStart(asker.connection) {
+            begin(job, at: now)
+        } else {
+            searches.wait(job, asker.connection)
+        }
+    }
+
     private mutating func slice(of job: Job, at now: Moment) -> Job? {
         switch job {
-        case .find(var job): return find(&job, at: now) ? nil : .find(job)
-        case .usage(var job): return usage(&job) ? nil : .usage(job)
+        case .find(var job):
+            if !find(&job, at: now) { return .find(job) }
+            searches.finished(job.asker.connection)
+            return nil
+        case .usage(var job):
+            if !usage(&job) { return .usage(job) }
+            searches.finished(job.asker.connection)
+            return nil
         case .report(var job): return report(&job, at: now) ? nil : .report(job)
         case .removal(var job): return removal(&job, at: now) ? nil : .removal(job)
         case .measuring(var job): return measure(&job, at: now) ? nil : .measuring(job)
         case .returning(var job): return giveBack(&job, at: now) ? nil : .returning(job)
+        case .merging(var job): return merge(&job, at: now) ? nil : .merging(job)
         }
     }
 }

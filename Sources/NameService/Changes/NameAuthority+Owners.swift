@@ -238,9 +238,8 @@ extension NameAuthority {
                 catalogue.records[Int(target)].isDirectory && catalogue.isEmpty(target)
                 && !catalogue.records[Int(target)].flags.contains(.pinned)
             guard isEmpty else {
-                // A report was faster and has filled the new name: what is left is the old one.
-                return begin(
-                    .removal(RemovalJob(departing: [server], top: from, answers: [])), at: now)
+                // A report was faster and has filled the new name: the rest follows.
+                return merge(from, to, of: server, at: now)
             }
             catalogue.discard(target)
         }
@@ -256,6 +255,7 @@ extension NameAuthority {
     mutating func resumeDeferred(at now: Moment) {
         let waiting = deferred
         deferred = []
+        deferring = []
         for (request, asker) in waiting {
             guard let op = asker.operation, repetitions[op]?.isAnotherAttempt == true else {
                 take(request, [], asker, at: now)
@@ -274,6 +274,7 @@ extension NameAuthority {
     mutating func mustWait(_ request: Request, _ asker: Asker, for paths: [TreePath]) -> Bool {
         guard operations.overlaps(paths) else { return false }
         deferred.append((request, asker))
+        deferring.insert(asker.connection)
         return true
     }
 }

@@ -20,9 +20,13 @@ struct Watchers {
         var line: [UInt8]
     }
 
+    /// One connection that watches.
     private struct Watcher {
-        var connection: ConnectionID
-        var path: TreePath
+        var paths: [(path: TreePath, since: Int64)] = []
+        /// The number up to which the connection has been told everything that concerns it.
+        var told: Int64
+        /// Whether it has not read what it was told, so that it is told nothing more now.
+        var isStalled = false
     }
 
     /// Changes that WATCH can still tell with since=.
@@ -31,6 +35,13 @@ struct Watchers {
     static let historyBytes = 1_048_576
     /// Watches of one connection.
     static let perConnection = 16
+    /// Watches of all connections: each is held against each change.
+    static let most = 4096
+    /// Bytes of notices in one turn, to one connection and to all.
+    static let turnBytesOfOne = 65_536
+    static let turnBytes = 1_048_576
+    /// Changes that are held against watched paths in one turn: about a millisecond.
+    static let turnSteps = 20_000
     /// How many numbers are reserved in the store at once, so that none is given twice.
     static let reserved: Int64 = 1_000_000
 
@@ -38,10 +49,17 @@ struct Watchers {
     private(set) var sequence: Int64 = 0
     /// The number from which a restart goes on; kept, and always ahead of `sequence`.
     private(set) var ceiling: Int64 = 0
-    private var watchers: [Watcher] = []
+    private var watchers: [ConnectionID: Watcher] = [:]
+    /// The watching connections; each turn begins behind the last one of the turn before.
+    private var round: [ConnectionID] = []
+    private var nextInRound = 0
+    private var watches = 0
     private var history: [Event] = []
     private var oldest = 0
     private var bytes = 0
+
+    /// Whether somebody who reads has not been told everything.
+    private(set) var hasNews = false
 
     /// Goes on behind every number that an earlier process may have given.
     mutating func start(after kept: Int64) {
@@ -56,33 +74,67 @@ struct Watchers {
         return true
     }
 
-    /// Begins a watch; the notices since a number come back, or nil where they are gone.
+    /// The oldest change that is still kept; the next one where none is.
+    private var first: Int64 {
+        oldest < history.count ? history[oldest].sequence : sequence + 1
+    }
+
+    /// Begins a watch.
+    ///
+    /// - Returns: The notices since a number that the connection was not told before, or nil where
+    ///   they are gone.
     mutating func add(
         _ connection: ConnectionID, _ path: TreePath, since: Int64?
-    ) throws(RequestError) -> [Event]? {
-        guard watchers.count(where: { $0.connection == connection }) < Watchers.perConnection else {
-            throw RequestError(
-                .tooMany, "a connection watches at most \(Watchers.perConnection) paths",
-                fields: [.init("max", number: Watchers.perConnection)])
+    ) throws(RequestError) -> [UInt8]? {
+        var watcher = watchers[connection] ?? Watcher(told: sequence)
+        guard watcher.paths.count < Watchers.perConnection else {
+            throw Watchers.tooMany(Watchers.perConnection, of: "connection")
         }
-        watchers.append(Watcher(connection: connection, path: path))
-        guard let since, since != sequence else { return [] }
-        let first = oldest < history.count ? history[oldest].sequence : sequence + 1
-        guard since < sequence, since >= first - 1 else { return nil }
-        return history[oldest...].filter { $0.sequence > since && Watchers.concerns($0, path) }
+        guard watches < Watchers.most else { throw Watchers.tooMany(Watchers.most, of: "server") }
+        if watcher.paths.isEmpty { round.append(connection) }
+        watches += 1
+        let isKnown = since.map { $0 <= sequence && $0 >= first - 1 } ?? true
+        let start = isKnown ? since ?? sequence : sequence
+        let missed = tellable(after: start, upTo: watcher.told).filter {
+            Watchers.concerns($0, path)
+        }
+        watcher.paths.append((path, start))
+        watchers[connection] = watcher
+        return isKnown ? missed.flatMap(\.line) : nil
+    }
+
+    private static func tooMany(_ most: Int, of whom: String) -> RequestError {
+        RequestError(
+            .tooMany, "a \(whom) watches at most \(most) paths",
+            fields: [.init("max", number: most), .init("of", [UInt8](whom.utf8))])
     }
 
     mutating func remove(_ connection: ConnectionID) {
-        watchers.removeAll { $0.connection == connection }
+        guard let watcher = watchers.removeValue(forKey: connection) else { return }
+        watches -= watcher.paths.count
+        round.removeAll { $0 == connection }
     }
 
-    /// Numbers a change and keeps it.
-    ///
-    /// - Returns: The notices to send, in the order in which the watches began.
+    /// Notes whether a connection takes more; what it missed for too long becomes a gap.
+    mutating func setStalled(_ connection: ConnectionID, _ isStalled: Bool) {
+        guard watchers[connection] != nil else { return }
+        watchers[connection]?.isStalled = isStalled
+        if !isStalled { hasNews = true }
+    }
+
+    /// Notes that a watcher did not get what it was sent; false where there is none.
+    mutating func miss(_ connection: ConnectionID) -> Bool {
+        guard watchers[connection] != nil else { return false }
+        // Before every change that is kept: what comes next is a gap.
+        watchers[connection]?.told = -1
+        return true
+    }
+
+    /// Numbers a change and keeps it to be told.
     mutating func record(
         _ kind: Kind, _ path: TreePath, to target: TreePath? = nil,
         server: (id: ServerID, state: ServerState)? = nil
-    ) -> [(ConnectionID, [UInt8])] {
+    ) {
         sequence += 1
         var writer = LineWriter()
         writer.append("! change")
@@ -95,16 +147,8 @@ struct Watchers {
             writer.pair("state", server.state.rawValue)
         }
         writer.end()
-        let event = Event(sequence: sequence, path: path, target: target, line: writer.bytes)
-        keep(event)
-        var told: [(ConnectionID, [UInt8])] = []
-        var reached: Set<ConnectionID> = []
-        for watcher in watchers where Watchers.concerns(event, watcher.path) {
-            if reached.insert(watcher.connection).inserted {
-                told.append((watcher.connection, event.line))
-            }
-        }
-        return told
+        keep(Event(sequence: sequence, path: path, target: target, line: writer.bytes))
+        if !watchers.isEmpty { hasNews = true }
     }
 
     private mutating func keep(_ event: Event) {
@@ -120,11 +164,74 @@ struct Watchers {
         }
     }
 
+    /// The changes behind a number, up to another; they are kept without a hole.
+    private func tellable(after start: Int64, upTo end: Int64) -> ArraySlice<Event> {
+        guard start < end, start >= first - 1, end <= sequence else { return [] }
+        let from = oldest + Int(start + 1 - first)
+        return history[from..<(from + Int(end - start))]
+    }
+
+    /// Tells what is new, as much as one turn may; the rest is told in the next ones.
+    ///
+    /// A connection that comes too late for what history keeps is told of the gap.
+    mutating func tell(_ send: (ConnectionID, [UInt8]) -> Void) {
+        guard hasNews else { return }
+        hasNews = false
+        var (steps, room) = (Watchers.turnSteps, Watchers.turnBytes)
+        for turn in 0..<round.count {
+            let index = (nextInRound + turn) % round.count
+            let connection = round[index]
+            guard let watcher = watchers[connection], !watcher.isStalled, watcher.told < sequence
+            else { continue }
+            if steps <= 0 || room <= 0 {
+                nextInRound = index
+                hasNews = true
+                return
+            }
+            let lines = news(of: connection, watcher, &steps)
+            room -= lines.count
+            if !lines.isEmpty { send(connection, lines) }
+            if watchers[connection]?.told != sequence { hasNews = true }
+        }
+    }
+
+    /// The next notices for one connection.
+    private mutating func news(
+        of connection: ConnectionID, _ watcher: Watcher, _ steps: inout Int
+    ) -> [UInt8] {
+        guard watcher.told >= first - 1 else {
+            watchers[connection]?.told = sequence
+            return Watchers.gap(sequence)
+        }
+        var lines: [UInt8] = []
+        var told = watcher.told
+        for event in tellable(after: told, upTo: sequence) {
+            if steps <= 0 || lines.count >= Watchers.turnBytesOfOne { break }
+            steps -= watcher.paths.count
+            told = event.sequence
+            let isWatched = watcher.paths.contains { watch in
+                event.sequence > watch.since && Watchers.concerns(event, watch.path)
+            }
+            if isWatched { lines += event.line }
+        }
+        watchers[connection]?.told = told
+        return lines
+    }
+
+    /// `! gap seq=`: what happened up to this number is not known any more.
+    static func gap(_ sequence: Int64) -> [UInt8] {
+        var line = LineWriter()
+        line.append("! gap")
+        line.pair("seq", sequence)
+        line.end()
+        return line.bytes
+    }
+
     /// Whether a change is at, below or above a watched path.
     private static func concerns(_ event: Event, _ path: TreePath) -> Bool {
-        [event.path, event.target].contains { place in
-            guard let place else { return false }
-            return place.isWithin(path) || path.isWithin(place)
-        }
+        if path.isRoot { return true }
+        if event.path.isWithin(path) || path.isWithin(event.path) { return true }
+        guard let target = event.target else { return false }
+        return target.isWithin(path) || path.isWithin(target)
     }
 }

@@ -20,6 +20,8 @@ struct FileServer {
     var address: Endpoint { didSet { writeSuffix() } }
     /// The highest epoch that was accepted.
     var epoch: Int64
+    /// Whether it was forgotten for good; it is told to nobody until it registers again.
+    var isRetired: Bool
     /// Up to which generation its reports are in the catalogue; nil until an inventory ended.
     var generation: Int64?
     var mounts: [TreePath]
@@ -46,6 +48,7 @@ struct FileServer {
         epoch = row.epoch
         generation = row.generation
         mounts = row.mounts
+        isRetired = row.isRetired
         state = row.saidGoodbye ? .goodbye : .suspect
         let (away, overflow) = now.wall.seconds.subtractingReportingOverflow(row.lastSeen)
         let seconds = overflow ? 0 : min(max(0, away), 1_000_000_000)
@@ -76,7 +79,8 @@ struct FileServer {
     var row: CatalogueServer {
         CatalogueServer(
             number: UInt32(number), id: id, address: address, epoch: epoch, generation: generation,
-            mounts: mounts, saidGoodbye: state == .goodbye, lastSeen: keptLastSeen)
+            mounts: mounts, saidGoodbye: state == .goodbye, lastSeen: keptLastSeen,
+            isRetired: isRetired)
     }
 
     /// The refusal that a client gets for a file of this server while it is not reachable.

@@ -56,14 +56,19 @@ struct Membership {
     /// Whether a server of that number is known.
     func knows(_ number: UInt16) -> Bool { number > 0 && Int(number) <= servers.count }
 
-    /// A server by its id; nil where it was never registered.
-    func server(_ id: ServerID) -> FileServer? { numbers[id].map { self[$0] } }
+    /// A server by its id; nil where it was never registered, or is retired.
+    func server(_ id: ServerID) -> FileServer? {
+        everRegistered(id).flatMap { $0.isRetired ? nil : $0 }
+    }
+
+    /// A server by its id, also one that is retired.
+    func everRegistered(_ id: ServerID) -> FileServer? { numbers[id].map { self[$0] } }
 
     /// The server that a connection is registered as.
     func server(on connection: ConnectionID) -> UInt16? { byConnection[connection] }
 
-    /// All servers, ordered by id.
-    var ordered: [FileServer] { servers.sorted { $0.id < $1.id } }
+    /// All servers but those that are retired, ordered by id.
+    var ordered: [FileServer] { servers.filter { !$0.isRetired }.sorted { $0.id < $1.id } }
 
     /// Adds a server that was kept or has just registered for the first time.
     mutating func add(_ row: CatalogueServer, at now: Moment) throws {

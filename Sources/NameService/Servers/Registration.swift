@@ -21,8 +21,9 @@ extension NameAuthority {
                 .badState, "this connection is registered as \(membership[other].id)",
                 fields: [.init("server", membership[other].id.bytes)])
         }
-        let known = membership.server(id)
-        if let known { try admit(known, epoch, asker) }
+        let known = membership.everRegistered(id)
+        // One that was retired comes back as a new one: its old epochs bind nobody.
+        if let known, !known.isRetired { try admit(known, epoch, asker) }
         let number: UInt16
         if let known {
             number = known.number
@@ -124,6 +125,7 @@ extension NameAuthority {
             membership[number].mounts = mounts
             membership[number].generation = nil
         }
+        membership[number].isRetired = false
         membership[number].address = address
         membership[number].epoch = epoch
     }

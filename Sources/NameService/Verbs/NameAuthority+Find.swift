@@ -46,7 +46,7 @@ extension NameAuthority {
         let job = FindJob(
             asker: asker, top: top, glob: request.option("name").map { Glob($0) },
             wantsDirectories: type, limit: limit, cursor: cursor)
-        begin(.find(job), at: now)
+        search(.find(job), asker, at: now)
     }
 
     /// Does a slice of a FIND; true when it was answered.
@@ -102,7 +102,7 @@ extension NameAuthority {
             job.bytes = catalogue.records[Int(node)].size
             return finish(job)
         }
-        begin(.usage(job), at: now)
+        search(.usage(job), asker, at: now)
     }
 
     /// Does a slice of a DU; true when it was answered.

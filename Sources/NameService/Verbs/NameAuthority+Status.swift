@@ -4,7 +4,8 @@ import DFSProtocol
 extension NameAuthority {
     mutating func servers(_ asker: Asker, at now: Moment) {
         var reply = LineWriter()
-        for server in membership.ordered {
+        let servers = membership.ordered
+        for server in servers {
             let held = catalogue.holdingsOfServers[server.number] ?? .init()
             reply.begin(tag: asker.tag)
             reply.append("* server")
@@ -27,7 +28,7 @@ extension NameAuthority {
         }
         reply.begin(tag: asker.tag)
         reply.append("OK")
-        reply.pair("count", Int64(membership.servers.count))
+        reply.pair("count", Int64(servers.count))
         reply.end()
         answer(asker, reply)
     }
@@ -41,9 +42,10 @@ extension NameAuthority {
         reply.pair("uptime", uptime(at: now))
         reply.pair("files", Int64(catalogue.counts.files))
         reply.pair("dirs", Int64(catalogue.counts.directories))
-        reply.pair("servers", Int64(membership.servers.count))
+        let servers = membership.ordered
+        reply.pair("servers", Int64(servers.count))
         for state in [ServerState.up, .suspect, .down, .goodbye] {
-            let count = membership.servers.count { $0.state == state }
+            let count = servers.count { $0.state == state }
             switch state {
             case .up: reply.pair("up", Int64(count))
             case .suspect: reply.pair("suspect", Int64(count))
@@ -73,13 +75,7 @@ extension NameAuthority {
         reply.end()
         answer(asker, reply)
         act(.keepOpen(asker.connection))
-        guard let missed else {
-            var gap = LineWriter()
-            gap.append("! gap")
-            gap.pair("seq", watchers.sequence)
-            gap.end()
-            return act(.notify(asker.connection, gap))
-        }
-        for event in missed { notify(asker.connection, event.line) }
+        let lines = missed ?? Watchers.gap(watchers.sequence)
+        if !lines.isEmpty { notify(asker.connection, lines) }
     }
 }

@@ -1,0 +1,123 @@
+import DFSProtocol
+import TestCluster
+
+// Whole files: STORE, and RENAME through the name server.
+extension CycleClient {
+    /// Replaces a file, and knows at the end that it happened once.
+    mutating func store(_ path: String) throws {
+        let text = newText()
+        var operation = newOperation()
+        var lostIn: String?
+        try untilDecided("STORE \(path)") { client in
+            if let life = lostIn, life != client.epoch {
+                // The server that was asked is gone: what is there now decides.
+                lostIn = nil
+                if try client.holds(path, text) { return true }
+                operation = client.newOperation()
+            }
+            let isLost = client.losesAnswer()
+            let line = "STORE \(path) op=\(operation)"
+            switch try client.ask(line, payload: text, isLost: isLost) {
+            case .ok(let final):
+                let ver = try final.line.number("ver")
+                client.record.repeated += lostIn == nil ? 0 : 1
+                if let before = client.versions[path], ver != before + 1 {
+                    client.record.lies.append("\(path) has ver=\(ver) after ver=\(before)")
+                }
+                client.versions[path] = ver
+                return true
+            case .refused("busy", _):
+                try client.pause()
+                return false
+            case .refused(_, let text): throw TestFailure("\(line): \(text)")
+            case .lost:
+                lostIn = client.epoch
+                _ = try client.connected()
+                return false
+            }
+        }
+        record.files[path] = text
+    }
+
+    /// Compares after a restart: whether a file holds a new text, or still what it held.
+    private mutating func holds(
+        _ path: String, _ text: [UInt8]
+    ) throws -> Bool {
+        var answer: WireConnection.Answer?
+        try untilDecided("FETCH \(path)") { client in
+            switch try client.ask("FETCH \(path)") {
+            case .ok(let final): answer = final
+            case .refused("not-found", _): answer = nil
+            case .refused(_, let text): throw TestFailure("FETCH \(path): \(text)")
+            case .lost: return false
+            }
+            return true
+        }
+        let old = record.files[path] ?? nil
+        let isNew = answer?.payload == text
+        record.applied += isNew ? 1 : 0
+        record.notApplied += isNew ? 0 : 1
+        if !isNew, answer?.payload != old {
+            record.lies.append("\(path) holds neither the old nor the new after a kill")
+        }
+        let ver = try answer?.line.number("ver")
+        if let ver, let before = versions[path], ver != before + (isNew ? 1 : 0) {
+            record.lies.append("\(path) has ver=\(ver) after a kill, and ver=\(before) before")
+        }
+        versions[path] = ver
+        return isNew
+    }
+
+    /// Stores a file and gives it another name; `op=` holds over restarts.
+    mutating func rename() throws {
+        let mark = String(decoding: newOperation().utf8.suffix(12), as: UTF8.self)
+        let (first, second) = (path("r\(mark)a"), path("r\(mark)b"))
+        try store(first)
+        let text = record.files[first] ?? nil
+        try untilDecided("LOCATE \(first)") { client in
+            if case .ok = try client.askNames("LOCATE \(first)") { return true }
+            // The report of the STORE is on its way.
+            try client.pause()
+            return false
+        }
+        let line = "RENAME \(first) \(second) op=\(newOperation())"
+        var unknown = 0
+        try untilDecided(line) { client in
+            switch try client.askNames(line) {
+            case .ok: return true
+            case .refused("server-down", _), .refused("busy", _):
+                client.record.repeated += 1
+                try client.pause()
+                return false
+            case .refused("timeout", _):
+                client.record.repeated += 1
+                unknown += 1
+                if unknown % 50 == 0, try client.isElsewhere(first, second, text) { return true }
+                try client.pause()
+                return false
+            case .lost:
+                client.record.repeated += 1
+                try client.pause()
+                return false
+            case .refused(_, let text):
+                client.record.lies.append("\(line) was repeated and answered: \(text)")
+                return true
+            }
+        }
+        record.files[first] = .some(nil)
+        record.files[second] = text
+    }
+
+    /// Looks where a file is of whose RENAME the name server can not say what became of it.
+    ///
+    /// It tells files by their identity, so this is a file that has been given another one.
+    private mutating func isElsewhere(
+        _ first: String, _ second: String, _ text: [UInt8]?
+    ) throws -> Bool {
+        guard case .refused("not-found", _) = try ask("FETCH \(first)"),
+            case .ok(let final) = try ask("FETCH \(second)"), final.payload == text
+        else { return false }
+        record.identitiesLost += 1
+        return true
+    }
+}
