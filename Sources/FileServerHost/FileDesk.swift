@@ -56,8 +56,8 @@ final class FileDesk: RequestResponder {
 
     /// Nothing here can be answered without the disk.
     func answerInPlace(
-        _ parser: borrowing LineParser, _ line: Span<UInt8>, into reply: inout LineWriter
-    ) -> Bool { false }
+        _ bytes: Span<UInt8>, lineBytes: Int, into replies: inout LineWriter
+    ) -> Int { 0 }
 
     func receive(_ request: Request, payload: ByteBuffer?, _ exchange: Exchange) {
         pending[exchange.id] = Pending(exchange: exchange, payload: payload)

@@ -75,9 +75,9 @@ public final class LineServer: Sendable {
             .childChannelOption(.writeBufferWaterMark, value: waterMark)
             .childChannelOption(
                 .recvAllocator,
-                value: AdaptiveRecvByteBufferAllocator(
-                    minimum: 1024, initial: 4096, maximum: 1 << 20)
+                value: ReceiveBuffers()
             )
+            .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let server = shared.value
