@@ -99,7 +99,7 @@ struct FileCopy: Sendable {
             }
             // Behind the last answer of the source nothing else notices it.
             if Task.isCancelled { throw FileCopy.cancelled }
-            return try await onDisk { () throws(RequestError) in
+            return try await onDisk(.flush) { () throws(RequestError) in
                 try replacement.commit(mtime: mtime)
             }
         } catch {
@@ -156,10 +156,11 @@ struct FileCopy: Sendable {
     }
 
     private func onDisk<Value: Sendable>(
+        _ kind: StoragePool.Kind = .step,
         _ work: @escaping @Sendable () throws(RequestError) -> Value
     ) async throws(RequestError) -> Value {
         do {
-            return try await pool.submit(on: eventLoop) { try work() }.get()
+            return try await pool.submit(kind, on: eventLoop) { try work() }.get()
         } catch let error as RequestError {
             throw error
         } catch {

@@ -14,7 +14,7 @@ extension ServerProgram {
         signal(SIGPIPE, SIG_IGN)
         // A limit on file sizes is then an error of write, which has its own answer.
         signal(SIGXFSZ, SIG_IGN)
-        raiseDescriptorLimit()
+        DescriptorLimit.raise()
         let signals = StopSignals()
         LoggingSystem.bootstrap { _ in StandardErrorLog() }
         let program = read(Array(CommandLine.arguments.dropFirst()))
@@ -24,15 +24,6 @@ extension ServerProgram {
         } catch {
             end(with: sentence(for: error))
         }
-    }
-
-    /// A descriptor for each connection and each open file: the system's default is a thousand.
-    private static func raiseDescriptorLimit() {
-        var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
-        limit.rlim_cur = max(limit.rlim_cur, min(limit.rlim_max, 65_536))
-        // Where it can not be raised, the server serves as many as it allows.
-        _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
     private func serve(until signals: StopSignals) async throws {

@@ -134,7 +134,7 @@ import Testing
             bench.ask("STATUS") == """
                 OK role=file id=fs1 epoch=4 uptime=1500 files=1 dirs=1 bytes=5 free=4096 handles=1 \
                 jobs=0 mounts=/ link=registered name-server=127.0.0.1:7400 pending=3 skipped=0 \
-                unreadable=0 scanning=no
+                unreadable=0 unverified=0 scanning=no
                 """)
     }
 

@@ -51,6 +51,11 @@ enum DiskRefusal {
         switch failure.kind {
         case .outOfSpace:
             RequestError(.noSpace, "the disk of this server is full; remove something first")
+        case .disk:
+            RequestError(
+                .io,
+                "the disk failed under the server's ledger, which is written anew as soon as it "
+                    + "can be; try again, or ask who runs the server")
         default:
             RequestError(.io, "the server's ledger can not be written: \(failure.description)")
         }

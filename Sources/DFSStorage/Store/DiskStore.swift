@@ -84,13 +84,15 @@ public final class DiskStore: FileStore, ChangeSource {
 
     /// The opening of an export: above all earlier ones, also where its ledger was lost.
     ///
-    /// Seconds are the floor: a new ledger then gives no identity that an older one gave.
+    /// Seconds are the floor: a new ledger then gives no identity that an older one gave. A clock
+    /// that is far ahead takes no more than half of the numbers that there are.
     private static func opening(
         after export: ExportOpening, at now: Int64, above other: Int64
     ) -> Int64 {
         let floor: Int64 = 1_577_836_800  // 2020-01-01; 31 bits last until 2088
         let largest = export.largestFid >> 32
-        return max(export.header.opening + 1, largest + 1, now - floor, other + 1)
+        return max(
+            export.header.opening + 1, largest + 1, min(now - floor, 1 << 30), other + 1)
     }
 
     /// Where counting of changes begins: behind all that was told, of whatever set of exports.
