@@ -21,6 +21,8 @@ let package = Package(
         .executable(name: "dfs-nameserver", targets: ["dfs-nameserver"]),
         .executable(name: "dfs-fileserver", targets: ["dfs-fileserver"]),
         .executable(name: "dfsh", targets: ["dfsh"]),
+        // For tests only: what they load into a server to make its calls fail.
+        .library(name: "FaultShim", type: .dynamic, targets: ["FaultShim"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -91,13 +93,16 @@ let package = Package(
             ], swiftSettings: strict),
 
         // Cores: events in, actions out; no I/O, no clock, no chance.
-        .target(name: "NameService", dependencies: ["DFSProtocol"], swiftSettings: strict),
+        .target(
+            name: "NameService", dependencies: ["DFSProtocol", "CProcessor"],
+            swiftSettings: strict),
         .target(name: "FileService", dependencies: ["DFSProtocol"], swiftSettings: strict),
 
         // Language: verbs, requests, replies, errors, framing, names.
         .target(name: "DFSProtocol", swiftSettings: strict),
 
         // C: calls that Swift cannot make.
+        .target(name: "CProcessor"),
         .target(name: "CPosix"),
         .target(name: "CEditLine", linkerSettings: [.linkedLibrary("edit")]),
 
@@ -153,6 +158,11 @@ let package = Package(
             dependencies: [
                 "TestCluster", "dfs-nameserver", "dfs-fileserver", "dfsh", "first-steps",
             ], swiftSettings: strict),
+        .target(name: "FaultShim", path: "Tests/FaultShim"),
+        .testTarget(
+            name: "FaultCampaignTests",
+            dependencies: ["TestCluster", "CPosix", "dfs-nameserver", "dfs-fileserver"],
+            swiftSettings: strict),
         .testTarget(
             name: "SessionCampaignTests",
             dependencies: [

@@ -11,8 +11,9 @@ cd "$(dirname "$0")/.."
 
 say() { printf '==> %s\n' "$*"; }
 
-# By Debian's names: SQLite for the catalogue, libedit for dfsh, and nc for the recipes of Examples.
-packages="libsqlite3-dev libedit-dev netcat-openbsd"
+# By Debian's names: SQLite for the catalogue, libedit for dfsh, and nc for the recipes of Examples;
+# strace and small file systems for the tests of faults.
+packages="libsqlite3-dev libedit-dev netcat-openbsd strace e2fsprogs mount util-linux"
 
 install_missing() {
     missing=""

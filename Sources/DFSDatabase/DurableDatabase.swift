@@ -25,6 +25,7 @@ public final class DurableDatabase: Sendable {
     /// - Throws: `DatabaseFailure`: in use, foreign, newer, damaged, no space, or it can not be
     ///   opened.
     public init(at path: String, layout: DatabaseLayout) throws {
+        try DurableDatabase.finishReplacement(at: path)
         var configuration = Configuration()
         configuration.label = "dfs.database"
         configuration.foreignKeysEnabled = false
@@ -89,6 +90,12 @@ public final class DurableDatabase: Sendable {
         if let failure = stopped.withLock({ $0 }) { throw failure }
         try use { _ = try $0.checkpoint(.truncate) }
         try naming { try queue.close() }
+    }
+
+    /// Lets go of the file as it is; for one that failed and is replaced.
+    func abandon() {
+        // It may not be written any more, so there is nothing left that could go wrong.
+        try? queue.close()
     }
 
     /// Runs something on the connection, names what SQLite reports, and remembers what ends all

@@ -101,9 +101,10 @@ public final class Cluster: Sendable {
     /// Without a name server in the cluster it is started with `--standalone`.
     @discardableResult
     public func startFileServer(
-        _ id: String, exports: [Export], options: [String] = []
+        _ id: String, exports: [Export], options: [String] = [],
+        launch: ClusterServer.Launch = ClusterServer.Launch()
     ) throws -> ClusterServer {
-        let server = try addFileServer(id, exports: exports, options: options)
+        let server = try addFileServer(id, exports: exports, options: options, launch: launch)
         try server.start()
         guard servers.contains(where: { $0.executable == .nameServer }) else { return server }
         try awaitState(of: id, "up")
@@ -117,7 +118,8 @@ public final class Cluster: Sendable {
 
     /// Makes a file server's folders without starting it.
     public func addFileServer(
-        _ id: String, exports: [Export], options: [String] = [], program: Executable = .fileServer
+        _ id: String, exports: [Export], options: [String] = [],
+        program: Executable = .fileServer, launch: ClusterServer.Launch = ClusterServer.Launch()
     ) throws -> ClusterServer {
         var made: [(folder: [UInt8], mount: String)] = []
         for (index, export) in exports.enumerated() {
@@ -140,7 +142,7 @@ public final class Cluster: Sendable {
         }
         let server = ClusterServer(
             id: id, program, exports: made, stateFolder: "\(folder)/\(id).state",
-            logPath: "\(folder)/\(id).log", options: exported + told + options)
+            logPath: "\(folder)/\(id).log", options: exported + told + options, launch: launch)
         state.withLock { $0.append(server) }
         return server
     }

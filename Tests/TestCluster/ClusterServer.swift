@@ -14,8 +14,20 @@ public final class ClusterServer: Sendable {
     /// Where it keeps its state.
     public let stateFolder: String
     private let options: [String]
+    private let launch: Launch
     private let logPath: String
     private let state: Mutex<State>
+
+    /// What stands around a server's own command line.
+    public struct Launch: Sendable {
+        /// A program and its arguments that become the server, such as `setpriv` and what it takes.
+        public var prefix: [String] = []
+        /// `NAME=value`, besides what every server gets.
+        public var environment: [String] = []
+
+        /// Stands for nothing.
+        public init() {}
+    }
 
     private struct State {
         var process: ChildProcess?
@@ -24,7 +36,7 @@ public final class ClusterServer: Sendable {
 
     init(
         id: String, _ executable: Executable, exports: [(folder: [UInt8], mount: String)],
-        stateFolder: String, logPath: String, options: [String]
+        stateFolder: String, logPath: String, options: [String], launch: Launch = Launch()
     ) {
         self.id = id
         self.executable = executable
@@ -32,6 +44,7 @@ public final class ClusterServer: Sendable {
         self.stateFolder = stateFolder
         self.logPath = logPath
         self.options = options
+        self.launch = launch
         state = Mutex(State())
     }
 
@@ -74,10 +87,13 @@ public final class ClusterServer: Sendable {
                 close(ends.far)
                 close(log)
             }
+            let words =
+                try launch.prefix + [executable.path, "--id", id, "--state", stateFolder]
+                + ["--listen", address] + options + more
             process = try ChildProcess(
-                try executable.path,
-                ["--id", id, "--state", stateFolder, "--listen", address] + options + more,
-                environment: ["HOME=\(stateFolder)"], output: ends.far, errors: log)
+                words[0], Array(words.dropFirst()),
+                environment: ["HOME=\(stateFolder)"] + launch.environment, output: ends.far,
+                errors: log)
         }
         state.withLock { $0.process = process }
         let endpoint = try ready(ends.near, Deadline(after: duration))

@@ -51,6 +51,11 @@ enum DiskRefusal {
         switch failure.kind {
         case .outOfSpace:
             RequestError(.noSpace, "the disk of this server is full; remove something first")
+        case .disk:
+            RequestError(
+                .io,
+                "the disk failed under the server's ledger, which is written anew as soon as it "
+                    + "can be; try again, or ask who runs the server")
         default:
             RequestError(.io, "the server's ledger can not be written: \(failure.description)")
         }
@@ -74,6 +79,8 @@ enum DiskRefusal {
     static func unavailable(_ path: TreePath) -> RequestError {
         RequestError(
             .io, path: path,
-            "the exported folder is gone or was replaced; put it back, or start the server anew")
+            "the exported folder is gone or another stands there; put the same one back, or start "
+                + "the server anew to serve a copy of it",
+            fields: [.init("retry", number: 1000)])
     }
 }

@@ -21,6 +21,13 @@ struct FollowRound {
     private var isFullScan = false
     private var counts = FollowProgress.Counts()
     private var hasToldOfLimit = false
+    /// Whether something could not be read since the last full scan began, and may be soon.
+    private var hasFailed = false
+    /// How long until the scan after that; doubles as long as it fails.
+    private var retryMilliseconds = FollowRound.firstRetry
+
+    private static let firstRetry: Int64 = 1000
+    private static let lastRetry: Int64 = 300_000
 
     private var export: Export { follower.export }
 
@@ -72,6 +79,7 @@ struct FollowRound {
             follower.tell("the folder is back")
             scanAt = now
         }
+        follower.tellPresence()
     }
 
     // MARK: Scanning
@@ -79,13 +87,21 @@ struct FollowRound {
     private mutating func beginScan() {
         scanAt = .max
         isFullScan = true
+        hasFailed = false
         (counts.symlinks, counts.others, counts.unreadable, counts.unwatched) = (0, 0, 0, 0)
         waiting.append((LedgerTree.top, true))
     }
 
     private mutating func endScan() {
         isFullScan = false
-        scanAt = follower.nextScan(after: dfs_monotonic_milliseconds())
+        let now = dfs_monotonic_milliseconds()
+        scanAt = follower.nextScan(after: now)
+        if hasFailed {
+            scanAt = min(scanAt, now + retryMilliseconds)
+            retryMilliseconds = min(2 * retryMilliseconds, FollowRound.lastRetry)
+        } else {
+            retryMilliseconds = FollowRound.firstRetry
+        }
         counts.scans += 1
         counts.lastScan = dfs_wall_seconds()
         counts.isScanning = false
@@ -109,7 +125,7 @@ struct FollowRound {
             forgetMissing(in: folder, except: served)
         } catch {
             // What can not be read is counted and told, and what was known of it stays.
-            counts.unreadable += 1
+            noteUnreadable(error)
         }
         export.ledger.wake()
         pauseForDisk()
@@ -178,8 +194,19 @@ struct FollowRound {
             }
             return false
         } catch {
-            counts.unreadable += 1
+            noteUnreadable(error)
             return true
+        }
+    }
+
+    /// Counts what can not be read; a disk that fails, or a lack of something, is tried again soon.
+    private mutating func noteUnreadable(_ error: SystemError) {
+        counts.unreadable += 1
+        // A right that is missing is given by somebody some day: the usual scan is soon enough.
+        if [EACCES, EPERM].contains(error.code) { return }
+        hasFailed = true
+        if !isFullScan {
+            scanAt = min(scanAt, dfs_monotonic_milliseconds() + retryMilliseconds)
         }
     }
 
@@ -260,7 +287,7 @@ struct FollowRound {
                 guard let folder = try open(place) else { continue }
                 for name in names { _ = look(at: name, in: folder, isDeep: false) }
             } catch {
-                counts.unreadable += 1
+                noteUnreadable(error)
             }
         }
         export.ledger.wake()

@@ -102,18 +102,19 @@ final class Ledger: Sendable {
     }
 
     private func run() {
+        // Set after a failure for which the file may not be written any more, until it is replaced.
+        var isBroken = false
         while let isLast = nextRound() {
-            let batch = state.withLock { $0.takeBatch() }
-            let failure = write(batch)
-            state.withLock { $0.settle(batch, isKept: failure == nil) }
-            if failure == nil { log.advance(export: export, to: batch.sequence) }
+            let (sequence, failure) = isBroken ? writeAnew() : writeWaiting()
+            isBroken = failure.map { isBroken || $0.kind != .outOfSpace } ?? false
+            if failure == nil { log.advance(export: export, to: sequence) }
             condition.lock()
             progress.withLock { progress in
-                progress.failure = failure
+                progress.failure = failure.map(DiskRefusal.of)
                 if failure == nil {
-                    progress.committed = max(progress.committed, batch.sequence)
+                    progress.committed = max(progress.committed, sequence)
                 } else {
-                    progress.failedThrough = max(progress.failedThrough, batch.sequence)
+                    progress.failedThrough = max(progress.failedThrough, sequence)
                 }
                 if isLast { progress.isFinished = true }
             }
@@ -145,15 +146,46 @@ final class Ledger: Sendable {
         }
     }
 
-    private func write(_ batch: LedgerBatch) -> RequestError? {
-        if batch.places.isEmpty { return nil }
+    /// Writes the rows that wait.
+    ///
+    /// - Returns: The change up to which it went, and why it failed.
+    private func writeWaiting() -> (Int64, DatabaseFailure?) {
+        let batch = state.withLock { $0.takeBatch() }
+        var failure: DatabaseFailure?
+        if !batch.places.isEmpty {
+            do throws(DatabaseFailure) {
+                try store.commit(batch.rows, forgetting: batch.forgotten, header(of: batch))
+            } catch {
+                failure = error
+            }
+        }
+        state.withLock { $0.settle(batch, isKept: failure == nil) }
+        return (batch.sequence, failure)
+    }
+
+    /// Writes a new file with all rows, a page at a time: requests go on meanwhile.
+    private func writeAnew() -> (Int64, DatabaseFailure?) {
+        var batch: LedgerBatch?
+        var failure: DatabaseFailure?
+        do throws(DatabaseFailure) {
+            try store.replace(
+                { page in state.withLock { $0.page(page) } },
+                {
+                    let rest = state.withLock { $0.takeBatch() }
+                    batch = rest
+                    return (rest, header(of: rest))
+                })
+        } catch {
+            failure = error
+        }
+        guard let batch else { return (state.withLock { $0.sequence }, failure) }
+        state.withLock { $0.settle(batch, isKept: failure == nil) }
+        return (batch.sequence, failure)
+    }
+
+    private func header(of batch: LedgerBatch) -> LedgerHeader {
         var header = header
         header.generation = batch.generation
-        do throws(DatabaseFailure) {
-            try store.commit(batch.rows, forgetting: batch.forgotten, header)
-            return nil
-        } catch {
-            return DiskRefusal.of(error)
-        }
+        return header
     }
 }

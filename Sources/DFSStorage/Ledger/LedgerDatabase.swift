@@ -1,7 +1,8 @@
 import DFSDatabase
+import Synchronization
 
 /// Keeps a ledger in `.dfs/ledger.sqlite` at the top of its export.
-struct LedgerDatabase: LedgerStore {
+final class LedgerDatabase: LedgerStore {
     private static let layout = DatabaseLayout(
         applicationID: 0x6466_736C,  // "dfsl"
         steps: [
@@ -17,17 +18,26 @@ struct LedgerDatabase: LedgerStore {
             """,
             // The identity: 62 bits of chance, above 0.
             "INSERT INTO header VALUES (4, random() & 9223372036854775806 | 1)",
+            // Whether the disk failed under a file, and nobody has read it whole since.
+            "ALTER TABLE node ADD COLUMN unverified INTEGER NOT NULL DEFAULT 0",
         ])
 
-    private let database: DurableDatabase
+    private let path: String
+    private let current: Mutex<DurableDatabase>
     private let reserve: LedgerReserve
 
     /// Opens the file, or makes it.
     init(at path: String) throws(DatabaseFailure) {
-        database = try naming { try DurableDatabase(at: path, layout: LedgerDatabase.layout) }
+        self.path = path
+        let database = try naming {
+            try DurableDatabase(at: path, layout: LedgerDatabase.layout)
+        }
+        current = Mutex(database)
         reserve = LedgerReserve(path: path + "-reserve")
         reserve.refill()
     }
+
+    private var database: DurableDatabase { current.withLock { $0 } }
 
     func load(_ visit: (LedgerRow) throws -> Void) throws(DatabaseFailure) -> LedgerHeader {
         try naming {
@@ -35,7 +45,7 @@ struct LedgerDatabase: LedgerStore {
                 try transaction.statement(
                     """
                     SELECT id, parent, name, kind, mode, fid, ver, size, inode, mtime, mtime_ns,
-                        ctime, ctime_ns FROM node ORDER BY id
+                        ctime, ctime_ns, unverified FROM node ORDER BY id
                     """
                 ).rows { row in try visit(try LedgerDatabase.row(row)) }
                 var header = LedgerHeader()
@@ -67,6 +77,7 @@ struct LedgerDatabase: LedgerStore {
             mtimeSeconds: try row.integer(9), ctimeSeconds: try row.integer(11),
             mtimeNanoseconds: try row.integer(10, as: Int32.self),
             ctimeNanoseconds: try row.integer(12, as: Int32.self))
+        node.isUnverified = try row.integer(13) != 0
         let id = try row.integer(0, as: NodeID.self)
         guard id != .max, node.kind != .free, name.count <= 255, name.isEmpty == (id == 0),
             node.fid >= 0, node.ver >= 0
@@ -100,17 +111,57 @@ struct LedgerDatabase: LedgerStore {
     ) throws(DatabaseFailure) {
         try naming {
             try database.write { transaction in
-                let forget = try transaction.statement("DELETE FROM node WHERE id = ?")
-                for id in places { try forget.run(.integer(Int64(id))) }
-                let keep = try transaction.statement(
-                    "INSERT OR REPLACE INTO node VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
-                for row in rows { try LedgerDatabase.keep(row, keep) }
-                let put = try transaction.statement("UPDATE header SET value = ? WHERE key = ?")
-                try put.run(.integer(header.opening), 1)
-                try put.run(.integer(header.generation), 2)
-                try put.run(.integer(header.layout), 3)
+                try LedgerDatabase.put(rows, forgetting: places, header, in: transaction)
             }
         }
+    }
+
+    private static func put(
+        _ rows: [LedgerRow], forgetting places: [NodeID], _ header: LedgerHeader,
+        in transaction: Transaction
+    ) throws {
+        let forget = try transaction.statement("DELETE FROM node WHERE id = ?")
+        for id in places { try forget.run(.integer(Int64(id))) }
+        let keep = try transaction.statement(
+            """
+            INSERT OR REPLACE INTO node (id, parent, name, kind, mode, fid, ver, size, inode,
+                mtime, mtime_ns, ctime, ctime_ns, unverified)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """)
+        for row in rows { try LedgerDatabase.keep(row, keep) }
+        let put = try transaction.statement("UPDATE header SET value = ? WHERE key = ?")
+        try put.run(.integer(header.opening), 1)
+        try put.run(.integer(header.generation), 2)
+        try put.run(.integer(header.layout), 3)
+    }
+
+    func replace(
+        _ page: (Int) -> [LedgerRow]?, _ last: () -> (LedgerBatch, LedgerHeader)
+    ) throws(DatabaseFailure) {
+        let old = database
+        let new = try naming {
+            try DurableDatabase.replace(old, at: path, layout: LedgerDatabase.layout) {
+                transaction in
+                var number = 0
+                while let rows = page(number) {
+                    let keep = try transaction.statement(
+                        """
+                        INSERT INTO node (id, parent, name, kind, mode, fid, ver, size, inode,
+                            mtime, mtime_ns, ctime, ctime_ns, unverified)
+                        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                        """)
+                    for row in rows { try LedgerDatabase.keep(row, keep) }
+                    number += 1
+                }
+                let (batch, header) = last()
+                try LedgerDatabase.put(
+                    batch.rows, forgetting: batch.forgotten, header, in: transaction)
+                // The one time that it is written: the new file is the same ledger.
+                try transaction.statement("UPDATE header SET value = ? WHERE key = 4")
+                    .run(.integer(header.identity))
+            }
+        }
+        current.withLock { $0 = new }
     }
 
     private static func keep(_ row: LedgerRow, _ statement: PreparedStatement) throws {
@@ -121,7 +172,7 @@ struct LedgerDatabase: LedgerStore {
             .integer(node.fid), .integer(node.ver), .integer(stamp.size),
             .integer(Int64(bitPattern: stamp.inode)), .integer(stamp.mtimeSeconds),
             .integer(Int64(stamp.mtimeNanoseconds)), .integer(stamp.ctimeSeconds),
-            .integer(Int64(stamp.ctimeNanoseconds)))
+            .integer(Int64(stamp.ctimeNanoseconds)), .integer(node.isUnverified ? 1 : 0))
     }
 
     func close() throws(DatabaseFailure) { try naming { try database.close() } }

@@ -16,7 +16,7 @@ struct LedgerReserve: Sendable {
 
     /// Takes room again where it was given up; a disk that has none is asked at the next commit.
     func refill() {
-        let file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        let file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o600)
         guard file >= 0 else { return }
         defer { close(file) }
         var status = stat()
@@ -34,8 +34,12 @@ struct LedgerReserve: Sendable {
 
     /// Gives the room up; false where there was none.
     func release() -> Bool {
+        // Not by name: a symbolic link that somebody put there would have its target cut.
+        let file = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        guard file >= 0 else { return false }
+        defer { close(file) }
         var status = stat()
-        guard stat(path, &status) == 0, status.st_size > 0 else { return false }
-        return truncate(path, 0) == 0
+        guard fstat(file, &status) == 0, status.st_size > 0 else { return false }
+        return ftruncate(file, 0) == 0
     }
 }

@@ -32,6 +32,15 @@ protocol LedgerStore: Sendable {
         _ rows: [LedgerRow], forgetting places: [NodeID], _ header: LedgerHeader
     ) throws(DatabaseFailure)
 
+    /// Makes the file anew from all rows, after a failure for which the old one may not be written.
+    ///
+    /// - Parameters:
+    ///   - page: Gives all rows, page by page from 0 on, in the order of places; nil at the end.
+    ///   - last: Gives what changed meanwhile; called once, behind the last page.
+    func replace(
+        _ page: (Int) -> [LedgerRow]?, _ last: () -> (LedgerBatch, LedgerHeader)
+    ) throws(DatabaseFailure)
+
     /// Lets go of the file.
     func close() throws(DatabaseFailure)
 }
@@ -40,5 +49,6 @@ protocol LedgerStore: Sendable {
 struct VolatileLedgerStore: LedgerStore {
     func load(_ visit: (LedgerRow) throws -> Void) -> LedgerHeader { LedgerHeader() }
     func commit(_ rows: [LedgerRow], forgetting places: [NodeID], _ header: LedgerHeader) {}
+    func replace(_ page: (Int) -> [LedgerRow]?, _ last: () -> (LedgerBatch, LedgerHeader)) {}
     func close() {}
 }
