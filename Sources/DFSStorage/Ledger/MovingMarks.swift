@@ -6,8 +6,9 @@ import Synchronization
 /// Which names are being given another place, in `.dfs/moving`, readable after kill -9.
 ///
 /// A mark is written before the rename on the disk and taken back when the ledger has committed it.
-/// It is a hint and the disk decides: after a restart a name moves in the ledger only where the disk
-/// shows its inode at the new place and no longer at the old one, so a mark that stays does no harm.
+/// It is a hint and the disk decides: after a restart a name moves in the ledger only where the
+/// disk shows its inode at the new place and no longer at the old one, so a mark that stays does no
+/// harm.
 ///
 /// Promised is that a kill between the two loses no identity. A power cut can take a mark and spare
 /// its rename: only a RENAME that was answered OK keeps the identity then, because its ledger and
