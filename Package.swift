@@ -93,13 +93,16 @@ let package = Package(
             ], swiftSettings: strict),
 
         // Cores: events in, actions out; no I/O, no clock, no chance.
-        .target(name: "NameService", dependencies: ["DFSProtocol"], swiftSettings: strict),
+        .target(
+            name: "NameService", dependencies: ["DFSProtocol", "CProcessor"],
+            swiftSettings: strict),
         .target(name: "FileService", dependencies: ["DFSProtocol"], swiftSettings: strict),
 
         // Language: verbs, requests, replies, errors, framing, names.
         .target(name: "DFSProtocol", swiftSettings: strict),
 
         // C: calls that Swift cannot make.
+        .target(name: "CProcessor"),
         .target(name: "CPosix"),
         .target(name: "CEditLine", linkerSettings: [.linkedLibrary("edit")]),
 

@@ -37,8 +37,7 @@ public final class DFSClient: Sendable {
     let pool: ConnectionPool
     /// Which of `nameServers` answered last; the next request starts there.
     let currentNameServer = Mutex(0)
-    /// Whether the last attempt to reach a name server succeeded; nil before the first.
-    let reached = Mutex<Bool?>(nil)
+    let reachability = Reachability()
     /// Addresses that the name server told, so that a listing's entries need no LOCATE each.
     let addresses = Mutex<[ServerID: Endpoint]>([:])
     private let group: MultiThreadedEventLoopGroup
@@ -55,7 +54,12 @@ public final class DFSClient: Sendable {
     }
 
     /// Whether the last attempt to reach a name server succeeded; nil before the first.
-    public var isNameServerReachable: Bool? { reached.withLock { $0 } }
+    public var isNameServerReachable: Bool? { reachability.isReached }
+
+    /// Each change of `isNameServerReachable` from now on; who reads slowly gets the newest.
+    ///
+    /// Told by the attempts of requests: nothing is asked for it.
+    public var reachabilityChanges: AsyncStream<Bool> { reachability.changes() }
 
     /// Closes every connection, and with them their sessions; the client is of no use afterwards.
     public func close() async {

@@ -1,6 +1,26 @@
 import DFSProtocol
 import DFSTransport
 
+/// The session that has a lock which another one asked for.
+public struct LockHolder: Equatable, Sendable {
+    /// Its name on the server, as HANDLES shows it and `kill` takes it.
+    public let handle: [UInt8]
+    /// How its client called itself; nil where it did not.
+    public let clientName: String?
+    /// Which lock it has; nil where the server did not tell.
+    public let lock: FileLock?
+    /// What is left of its lease, in milliseconds; nil for one that ends with its connection.
+    public let leaseMilliseconds: Int64?
+
+    init?(_ line: ReplyLine) {
+        guard let handle = line.value("h") else { return nil }
+        self.handle = handle
+        clientName = line.text("client").flatMap { $0.isEmpty ? nil : $0 }
+        lock = line.text("lock").flatMap { FileLock(rawValue: $0) }
+        leaseMilliseconds = line.value("lease").flatMap { Number.parse($0.span) }
+    }
+}
+
 /// Why something asked of the service was not done.
 ///
 /// `code` is the wire's word, or one of the client's own: `unreachable`, `no-name-server`,
@@ -45,6 +65,8 @@ public struct DFSError: Error, Equatable, Sendable {
     public var isOutcomeUnknown = false
     /// Whether it is sure that a file which was to be stored is as before.
     public var isTargetUntouched = false
+    /// Who has the lock that was asked for, where the answer is `locked`.
+    public var holder: LockHolder?
     /// A part of a file that was sent and could not be removed again, as far as is known.
     public var leftover: TreePath?
 
@@ -129,6 +151,7 @@ extension DFSError {
         seenMilliseconds = line.value("seen").flatMap { Number.parse($0.span) }
         retryMilliseconds = line.value("retry").flatMap { Number.parse($0.span) }
         isOutcomeUnknown = known == .timeout
+        if known == .locked { holder = LockHolder(line) }
     }
 
     /// A server whose answer can not be believed.

@@ -4,6 +4,8 @@ import FileService
 import NIOCore
 
 /// Copies one file from the server that the name server says has it; verified, atomic, durable.
+///
+/// Cancelling its task ends it at once, without a trace, unless the file is being put in place.
 struct FileCopy: Sendable {
     /// What became of a copy, and the change that it made.
     struct Outcome: Sendable {
@@ -23,6 +25,7 @@ struct FileCopy: Sendable {
     /// For a digest, which reads the whole file.
     private static let digestPatience = Duration.seconds(3600)
     private static let attempts = 3
+    private static let cancelled = RequestError(.cancelled, "the copy was given up")
 
     func run() async -> Outcome {
         do throws(RequestError) {
@@ -78,6 +81,7 @@ struct FileCopy: Sendable {
         ask.operand(source)
         let stat = try await self.ask(connection, ask).final
         let version = try stat.number("ver")
+        let size = try stat.number("size")
         let mtime = try WallTime(text: stat.value("mtime") ?? [])
         var mode: FileMode?
         if let text = stat.value("mode") { mode = try FileMode(text: text) }
@@ -87,13 +91,15 @@ struct FileCopy: Sendable {
             try store.beginReplacement(of: target, mode: wantedMode)
         }
         do throws(RequestError) {
-            guard try await transfer(into: replacement, version, over: connection),
+            guard try await transfer(into: replacement, version, size, over: connection),
                 try await isVerified(replacement, version, over: connection)
             else {
                 await abandon(replacement)
                 return nil
             }
-            return try await onDisk { () throws(RequestError) in
+            // Behind the last answer of the source nothing else notices it.
+            if Task.isCancelled { throw FileCopy.cancelled }
+            return try await onDisk(.flush) { () throws(RequestError) in
                 try replacement.commit(mtime: mtime)
             }
         } catch {
@@ -102,9 +108,12 @@ struct FileCopy: Sendable {
         }
     }
 
-    /// Fetches range after range; false where the version is not the same throughout.
+    /// Fetches range after range; false where version and size are not the same throughout.
+    ///
+    /// The source has told its size, and no byte more than that is written here.
     private func transfer(
-        into replacement: any FileReplacement, _ version: Int64, over connection: LineConnection
+        into replacement: any FileReplacement, _ version: Int64, _ size: Int64,
+        over connection: LineConnection
     ) async throws(RequestError) -> Bool {
         let most = Limits().payloadBytes
         var offset: Int64 = 0
@@ -115,9 +124,9 @@ struct FileCopy: Sendable {
             request.operand(Int64(most))
             request.maximumPayload = most
             let reply = try await ask(connection, request)
-            guard try reply.final.number("ver") == version, let bytes = reply.payload else {
-                return false
-            }
+            guard try reply.final.number("ver") == version, let bytes = reply.payload,
+                Int64(bytes.readableBytes) <= size - offset
+            else { return false }
             try await onDisk { () throws(RequestError) in
                 let result = bytes.withUnsafeReadableBytes { buffer in
                     Result { () throws(RequestError) in try replacement.write(buffer) }
@@ -125,7 +134,7 @@ struct FileCopy: Sendable {
                 try result.get()
             }
             offset += Int64(bytes.readableBytes)
-            if reply.final.text("eof") == "yes" { return true }
+            if reply.final.text("eof") == "yes" { return offset == size }
             if bytes.readableBytes == 0 { return false }
         }
     }
@@ -147,10 +156,11 @@ struct FileCopy: Sendable {
     }
 
     private func onDisk<Value: Sendable>(
+        _ kind: StoragePool.Kind = .step,
         _ work: @escaping @Sendable () throws(RequestError) -> Value
     ) async throws(RequestError) -> Value {
         do {
-            return try await pool.submit(on: eventLoop) { try work() }.get()
+            return try await pool.submit(kind, on: eventLoop) { try work() }.get()
         } catch let error as RequestError {
             throw error
         } catch {
@@ -165,6 +175,7 @@ struct FileCopy: Sendable {
         do throws(ConnectionError) {
             return try await connection.send(request, timeout: patience)
         } catch {
+            if case .cancelled = error { throw FileCopy.cancelled }
             guard case .refused(let refusal) = error else {
                 throw unavailable("the source's server broke off")
             }

@@ -13,6 +13,8 @@ final class FileDesk: RequestResponder {
         let payload: ByteBuffer?
         /// What the latest job read for it.
         var bytes = ByteBuffer()
+        /// Ends work that reads a whole file, once nobody waits for what it finds.
+        var interest: Interest?
         /// Tells a FOLLOW of changes as long as its request goes on.
         var watch: (any FileWatch)?
     }
@@ -23,6 +25,9 @@ final class FileDesk: RequestResponder {
     private let identity: LineWriter
     var core: FileServerCore
     var pending: [RequestID: Pending] = [:]
+    /// Copies from other servers that are under way.
+    private var copies: [RequestID: Task<Void, Never>] = [:]
+    private var isStopping = false
     /// The connections that hold a session; silence does not close them.
     private var holders: [ConnectionID: ServerConnection] = [:]
     private var wakeUp: Scheduled<Void>?
@@ -51,8 +56,8 @@ final class FileDesk: RequestResponder {
 
     /// Nothing here can be answered without the disk.
     func answerInPlace(
-        _ parser: borrowing LineParser, _ line: Span<UInt8>, into reply: inout LineWriter
-    ) -> Bool { false }
+        _ bytes: Span<UInt8>, lineBytes: Int, into replies: inout LineWriter
+    ) -> Int { 0 }
 
     func receive(_ request: Request, payload: ByteBuffer?, _ exchange: Exchange) {
         pending[exchange.id] = Pending(exchange: exchange, payload: payload)
@@ -68,13 +73,13 @@ final class FileDesk: RequestResponder {
 
     func connectionClosed(_ connection: ServerConnection) {
         // A job that runs still reads its payload by its own reference.
-        pending = pending.filter { $0.key.connection != connection.id }
+        for id in pending.keys where id.connection == connection.id { giveUp(id) }
         holders[connection.id] = nil
         perform(core.connectionClosed(connection.id, at: .now))
     }
 
     func cancelled(_ exchange: Exchange) {
-        pending[exchange.id] = nil
+        giveUp(exchange.id)
         perform(core.cancelled(exchange.id, at: .now))
     }
 
@@ -87,6 +92,18 @@ final class FileDesk: RequestResponder {
     func acknowledged(_ generation: Int64) { perform(core.acknowledged(generation)) }
 
     func linkLost() { perform(core.linkLost()) }
+
+    /// Ends what nobody waits for any more and what can be ended.
+    private func giveUp(_ id: RequestID) {
+        pending.removeValue(forKey: id)?.interest?.end()
+        copies[id]?.cancel()
+    }
+
+    /// Ends the copies from other servers: a stop waits for no other server.
+    func stopCopies() {
+        isStopping = true
+        for copy in copies.values { copy.cancel() }
+    }
 
     /// Ends all sessions, and completes once every job has ended and every answer is sent.
     func idle() -> EventLoopFuture<Void> {
@@ -144,7 +161,10 @@ final class FileDesk: RequestResponder {
 
     private func run(_ job: DiskJob) {
         let payload = job.request.flatMap { pending[$0]?.payload }
-        pool.run(job, payload: payload, on: eventLoop).assumeIsolated().whenComplete { result in
+        let interest = Interest()
+        if let id = job.request { pending[id]?.interest = interest }
+        pool.run(job, payload: payload, interest, on: eventLoop).assumeIsolated().whenComplete {
+            result in
             switch result {
             case .success(let completion):
                 if let id = job.request { self.pending[id]?.bytes = completion.bytes }
@@ -168,11 +188,24 @@ final class FileDesk: RequestResponder {
         let copy = FileCopy(
             source: source, target: target, nameServer: tether.connection, pool: pool,
             eventLoop: eventLoop)
-        eventLoop.makeFutureWithTask { await copy.run() }.assumeIsolated().whenSuccess { outcome in
-            if outcome.generation != nil { self.tether?.changed() }
-            self.perform(
-                self.core.pulled(id, outcome.result, changed: outcome.generation, at: .now))
+        let (loop, desk) = (eventLoop, NIOLoopBound(self, eventLoop: eventLoop))
+        let task = Task {
+            let outcome = await copy.run()
+            loop.execute { desk.value.copied(id, outcome) }
         }
+        copies[id] = task
+        if isStopping { task.cancel() }
+    }
+
+    private func copied(_ id: RequestID, _ outcome: FileCopy.Outcome) {
+        copies[id] = nil
+        if outcome.generation != nil { tether?.changed() }
+        var result = outcome.result
+        if isStopping, case .failure(let error) = result, error.code == .cancelled {
+            result = .failure(
+                RequestError(.draining, "this server is stopping; copy again when it is back"))
+        }
+        perform(core.pulled(id, result, changed: outcome.generation, at: .now))
     }
 }
 

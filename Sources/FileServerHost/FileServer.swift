@@ -119,12 +119,15 @@ public final class FileServer: Sendable {
             epoch: configuration.epoch, nameServers: configuration.nameServers,
             seed: UInt64.random(in: .min ... .max))
         let (loop, desk) = (server.eventLoop, desk)
-        let changes = pool.changes
+        let (changes, store) = (pool.changes, pool.store)
         let ready = try await loop.submit {
             let tether = LinkTether(link, desk: desk.value, failed: failed)
             desk.value.tether = tether
             changes.whenChanged {
                 loop.execute { desk.value.tether?.changed() }
+            }
+            store.whenAwayChanged {
+                loop.execute { desk.value.tether?.awayChanged() }
             }
             return tether.start(patience: FileServer.readyPatience)
         }.get()
@@ -133,8 +136,9 @@ public final class FileServer: Sendable {
 
     /// Finishes what is in flight, closes sessions durably, says goodbye and comes to rest.
     public func shutDown() async throws {
-        await server.shutDown()
         let desk = desk
+        try await server.eventLoop.submit { desk.value.stopCopies() }.get()
+        await server.shutDown()
         try await server.eventLoop.flatSubmit { desk.value.idle() }.get()
         try await server.eventLoop.flatSubmit {
             desk.value.tether?.stop() ?? desk.eventLoop.makeSucceededVoidFuture()

@@ -71,6 +71,9 @@ final class LinkTether {
     /// The store may have counted a change.
     func changed() { receive(.changed(generation: pool.changes.generation)) }
 
+    /// The folders of the exports may have gone, or come back.
+    func awayChanged() { receive(.away(pool.store.isAway)) }
+
     /// Tells what is untold, says goodbye and ends.
     func stop() -> EventLoopFuture<Void> {
         receive(.stopping)

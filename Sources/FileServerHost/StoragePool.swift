@@ -2,6 +2,7 @@ import DFSProtocol
 import FileService
 import NIOCore
 import NIOPosix
+import Synchronization
 
 /// The threads on which everything that blocks on a disk runs.
 ///
@@ -12,6 +13,8 @@ struct StoragePool: Sendable {
     enum Kind: Sendable {
         /// One step of a request: milliseconds, unless the disk stalls.
         case step
+        /// What is answered when it is durable, and so waits for the disk.
+        case flush
         /// A digest reads a whole file, of any size.
         case digest
         /// The link's loads; the first one waits for the first scan.
@@ -21,8 +24,19 @@ struct StoragePool: Sendable {
     let store: any FileStore
     let changes: any ChangeSource
     private let steps: NIOThreadPool
+    private let flushes: NIOThreadPool
     private let digests: NIOThreadPool
     private let reports: NIOThreadPool
+
+    /// How many durable answers are on their way to the disk at once; more wait in the queue.
+    ///
+    /// Many fsyncs under way are what makes each of them cheap: the file system puts them into one
+    /// commit of its journal, and the disk empties its cache once for all. So they have threads of
+    /// their own, which wait in the kernel and not for each other: `FolderFlushes` and the ledger
+    /// share what can be shared. A thread costs 8 MiB of addresses and some 20 KiB of memory. Reads
+    /// and writes, which wait for no flush, have other threads, and are not delayed by any number
+    /// of these.
+    static let flushThreads = 32
 
     /// Starts the threads.
     init(store: any FileStore, changes: any ChangeSource) {
@@ -30,9 +44,10 @@ struct StoragePool: Sendable {
         self.changes = changes
         // Enough to keep a disk busy while others wait; more would only wait in the kernel.
         steps = NIOThreadPool(numberOfThreads: 4)
+        flushes = NIOThreadPool(numberOfThreads: StoragePool.flushThreads)
         digests = NIOThreadPool(numberOfThreads: 1)
         reports = NIOThreadPool(numberOfThreads: 1)
-        for pool in [steps, digests, reports] { pool.start() }
+        for pool in [steps, flushes, digests, reports] { pool.start() }
     }
 
     /// What a job came to, with what it read and what it changed.
@@ -45,19 +60,20 @@ struct StoragePool: Sendable {
 
     /// Runs a job and completes on the loop.
     func run(
-        _ job: DiskJob, payload: ByteBuffer?, on loop: any EventLoop
+        _ job: DiskJob, payload: ByteBuffer?, _ interest: Interest, on loop: any EventLoop
     ) -> EventLoopFuture<Completion> {
         submit(job.work.kind, on: loop) {
             let before = changes.newest
             var space = ByteSpace()
             let result = (payload ?? ByteBuffer()).withUnsafeReadableBytes { bytes in
                 Result { () throws(RequestError) in
-                    try job.work.run(on: store, payload: bytes, space: &space)
+                    try job.work.run(
+                        on: store, payload: bytes, space: &space, isWanted: { interest.isThere })
                 }
             }
             let after = changes.newest
             return Completion(
-                result: result, bytes: space.buffer, generation: after > before ? after : nil)
+                result: result, bytes: space.taken, generation: after > before ? after : nil)
         }
     }
 
@@ -68,6 +84,7 @@ struct StoragePool: Sendable {
     ) -> EventLoopFuture<Value> {
         switch kind {
         case .step: steps.runIfActive(eventLoop: loop, work)
+        case .flush: flushes.runIfActive(eventLoop: loop, work)
         case .digest: digests.runIfActive(eventLoop: loop, work)
         case .report: reports.runIfActive(eventLoop: loop, work)
         }
@@ -75,19 +92,39 @@ struct StoragePool: Sendable {
 
     /// Ends the threads once what was submitted is done.
     func shutDown() async throws {
-        for pool in [steps, digests, reports] { try await pool.shutdownGracefully() }
+        for pool in [steps, flushes, digests, reports] { try await pool.shutdownGracefully() }
     }
+}
+
+/// Whether somebody still waits for a piece of work; asked by the thread that does it.
+final class Interest: Sendable {
+    private let hasEnded = Atomic(false)
+
+    var isThere: Bool { !hasEnded.load(ordering: .relaxed) }
+
+    func end() { hasEnded.store(true, ordering: .relaxed) }
 }
 
 extension DiskWork {
     fileprivate var kind: StoragePool.Kind {
-        if case .digest = self { .digest } else { .step }
+        switch self {
+        case .digest: .digest
+        case .store, .sync, .close, .setAttributes, .setFileAttributes: .flush
+        case .open(_, let access, _, _): access.writes ? .flush : .step
+        default: .step
+        }
     }
 }
 
 /// Reads go straight into the buffer that the transport sends.
 struct ByteSpace: ReadSpace {
-    private(set) var buffer = ByteBuffer()
+    private var buffer = ByteBuffer()
+
+    /// What was read, without much memory around it: a piece may wait long for its peer.
+    var taken: ByteBuffer {
+        buffer.readableBytes < buffer.capacity / 4
+            ? ByteBuffer(bytes: buffer.readableBytesView) : buffer
+    }
 
     mutating func fill(
         _ count: Int, _ body: (UnsafeMutableRawBufferPointer) throws(RequestError) -> Int

@@ -9,6 +9,17 @@ public protocol FileStore: Sendable {
     /// Where the exports stand in the tree.
     var mounts: [TreePath] { get }
 
+    /// Whether nothing can be served for the moment: the folder of every export is gone.
+    var isAway: Bool { get }
+
+    /// Calls back, from any thread and soon, when `isAway` may have changed; there is one handler.
+    func whenAwayChanged(_ handler: @escaping @Sendable () -> Void)
+
+    /// Whether so few descriptors are left that they are kept for work that gives them back.
+    ///
+    /// No session is opened then, so that reads, removals and the ends of sessions go on.
+    var isShortOfDescriptors: Bool { get }
+
     /// Opens a regular file.
     ///
     /// - Parameters:
@@ -56,10 +67,17 @@ public protocol FileStore: Sendable {
 
     /// SHA-256 of a file or of a part of it, with facts that held from its first byte to its last.
     ///
-    /// - Parameter range: Bytes from an offset, cut at the end of the file; nil is the whole file.
-    /// - Throws: as `open`; `busy` with `retry=` where the file keeps changing meanwhile.
-    func digest(_ path: TreePath, range: (offset: Int64, count: Int64)?) throws(RequestError)
-        -> (sha256: [UInt8], facts: FileFacts)
+    /// The whole file is read from the disk, not from memory: a file under which a write or sync
+    /// had failed is verified by that, its mark is taken back and its sessions may go on.
+    ///
+    /// - Parameters:
+    ///   - range: Bytes from an offset, cut at the end of the file; nil is the whole file.
+    ///   - isWanted: Asked now and then; false ends the work.
+    /// - Throws: as `open`; `busy` with `retry=` where the file keeps changing meanwhile;
+    ///   `cancelled` where it is not wanted any more.
+    func digest(
+        _ path: TreePath, range: (offset: Int64, count: Int64)?, isWanted: () -> Bool
+    ) throws(RequestError) -> (sha256: [UInt8], facts: FileFacts)
 
     /// What the last scan and the changes since then found, for STATUS; never blocks for long.
     func census() -> StoreCensus
@@ -102,19 +120,22 @@ public struct StoreCensus: Equatable, Sendable {
     public var skipped: Int64
     /// Files and directories that could not be read.
     public var unreadable: Int64
+    /// Files under which the disk failed, and that no DIGEST has read whole since.
+    public var unverified: Int64
     /// Whether the first scan is still running, so that the numbers are too low.
     public var isScanning: Bool
 
     /// Joins the counts.
     public init(
         files: Int64 = 0, directories: Int64 = 0, bytes: Int64 = 0, skipped: Int64 = 0,
-        unreadable: Int64 = 0, isScanning: Bool = false
+        unreadable: Int64 = 0, unverified: Int64 = 0, isScanning: Bool = false
     ) {
         self.files = files
         self.directories = directories
         self.bytes = bytes
         self.skipped = skipped
         self.unreadable = unreadable
+        self.unverified = unverified
         self.isScanning = isScanning
     }
 }
@@ -160,6 +181,9 @@ public struct FileEntry: Equatable, Sendable {
 /// A regular file by its descriptor: it follows the file, not the name.
 ///
 /// Several sessions on one file have one `OpenFile` each. Calls block; any thread may make them.
+/// Which reads and changes of a file may run beside each other is for the caller to decide, and is
+/// decided in one place, `FileLanes`: a store takes no lock for it. What a store itself keeps of a
+/// file (its version, staleness and marks) holds whatever the order.
 public protocol OpenFile: AnyObject, Sendable {
     /// Identity of the file among all that are open, the same for every `OpenFile` of one inode.
     var identity: FileIdentity { get }
@@ -194,7 +218,8 @@ public protocol OpenFile: AnyObject, Sendable {
 
     /// Brings what was written to the disk and counts the version up if anything changed since.
     ///
-    /// - Throws: `io` once and on every later call after the disk failed; it is never retried.
+    /// - Throws: `io` once and, after a write or sync failed, on every later call until a digest
+    ///   of the whole file has verified it; a sync is never retried.
     func sync() throws(RequestError) -> FileFacts
 
     /// Changes permission bits or the time of the last change; nil leaves it.

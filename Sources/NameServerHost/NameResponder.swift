@@ -49,9 +49,9 @@ final class NameResponder: RequestResponder {
     func writeGreeting(into line: inout LineWriter) { core.writeGreeting(into: &line) }
 
     func answerInPlace(
-        _ parser: borrowing LineParser, _ line: Span<UInt8>, into reply: inout LineWriter
-    ) -> Bool {
-        core.answerLocate(parser, line, at: Clock.monotonic(), into: &reply)
+        _ bytes: Span<UInt8>, lineBytes: Int, into replies: inout LineWriter
+    ) -> Int {
+        core.answerLocates(bytes, lineBytes: lineBytes, at: Clock.monotonic(), into: &replies)
     }
 
     func receive(_ request: Request, payload: ByteBuffer?, _ exchange: Exchange) {

@@ -33,6 +33,8 @@ public struct NameAuthority: Sendable {
     /// Whose they are, and maybe some more.
     var deferring: Set<ConnectionID> = []
     var counters: [CatalogueChange] = []
+    /// How many requests are looked up together; few after one that had to be left to `receive`.
+    var lookAhead = LocateAhead.most
     private var actions: [NameAction] = []
     private var keptCounters: [String: Int64] = [:]
     private var started = MonotonicTime(nanoseconds: 0)

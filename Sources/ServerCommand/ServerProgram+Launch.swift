@@ -14,6 +14,7 @@ extension ServerProgram {
         signal(SIGPIPE, SIG_IGN)
         // A limit on file sizes is then an error of write, which has its own answer.
         signal(SIGXFSZ, SIG_IGN)
+        DescriptorLimit.raise()
         let signals = StopSignals()
         LoggingSystem.bootstrap { _ in StandardErrorLog() }
         let program = read(Array(CommandLine.arguments.dropFirst()))

@@ -10,6 +10,8 @@ final class ScriptedServer: Sendable {
     enum Answer: Sendable {
         /// Lines to send, each with its newline; the request's tag is put before them.
         case send(String)
+        /// The same, and then close the connection.
+        case sendAndHangUp(String)
         /// Say nothing, ever.
         case silence
         /// Close the connection.
@@ -26,9 +28,43 @@ final class ScriptedServer: Sendable {
 
     private final class Seen: Sendable {
         let lines = Mutex<[String]>([])
+        let connections = Mutex(0)
+        private let waiting = Mutex<[(count: Int, waiter: CheckedContinuation<Void, Never>)]>([])
+
+        func add(_ line: String) -> Int {
+            let count = lines.withLock { lines in
+                lines.append(line)
+                return lines.count
+            }
+            let ready = waiting.withLock { waiting in
+                defer { waiting.removeAll { $0.count <= count } }
+                return waiting.filter { $0.count <= count }
+            }
+            for one in ready { one.waiter.resume() }
+            return count
+        }
+
+        func wait(for count: Int) async {
+            await withCheckedContinuation { waiter in
+                let isThere = waiting.withLock { waiting in
+                    if lines.withLock({ $0.count >= count }) { return true }
+                    waiting.append((count, waiter))
+                    return false
+                }
+                if isThere { waiter.resume() }
+            }
+        }
+    }
+
+    /// The lines, once there are so many.
+    func lines(_ count: Int) async -> [String] {
+        await seen.wait(for: count)
+        return lines
     }
 
     var lines: [String] { seen.lines.withLock { $0 } }
+    /// How many connections there have been.
+    var connections: Int { seen.connections.withLock { $0 } }
 
     private init(
         endpoint: Endpoint, group: MultiThreadedEventLoopGroup, channel: any Channel, seen: Seen
@@ -43,13 +79,20 @@ final class ScriptedServer: Sendable {
         greeting: String = "OK DFS/1 role=name id=fake max-line=65536 max-data=1048576\n",
         _ script: @escaping Script
     ) async throws -> ScriptedServer {
+        try await start(greetings: { _ in greeting }, script)
+    }
+
+    /// - Parameter greetings: What each connection is greeted with, counted from 1.
+    static func start(
+        greetings: @escaping @Sendable (Int) -> String, _ script: @escaping Script
+    ) async throws -> ScriptedServer {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let seen = Seen()
         let channel = try await ServerBootstrap(group: group)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
-                        Handler(greeting: greeting, script: script, seen: seen))
+                        Handler(greetings: greetings, script: script, seen: seen))
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()
@@ -66,20 +109,26 @@ final class ScriptedServer: Sendable {
 
     private final class Handler: ChannelInboundHandler {
         typealias InboundIn = ByteBuffer
-        private let greeting: String
+        private let greetings: @Sendable (Int) -> String
         private let script: Script
         private let seen: Seen
         private var pending: [UInt8] = []
         private var dropping = 0
 
-        init(greeting: String, script: @escaping Script, seen: Seen) {
-            self.greeting = greeting
+        init(
+            greetings: @escaping @Sendable (Int) -> String, script: @escaping Script, seen: Seen
+        ) {
+            self.greetings = greetings
             self.script = script
             self.seen = seen
         }
 
         func channelActive(context: ChannelHandlerContext) {
-            context.writeAndFlush(NIOAny(ByteBuffer(string: greeting)), promise: nil)
+            let number = seen.connections.withLock { count in
+                count += 1
+                return count
+            }
+            context.writeAndFlush(NIOAny(ByteBuffer(string: greetings(number))), promise: nil)
         }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -99,16 +148,15 @@ final class ScriptedServer: Sendable {
                 let cut = line.hasPrefix("@") ? line.firstIndex(of: " ") : nil
                 let tag = cut.map { String(line[...$0]) } ?? ""
                 let request = String(line.dropFirst(tag.count))
-                let count = seen.lines.withLock { lines in
-                    lines.append(request)
-                    return lines.count
-                }
-                answer(script(request, count), tag, context)
+                answer(script(request, seen.add(request)), tag, context)
             }
         }
 
         private func answer(_ answer: Answer, _ tag: String, _ context: ChannelHandlerContext) {
             switch answer {
+            case .sendAndHangUp(let text):
+                self.answer(.send(text), tag, context)
+                context.close(promise: nil)
             case .send(let text):
                 let tagged = text.split(separator: "\n", omittingEmptySubsequences: false).map {
                     let isHead = $0.hasPrefix("OK") || $0.hasPrefix("ERR") || $0.hasPrefix("* ")

@@ -135,18 +135,6 @@ import Testing
         #expect(failure?.known == .corrupt)
     }
 
-    @Test func `a STORE whose answer was lost is not sent again`() async throws {
-        let failure = try await withFile { _, _ in
-            .hangUp
-        } _: { client in
-            var pieces = [ByteBuffer(string: "ab")]
-            return await refusal { _ = try await client.store(TreePath("/a")) { pieces.popLast() } }
-        }
-
-        #expect(failure?.code == "connection-lost")
-        #expect(failure?.isOutcomeUnknown == true)
-    }
-
     @Test(arguments: ["OK size=1 ver=1\n", "OK h= size=1 ver=1\n", "OK h=h1 ver=1\n"])
     func `a session without what a session needs is a violation`(answer: String) async throws {
         let failure = try await withFile { _, _ in

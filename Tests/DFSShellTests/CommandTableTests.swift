@@ -35,7 +35,10 @@ import Testing
         arguments: [
             "issue 2", "ls", "cd", "pwd", "cat", "get", "put", "rm", "mv", "mkdir", "stat", "tree",
             "find", "du", "locate", "servers", "open", "read", "write", "close", "help", "status",
-            "handles", "lcd", "lls", "lpwd", "echo", "history", "quit",
+            "handles", "lcd", "lls", "lpwd", "echo", "history", "quit", "kill", "tail",
+            "session open", "session read", "session write", "session append", "session truncate",
+            "session sync", "session renew", "session resume", "session follow", "session close",
+            "session kill",
         ].dropFirst())
     func `the commands that are promised are there`(name: String) {
         #expect(CommandTable.row(named: name) != nil)
@@ -66,6 +69,33 @@ import Testing
         let words = try LineSplitter.split([UInt8](line.utf8))[0]
 
         #expect(CommandTable.helpCall(words).map(\.text).joined(separator: " ") == meaning)
+    }
+
+    @Test func `a session's options are long, and stand before or behind the path`() throws {
+        let call = try call("open --lease 30000 /a --lock shared rw --wait 5 --if-version 3")
+
+        #expect(call.operands.map(\.text) == ["/a", "rw"])
+        #expect(call.number("lease") == 30000)
+        #expect(call.value("lock")?.text == "shared")
+        #expect(call.number("wait") == 5)
+        #expect(call.number("if-version") == 3)
+        #expect(call.specification.usage.contains("[--lock shared|exclusive]"))
+    }
+
+    @Test func `a text that begins with a dash is no option where all of them are long`() throws {
+        let call = try call("write h1 0 -f --if-version 2")
+
+        #expect(call.operands.map(\.text) == ["h1", "0", "-f"])
+        #expect(call.number("if-version") == 2)
+    }
+
+    @Test(
+        arguments: [
+            "open --lease x /a", "open --lock mine /a", "open /a --wait", "open --lea 1 /a",
+            "tail -n x /a", "kill", "session resume s1",
+        ])
+    func `an option of a session that is not understood is usage`(line: String) {
+        #expect(throws: ShellFailure.self) { try call(line) }
     }
 
     @Test func `a quoted word is never an option`() throws {

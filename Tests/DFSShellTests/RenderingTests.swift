@@ -66,6 +66,32 @@ import Testing
                 + "try again when it is back (\"servers\" shows it)")
     }
 
+    @Test func `what ended a session is told with the reason`() throws {
+        let failures = try [ErrorCode.staleHandle, .leaseExpired, .staleFile].map {
+            ErrorSentence.text(try Self.error($0))
+        }
+
+        #expect(
+            failures == [
+                "/B/F3: the session is over; open the file again (advice)",
+                "/B/F3: the session's lease has ended; open the file again (advice)",
+                "/B/F3: the file was changed or replaced meanwhile; what was read or written is "
+                    + "void (advice)",
+            ])
+    }
+
+    @Test func `a lock without a holder is told with the server's words`() throws {
+        #expect(ErrorSentence.text(try Self.error(.locked)) == "/B/F3: locked: advice")
+    }
+
+    @Test(
+        arguments: [
+            (nil, "conn"), (.milliseconds(1), "1"), (.seconds(30), "30000"),
+        ] as [(Duration?, String)])
+    func `a lease is told in whole milliseconds`(lease: Duration?, text: String) {
+        #expect(Amounts.lease(lease) == text)
+    }
+
     @Test func `a put that failed says that nothing changed and what it left`() throws {
         var error = try Self.error(.serverDown, server: "m2", seen: 3100)
         error.isTargetUntouched = true

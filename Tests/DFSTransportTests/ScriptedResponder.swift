@@ -19,15 +19,14 @@ final class ScriptedResponder: RequestResponder {
     }
 
     func answerInPlace(
-        _ parser: borrowing LineParser, _ line: Span<UInt8>, into reply: inout LineWriter
-    ) -> Bool {
-        guard Verb(line.extracting(parser.head)) == .stat, parser.argumentCount == 1 else {
-            return false
-        }
+        _ bytes: Span<UInt8>, lineBytes: Int, into replies: inout LineWriter
+    ) -> Int {
+        guard let line = PlainLine(bytes, from: 0, verb: "STAT", most: lineBytes) else { return 0 }
         answeredInPlace += 1
-        reply.begin(tag: parser.tag)
-        reply.append("OK type=file\n")
-        return true
+        replies.append(span: bytes, line.tag)
+        if !line.tag.isEmpty { replies.append(byte: UInt8(ascii: " ")) }
+        replies.append("OK type=file\n")
+        return line.end
     }
 
     func receive(_ request: Request, payload: ByteBuffer?, _ exchange: Exchange) {

@@ -134,7 +134,7 @@ import Testing
             bench.ask("STATUS") == """
                 OK role=file id=fs1 epoch=4 uptime=1500 files=1 dirs=1 bytes=5 free=4096 handles=1 \
                 jobs=0 mounts=/ link=registered name-server=127.0.0.1:7400 pending=3 skipped=0 \
-                unreadable=0 scanning=no
+                unreadable=0 unverified=0 scanning=no
                 """)
     }
 
@@ -178,6 +178,15 @@ import Testing
             #expect(
                 bench.ask(operation == "read" ? "READ h1 5" : line).hasPrefix("ERR io path=/f "))
         }
+    }
+
+    @Test func `the last descriptors are for work that gives them back`() {
+        var bench = Bench()
+        bench.ask("STORE /f text")
+        bench.store.state.withLock { $0.failing = "descriptors" }
+
+        #expect(bench.ask("OPEN /f r").hasPrefix("ERR busy path=/f retry=1000 "))
+        #expect(bench.ask("FETCH /f").hasPrefix("OK size=4 "))
     }
 
     @Test func `too much waiting work is refused as busy, but a session can be closed`() {

@@ -118,6 +118,53 @@ import Testing
         #expect(bench.link.deadline == nil)
     }
 
+    @Test func `where nothing is left to serve the link takes leave until something is back`()
+        throws
+    {
+        var bench = try LinkBench()
+        try bench.catchUp()
+
+        #expect(bench.receive(.away(true)).texts.last == "send goodbye")
+        #expect(bench.receive(.away(true)).isEmpty)
+        #expect(try bench.reply(.goodbye, "OK").texts == ["disconnect", "unreachable"])
+        #expect(bench.link.deadline == nil)
+        #expect(bench.receive(.changed(generation: 1)).isEmpty)
+
+        #expect(bench.receive(.away(false)).texts == ["connect 7400"])
+    }
+
+    @Test func `what is back before the goodbye was answered registers then`() throws {
+        var bench = try LinkBench()
+        try bench.catchUp()
+        bench.receive(.away(true))
+
+        #expect(bench.receive(.away(false)).isEmpty)
+
+        #expect(
+            try bench.reply(.goodbye, "OK").texts == ["disconnect", "unreachable", "connect 7400"])
+    }
+
+    @Test func `a goodbye that is not answered is as good`() throws {
+        var bench = try LinkBench()
+        try bench.catchUp()
+        bench.receive(.away(true))
+
+        _ = bench.advance(1_000)
+
+        #expect(bench.link.deadline == nil)
+        #expect(bench.receive(.away(false)).texts == ["connect 7400"])
+    }
+
+    @Test func `a link that looks for a name server stops while nothing is there to serve`() throws
+    {
+        var bench = try LinkBench()
+        bench.receive(.started)
+
+        #expect(bench.receive(.away(true)).texts == ["disconnect", "unreachable"])
+        #expect(bench.receive(.connected(session: bench.link.session)).isEmpty)
+        #expect(bench.receive(.stopping).texts == ["stopped"])
+    }
+
     @Test func `a name server that does not take the last changes still hears goodbye`() throws {
         var bench = try LinkBench()
         try bench.catchUp()

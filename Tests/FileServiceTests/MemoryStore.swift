@@ -39,6 +39,12 @@ final class MemoryStore: FileStore, ChangeSource {
 
     init(mounts: [TreePath] = [.root]) { self.mounts = mounts }
 
+    let isAway = false
+
+    func whenAwayChanged(_ handler: @escaping @Sendable () -> Void) {}
+
+    var isShortOfDescriptors: Bool { state.withLock { $0.failing == "descriptors" } }
+
     func open(
         _ path: TreePath, _ access: FileAccess, mode: FileMode?, ifVersion version: Int64?
     ) throws(RequestError) -> any OpenFile {
@@ -136,9 +142,9 @@ final class MemoryStore: FileStore, ChangeSource {
 
     func freeBytes() throws(RequestError) -> Int64 { 4_096 }
 
-    func digest(_ path: TreePath, range: (offset: Int64, count: Int64)?) throws(RequestError)
-        -> (sha256: [UInt8], facts: FileFacts)
-    {
+    func digest(
+        _ path: TreePath, range: (offset: Int64, count: Int64)?, isWanted: () -> Bool
+    ) throws(RequestError) -> (sha256: [UInt8], facts: FileFacts) {
         let entry = try entry(path)
         return ([UInt8]("digest-of-\(entry.facts.size)".utf8), entry.facts)
     }

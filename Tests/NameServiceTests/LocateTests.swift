@@ -78,36 +78,83 @@ import Testing
                 .joined())
         try world.send("CREATE /docs/claimed")
         for tag in ["", "@a7 "] {
-            let line = [UInt8]("\(tag)locate \(operand)".utf8)
-            var parser = LineParser()
-            try parser.parse(line.span)
+            let line = [UInt8]("\(tag)locate \(operand)\n".utf8)
 
             var reply = LineWriter()
-            let isAnswered = world.core.answerLocate(
-                parser, line.span, at: world.now.monotonic, into: &reply)
-            let general = try world.send(String(decoding: line, as: UTF8.self))
+            let answered = world.core.answerLocates(
+                line.span, lineBytes: 65_536, at: world.now.monotonic, into: &reply)
+            let general = try world.send(String(decoding: line.dropLast(), as: UTF8.self))
 
-            if isAnswered { #expect(String(decoding: reply.bytes, as: UTF8.self) == general) }
-            #expect(isAnswered == (general.contains("OK path=") && !operand.contains("\\")))
+            #expect(String(decoding: reply.bytes, as: UTF8.self) == (answered > 0 ? general : ""))
+            let isSpecial = operand.contains("\\") || operand.contains("=")
+            #expect((answered == line.count) == (general.contains("OK path=") && !isSpecial))
         }
     }
 
     @Test(arguments: [
-        "LOCATE /a /b", "LOCATE /a server=fs1", "LIST /a", "LOCATE",
+        "LOCATE /a /b\n", "LOCATE /a server=fs1\n", "LIST /a\n", "LOCATE\n", "LOCATE \n", "\n", "",
+        "LOCATE /a", "LOCATE  /a\n", " LOCATE /a\n", "LOCATE /a \n", "LOCATES /a\n",
+        "@ LOCATE /a\n",
+        "@a-b LOCATE /a\n", "@x  LOCATE /a\n", "@12345678901234567 LOCATE /a\n", "@x\n", "@x",
+        "LOCATE /a\u{0}\n", "LOCATE \"/a\n", "LOCATE /a\"\n", "LOCATE \"\n", "LOCATE {1}\n",
+        "LOCATE /a {1}\n", "LOCATE \"/a\" \"/b\"\n", "LOCATE \"/a\"{1}\n", "#LOCATE /a\n",
+        "LOCATE \r\n", "LOCATE /a\r\r\n",
     ])
     func `the fast lane leaves everything else alone`(text: String) throws {
         var world = try NameWorld()
         try world.addServer("fs1", on: 2, files: ["/a", "/b"])
-        var parser = LineParser()
-        let line = [UInt8](text.utf8)
-        try parser.parse(line.span)
 
         var reply = LineWriter()
-        let isAnswered = world.core.answerLocate(
-            parser, line.span, at: world.now.monotonic, into: &reply)
+        let answered = world.core.answerLocates(
+            [UInt8](text.utf8).span, lineBytes: 65_536, at: world.now.monotonic, into: &reply)
 
-        #expect(!isAnswered)
+        #expect(answered == 0)
         #expect(reply.bytes.isEmpty)
+    }
+
+    @Test func `the fast lane answers whole lines from the front, dozens at a time`() throws {
+        var world = try NameWorld()
+        let files = (0..<100).map { "/d\($0 % 7)/\($0)" }
+        try world.addServer("fs1", on: 2, files: files)
+        let lines = files.enumerated().map { index, file in
+            (index % 3 == 0 ? "@t\(index) " : "") + "LOCATE \(file)"
+                + (index % 5 == 0 ? "\r\n" : "\n")
+        }
+        let general = try lines.map { line in
+            try world.send(String(line.prefix { !$0.isNewline }))
+        }
+        for stop in ["", "LOCATE /d1/nope\n", "LOCATE /nope/1\n", "LOCATE /d1\n", "PING\n"] {
+            for place in [0, 1, 31, 32, 33, 99, 100] {
+                let front = lines[..<place].joined()
+                let bytes = [UInt8]((front + stop + lines[place...].joined()).utf8)
+
+                var replies = LineWriter()
+                var used = 0
+                while case let step = world.core.answerLocates(
+                    bytes.span.extracting(used..<bytes.count), lineBytes: 65_536,
+                    at: world.now.monotonic, into: &replies), step > 0
+                {
+                    used += step
+                }
+
+                let expected = general[..<(stop.isEmpty ? 100 : place)].joined()
+                #expect(String(decoding: replies.bytes, as: UTF8.self) == expected)
+                #expect(used == (stop.isEmpty ? bytes.count : front.utf8.count))
+            }
+        }
+    }
+
+    @Test func `the fast lane leaves a line alone that is longer than a line may be`() throws {
+        var world = try NameWorld()
+        try world.addServer("fs1", on: 2, files: ["/a"])
+        let line = [UInt8]("@t LOCATE /a\r\n".utf8)
+
+        for (most, expected) in [(11, 0), (12, line.count)] {
+            var reply = LineWriter()
+            let answered = world.core.answerLocates(
+                line.span, lineBytes: most, at: world.now.monotonic, into: &reply)
+            #expect(answered == expected)
+        }
     }
 
     @Test(arguments: [4095, 4096, 4097])

@@ -118,8 +118,8 @@ public final class Cluster: Sendable {
 
     /// Makes a file server's folders without starting it.
     public func addFileServer(
-        _ id: String, exports: [Export], options: [String] = [], program: Executable = .fileServer,
-        launch: ClusterServer.Launch = ClusterServer.Launch()
+        _ id: String, exports: [Export], options: [String] = [],
+        program: Executable = .fileServer, launch: ClusterServer.Launch = ClusterServer.Launch()
     ) throws -> ClusterServer {
         var made: [(folder: [UInt8], mount: String)] = []
         for (index, export) in exports.enumerated() {

@@ -116,6 +116,16 @@ extension WireConnection {
         isAtEnd = true
     }
 
+    /// Breaks the connection off, as a machine does that has lost its program.
+    ///
+    /// `close` is an end of input to the peer, who may still answer; this is an end of all.
+    public func reset() {
+        var address = sockaddr(
+            sa_family: sa_family_t(AF_UNSPEC), sa_data: (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+        connect(descriptor, &address, socklen_t(MemoryLayout<sockaddr>.size))
+        isAtEnd = true
+    }
+
     /// Reads one line and leaves its end away.
     ///
     /// - Returns: nil when the peer closed and there is no further line.

@@ -16,6 +16,7 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -137,20 +138,47 @@ static inline int dfs_make_directory(int directory, const char *name, mode_t mod
     return (int)DFS_CALL(mkdirat(directory, name, mode));
 }
 
+// Calls on one file that a unit test can have fail, as a disk would; see dfs_fault_arm.
+enum dfs_faulty_call { DFS_READ, DFS_WRITE, DFS_TRUNCATE, DFS_SYNC, DFS_CLOSE };
+
+// Has calls of one kind on one file fail with an errno until dfs_fault_disarm; the first `passing`
+// ones pass, and a write that passes writes half of its bytes. Returns -ENOSYS in release builds,
+// where no call can be made to fail, and -ENOSPC where too many are armed.
+int dfs_fault_arm(
+    enum dfs_faulty_call call, uint64_t device, uint64_t inode, int error, int passing);
+void dfs_fault_disarm(uint64_t device, uint64_t inode);
+
+// What a call is to do: 0 as always, -errno to fail, 1 to pass while a fault is armed.
+int dfs_fault(enum dfs_faulty_call call, int descriptor);
+
 static inline long dfs_read(int descriptor, void *buffer, size_t count, int64_t offset) {
-    return DFS_CALL(pread(descriptor, buffer, count, offset));
+    int fault = dfs_fault(DFS_READ, descriptor);
+    return fault < 0 ? fault : DFS_CALL(pread(descriptor, buffer, count, offset));
 }
 
 static inline long dfs_write(int descriptor, const void *buffer, size_t count, int64_t offset) {
-    return DFS_CALL(pwrite(descriptor, buffer, count, offset));
+    int fault = dfs_fault(DFS_WRITE, descriptor);
+    if (fault > 0) count = (count + 1) / 2;
+    return fault < 0 ? fault : DFS_CALL(pwrite(descriptor, buffer, count, offset));
 }
 
 static inline int dfs_truncate(int descriptor, int64_t size) {
-    return (int)DFS_CALL(ftruncate(descriptor, size));
+    int fault = dfs_fault(DFS_TRUNCATE, descriptor);
+    return fault < 0 ? fault : (int)DFS_CALL(ftruncate(descriptor, size));
 }
 
 // fsync is called once: after a failure the kernel may have dropped what it could not write.
-static inline int dfs_sync(int descriptor) { return fsync(descriptor) == 0 ? 0 : -errno; }
+static inline int dfs_sync(int descriptor) {
+    int fault = dfs_fault(DFS_SYNC, descriptor);
+    if (fault < 0) return fault;
+    return fsync(descriptor) == 0 ? 0 : -errno;
+}
+
+// Lets go of what memory holds of a file, so that the next read comes from the disk. Pages that wait
+// to be written stay.
+static inline void dfs_drop_cache(int descriptor) {
+    (void)posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED);
+}
 
 // Brings a whole file system to the disk: for many new directories at once.
 static inline int dfs_sync_all(int descriptor) {
@@ -159,6 +187,11 @@ static inline int dfs_sync_all(int descriptor) {
 
 // close is called once: on Linux the descriptor is gone even where it failed.
 static inline int dfs_close(int descriptor) {
+    int fault = dfs_fault(DFS_CLOSE, descriptor);
+    if (fault < 0) {
+        close(descriptor);
+        return fault;
+    }
     return close(descriptor) == 0 || errno == EINTR ? 0 : -errno;
 }
 
@@ -178,6 +211,20 @@ static inline int dfs_set_mtime(int descriptor, int64_t seconds, int32_t nanosec
     times[1].tv_sec = seconds;
     times[1].tv_nsec = nanoseconds;
     return (int)DFS_CALL(futimens(descriptor, times));
+}
+
+// How many descriptors this process may have open; others may change that while it runs.
+static inline int64_t dfs_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT32_MAX) return INT32_MAX;
+    return (int64_t)limit.rlim_cur;
+}
+
+// The lowest number that a descriptor can have now, or -errno.
+static inline int dfs_next_descriptor(int any) {
+    int next = (int)DFS_CALL(fcntl(any, F_DUPFD_CLOEXEC, 0));
+    if (next >= 0) close(next);
+    return next;
 }
 
 static inline int dfs_try_lock(int descriptor) {
@@ -269,25 +316,3 @@ static inline int64_t dfs_wall_seconds(void) {
     clock_gettime(CLOCK_REALTIME, &now);
     return (int64_t)now.tv_sec;
 }
-
-// A lock for many readers or one writer, named by a number so that Swift may share it; 0 for none.
-static inline uintptr_t dfs_lock_make(void) {
-    pthread_rwlock_t *lock = (pthread_rwlock_t *)malloc(sizeof *lock);
-    if (lock == NULL || pthread_rwlock_init(lock, NULL) != 0) abort();
-    return (uintptr_t)lock;
-}
-
-static inline void dfs_lock_free(uintptr_t lock) {
-    pthread_rwlock_destroy((pthread_rwlock_t *)lock);
-    free((void *)lock);
-}
-
-static inline void dfs_lock_shared(uintptr_t lock) {
-    pthread_rwlock_rdlock((pthread_rwlock_t *)lock);
-}
-
-static inline void dfs_lock_exclusive(uintptr_t lock) {
-    pthread_rwlock_wrlock((pthread_rwlock_t *)lock);
-}
-
-static inline void dfs_unlock(uintptr_t lock) { pthread_rwlock_unlock((pthread_rwlock_t *)lock); }

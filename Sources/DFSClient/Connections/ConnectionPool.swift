@@ -11,7 +11,8 @@ actor ConnectionPool {
     private let options: ClientOptions
     private var links: [Endpoint: ServerLink] = [:]
     private var dials: [Endpoint: Dial] = [:]
-    private var isShutDown = false
+    /// Whether the client was closed: no link is opened any more.
+    private(set) var isShutDown = false
 
     init(group: any EventLoopGroup, options: ClientOptions) {
         self.group = group

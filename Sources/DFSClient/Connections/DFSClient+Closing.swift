@@ -1,6 +1,6 @@
 extension DFSClient {
-    /// Closes every connection at once, and with them the sessions opened over them.
+    /// Closes every connection at once, and with them the sessions that have no lease.
     ///
-    /// Calls that wait for an answer fail; the next call connects anew.
+    /// The next call connects anew, as do calls that wait for the answer to what is safe to repeat.
     public func closeConnections() async { await pool.closeAll() }
 }

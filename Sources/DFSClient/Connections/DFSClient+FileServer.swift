@@ -1,36 +1,54 @@
 import DFSProtocol
 import DFSTransport
 
+/// Whether something asked of a file server may be asked again after its answer was lost.
+enum Repetition: Sendable {
+    /// It would be done twice.
+    case never
+    /// Doing it twice is doing it once.
+    case always
+    /// It carries an `op=`, by which the same run of the same server knows the repetition.
+    case asOneChange
+}
+
 extension DFSClient {
     /// Runs something on the file server that has a path, and finds it again when it is lost.
     ///
     /// - Parameter known: Where an earlier answer said it is; saves the first LOCATE.
-    /// - Parameter isRepeatable: Whether `body` may run again after its answer was lost.
-    /// - Throws: `server-down` once the name server says so; what the server refused.
+    /// - Parameter repetition: Whether `body` may run again after its answer was lost.
+    /// - Throws: `server-down` once the name server says so; what the server refused; with
+    ///   `isOutcomeUnknown` where an attempt may have been done.
     func onOwner<Answer: Sendable>(
-        of path: TreePath, at known: FileLocation?, isRepeatable: Bool, _ deadline: Deadline,
+        of path: TreePath, at known: FileLocation?, _ repetition: Repetition, _ deadline: Deadline,
         _ body: (ServerLink) async throws(ConnectionError) -> Answer
     ) async throws(DFSError) -> (answer: Answer, location: FileLocation) {
         var place = known
         var mayBeOutdated = known != nil
         var backoff = Backoff()
         var redirects = options.redirects
+        var lost: LostAnswer?
         while true {
             var location: FileLocation
-            if let place { location = place } else { location = try await locate(path, deadline) }
+            if let place {
+                location = place
+            } else {
+                location = try await locate(path, deadline, after: lost)
+            }
             var used: ServerLink?
             do throws(ConnectionError) {
                 let link = try await pool.link(to: location.address)
                 used = link
+                // Another run does not know the repetition, and would do it a second time.
+                if let lost, lost.run != link.run { throw .closed("the server was restarted") }
                 return (try await body(link), location)
             } catch {
-                let failure =
-                    used.map {
-                        DFSError(error, path: path, server: location.server, over: $0)
-                    }
-                    ?? DFSError(
-                        error, path: path, server: location.server, endpoint: location.address)
-                switch next(error, isRepeatable, mayBeOutdated) {
+                var failure = failure(of: error, path, location, over: used)
+                if lost != nil, !error.isRefusal { failure.isOutcomeUnknown = true }
+                if let lost, let used, lost.run != used.run { throw lost.failure }
+                if failure.isOutcomeUnknown, repetition == .asOneChange, lost == nil, let used {
+                    lost = LostAnswer(run: used.run, failure: failure, location: location)
+                }
+                switch next(error, repetition, mayBeOutdated) {
                 case .giveUp: throw failure
                 case .goTo(let address):
                     guard redirects > 0 else {
@@ -50,6 +68,41 @@ extension DFSClient {
         }
     }
 
+    /// A change whose answer was lost, and the run of the server that may have made it.
+    private struct LostAnswer {
+        let run: ServerRun
+        let failure: DFSError
+        let location: FileLocation
+    }
+
+    private func locate(
+        _ path: TreePath, _ deadline: Deadline, after lost: LostAnswer?
+    ) async throws(DFSError) -> FileLocation {
+        do throws(DFSError) {
+            return try await locate(path, deadline)
+        } catch {
+            guard let lost else { throw error }
+            if error.known == .cancelled { throw error }
+            // A file that is to be made is not known before it was, and without a name server the
+            // file server is still where it was.
+            guard error.known == .serverDown else { return lost.location }
+            var failure = error
+            failure.isOutcomeUnknown = true
+            throw failure
+        }
+    }
+
+    private func failure(
+        of error: ConnectionError, _ path: TreePath, _ location: FileLocation,
+        over link: ServerLink?
+    ) -> DFSError {
+        guard let link else {
+            return DFSError(
+                error, path: path, server: location.server, endpoint: location.address)
+        }
+        return DFSError(error, path: path, server: location.server, over: link)
+    }
+
     private enum NextStep {
         case giveUp
         case goTo(Endpoint)
@@ -57,12 +110,12 @@ extension DFSClient {
     }
 
     private func next(
-        _ error: ConnectionError, _ isRepeatable: Bool, _ mayBeOutdated: Bool
+        _ error: ConnectionError, _ repetition: Repetition, _ mayBeOutdated: Bool
     ) -> NextStep {
         switch error {
         case .unreachable: return .lookAgain(pause: .milliseconds(50))
         case .closed, .timedOut:
-            return isRepeatable ? .lookAgain(pause: .milliseconds(50)) : .giveUp
+            return repetition == .never ? .giveUp : .lookAgain(pause: .milliseconds(50))
         case .cancelled, .violation: return .giveUp
         case .refused(let refusal):
             if let address = refusal.redirection { return .goTo(address) }
@@ -70,6 +123,9 @@ extension DFSClient {
             case .busy, .draining:
                 let told = refusal.line.value("retry").flatMap { Number.parse($0.span) }
                 return .lookAgain(pause: .milliseconds(min(told ?? 100, 60_000)))
+            // The repetition waits for the outcome of the first one.
+            case .timeout where repetition == .asOneChange:
+                return .lookAgain(pause: .milliseconds(50))
             case .notFound where mayBeOutdated: return .lookAgain(pause: nil)
             default: return .giveUp
             }

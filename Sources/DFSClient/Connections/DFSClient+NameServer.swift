@@ -4,39 +4,46 @@ import DFSTransport
 extension DFSClient {
     /// Asks the name servers in turn until one answers.
     ///
-    /// A request that changes something is sent again only where it surely did not arrive.
+    /// A change without `op=` is sent again only where it surely did not arrive. One with it is
+    /// repeated where its answer was lost, and only to the server that may have done it.
     func askNameServer(
         _ request: ClientRequest, about path: TreePath? = nil, _ deadline: Deadline
     ) async throws(DFSError) -> Reply {
-        let isRepeatable = request.verb.specification(for: .name)?.isRepeatable ?? false
+        let isQuestion = request.verb.specification(for: .name)?.isRepeatable ?? false
         var patience: Deadline?
         var backoff = Backoff()
         var failures = 0
         var strangers = 0
+        var mayHaveDoneIt: Endpoint?
         while true {
             let index = currentNameServer.withLock { $0 }
-            let endpoint = nameServers[index]
+            let endpoint = mayHaveDoneIt ?? nameServers[index]
             do throws(ConnectionError) {
                 if try await pool.link(to: endpoint).role == "name" {
-                    let timeout = attemptTimeout(isRepeatable, deadline)
+                    let timeout = attemptTimeout(isQuestion, deadline)
                     let reply = try await ask(
                         request, at: endpoint, timeout: timeout, redirects: options.redirects)
-                    reached.withLock { $0 = true }
+                    reachability.note(true)
                     return reply
                 }
             } catch {
                 strangers = 0
-                let failure = DFSError(error, path: path, server: nil, endpoint: endpoint)
-                guard try await isWorthRetrying(error, isRepeatable, deadline) else {
+                var failure = DFSError(error, path: path, server: nil, endpoint: endpoint)
+                if request.isOperationNamed, failure.isOutcomeUnknown { mayHaveDoneIt = endpoint }
+                if mayHaveDoneIt != nil, !error.isRefusal { failure.isOutcomeUnknown = true }
+                let isRepeatable = isQuestion || request.isOperationNamed
+                guard isWorthRetrying(error, isRepeatable, mayHaveDoneIt != nil, deadline) else {
                     throw failure
                 }
                 failures += 1
-                turn(from: index)
-                guard failures % nameServers.count == 0 else { continue }
-                reached.withLock { $0 = false }
-                let isImpatient = patience?.isOver ?? false
-                patience = patience ?? Deadline(after: options.reconnectPatience)
-                if case .timedOut = error {} else if isImpatient { throw failure }
+                if mayHaveDoneIt == nil {
+                    turn(from: index)
+                    guard failures % nameServers.count == 0 else { continue }
+                    reachability.note(false)
+                    let isImpatient = patience?.isOver ?? false
+                    patience = patience ?? Deadline(after: options.reconnectPatience)
+                    if case .timedOut = error {} else if isImpatient { throw failure }
+                }
                 if deadline.isOver { throw failure }
                 try await deadline.pause(backoff.pause())
                 continue
@@ -59,8 +66,8 @@ extension DFSClient {
     }
 
     /// With others to turn to, one name server that hangs does not take the whole wait.
-    private func attemptTimeout(_ isRepeatable: Bool, _ deadline: Deadline) -> Duration {
-        guard isRepeatable, nameServers.count > 1 else { return deadline.remaining }
+    private func attemptTimeout(_ isQuestion: Bool, _ deadline: Deadline) -> Duration {
+        guard isQuestion, nameServers.count > 1 else { return deadline.remaining }
         return min(deadline.remaining, max(.milliseconds(500), options.deadline / 3))
     }
 
@@ -89,20 +96,25 @@ extension DFSClient {
         }
     }
 
-    /// Whether another attempt can help; waits where the server told how long.
+    /// Whether another attempt can help.
+    ///
+    /// - Parameter isRepetition: Whether an earlier attempt may have been done.
     private func isWorthRetrying(
-        _ error: ConnectionError, _ isRepeatable: Bool, _ deadline: Deadline
-    ) async throws(DFSError) -> Bool {
+        _ error: ConnectionError, _ isRepeatable: Bool, _ isRepetition: Bool, _ deadline: Deadline
+    ) -> Bool {
+        if deadline.isOver { return false }
         switch error {
-        case .unreachable: return !deadline.isOver
-        case .closed, .timedOut: return isRepeatable && !deadline.isOver
-        case .violation: return nameServers.count > 1 && isRepeatable && !deadline.isOver
+        case .unreachable: return true
+        case .closed, .timedOut: return isRepeatable
+        case .violation: return nameServers.count > 1 && isRepeatable && !isRepetition
         case .cancelled: return false
         case .refused(let refusal):
+            // A repeated change waits for the outcome of the first one.
+            if refusal.known == .timeout { return isRepetition }
             guard refusal.known == .busy || refusal.known == .draining || refusal.isFatal,
-                isRepeatable || refusal.known == .busy, !deadline.isOver
+                isRepeatable || refusal.known == .busy
             else { return false }
-            return nameServers.count > 1 || refusal.known == .busy
+            return nameServers.count > 1 || isRepetition || refusal.known == .busy
         }
     }
 }

@@ -27,12 +27,15 @@ final class ServerLink: Sendable {
     let payloadBytes: Int
     /// What the server greeted as: `name`, `file`; nil where it did not tell.
     let role: String?
+    /// Which run of which server answers here.
+    let run: ServerRun
     private let use = Mutex(Use())
 
     init(_ connection: LineConnection, pieceBytes: Int) {
         self.connection = connection
         endpoint = connection.endpoint
         role = connection.greeting.text("role")
+        run = ServerRun(connection.greeting)
         // A server that announces nothing usable gets what every server of DFS/1 must take.
         let announced = connection.greeting.value("max-data").flatMap { Number.parse($0.span) }
         payloadBytes = Int(max(1, min(Int64(pieceBytes), announced ?? 65_536)))
@@ -111,6 +114,15 @@ final class ServerLink: Sendable {
         }
     }
 
+    /// Asks for an answer that lasts, such as FOLLOW's; nobody's silence is measured by it.
+    func stream(
+        _ request: ClientRequest, to receive: @escaping @Sendable (Reply.Item) -> Bool
+    ) async throws(ConnectionError) -> Reply {
+        var request = request
+        request.isTagged = true
+        return try await connection.stream(request, to: receive)
+    }
+
     func close() async {
         use.withLock { use in
             use.isClosed = true
@@ -118,5 +130,18 @@ final class ServerLink: Sendable {
             use.watch = nil
         }
         await connection.close()
+    }
+}
+
+/// One run of a server, from its start to its end: what it remembers, no other run does.
+struct ServerRun: Equatable, Sendable {
+    /// The server's id; nil where it did not tell.
+    let id: [UInt8]?
+    /// Rises with every start; nil where it was not told.
+    let epoch: [UInt8]?
+
+    init(_ greeting: ReplyLine) {
+        id = greeting.value("id")
+        epoch = greeting.value("epoch")
     }
 }

@@ -72,7 +72,7 @@ extension DFSClient {
         of path: TreePath, at hint: FileLocation?, _ offset: Int64, _ count: Int,
         _ deadline: Deadline, like expected: FileFacts? = nil
     ) async throws(DFSError) -> (piece: Piece, place: FileLocation) {
-        let (answer, place) = try await onOwner(of: path, at: hint, isRepeatable: true, deadline) {
+        let (answer, place) = try await onOwner(of: path, at: hint, .always, deadline) {
             (link) throws(ConnectionError) in
             let asked = expected == nil ? min(count, link.payloadBytes) : count
             var request = ClientRequest(.fetch, tagged: options.tagsEveryRequest)
@@ -116,7 +116,7 @@ extension DFSClient {
         var place = hint
         if place == nil { place = try await locate(path, limit) }
         let bytes = max(size, place?.size ?? 0)
-        let (reply, _) = try await onOwner(of: path, at: place, isRepeatable: true, limit) {
+        let (reply, _) = try await onOwner(of: path, at: place, .always, limit) {
             (link) throws(ConnectionError) in
             // A disk reads at least a hundred times faster than the slowest network is.
             try await send(

@@ -11,12 +11,16 @@ extension DFSClient {
     /// - Parameter next: Gives the content in pieces of any size, nil at the end; runs in the
     ///   caller's task.
     /// - Parameter verifies: Whether the server's SHA-256 is compared with that of what was sent.
-    /// - Throws: `DFSError`: `not-found` where the directory is not there, `server-down`, `is-dir`,
-    ///   `no-space`, `corrupt`; or what `next` throws. The file is then as before, but after
-    ///   `connection-lost` and `timeout` it may be stored all the same.
+    /// - Parameter ifVersion: Stores only where the file there has this version (`FileFacts`), and
+    ///   takes no more than fits one STORE, up to 1 MiB: only that is compared at the same instant.
+    /// - Throws: `DFSError`: `not-found` where the directory, or the file with `ifVersion`, is not
+    ///   there, `conflict` for another version, `server-down`, `is-dir`, `no-space`, `corrupt`,
+    ///   `too-large` for more than `ifVersion` allows; or what `next` throws. The file is then as
+    ///   before, but with `isOutcomeUnknown` it may be stored all the same: the answer was lost and
+    ///   could not be had again before the deadline, or the server was restarted.
     public func store(
         _ path: TreePath, mode: FileMode? = nil, modified: WallTime? = nil, verifies: Bool = true,
-        from next: () async throws -> ByteBuffer?
+        ifVersion: Int64? = nil, from next: () async throws -> ByteBuffer?
     ) async throws -> FileFacts {
         var head = ByteBuffer()
         var isWhole = false
@@ -27,10 +31,16 @@ extension DFSClient {
             }
             if head.readableBytes == 0 { head = piece } else { head.writeBuffer(&piece) }
         }
-        let attributes = Attributes(mode: mode, modified: modified)
+        let attributes = Attributes(mode: mode, modified: modified, ifVersion: ifVersion)
         if isWhole {
             let stored = try await storeAtOnce(path, head, attributes, verifies)
             if let stored { return stored }
+        }
+        guard ifVersion == nil else {
+            var failure = DFSError(
+                .tooLarge, path: path, "a version is compared only with what fits one STORE")
+            failure.isTargetUntouched = true
+            throw failure
         }
         return try await storeInPieces(path, attributes, verifies) {
             if head.readableBytes > 0 {
@@ -41,9 +51,13 @@ extension DFSClient {
         }
     }
 
+    /// How long a large file's session outlives a lost connection while it is written.
+    private static let storingLease: Duration = .seconds(30)
+
     private struct Attributes {
         let mode: FileMode?
         let modified: WallTime?
+        let ifVersion: Int64?
     }
 
     /// Stores with one request, or returns nil where the server takes less at once.
@@ -53,7 +67,10 @@ extension DFSClient {
         let limit = deadline()
         let place: FileLocation
         do throws(DFSError) {
-            place = try await placeForCreating(path, limit)
+            // A version is asked of a file that is there.
+            place =
+                attributes.ifVersion == nil
+                ? try await placeForCreating(path, limit) : try await locate(path, limit)
         } catch {
             var failure = error
             failure.isTargetUntouched = true
@@ -63,25 +80,44 @@ extension DFSClient {
         request.operand(path)
         if let mode = attributes.mode { request.option("mode", mode.text) }
         if let modified = attributes.modified { request.option("mtime", modified.text) }
+        if let version = attributes.ifVersion { request.option("if-ver", version) }
+        request.nameOperation()
         request.payload = content
         let asked = request
-        let (reply, location) = try await onOwner(of: path, at: place, isRepeatable: false, limit) {
-            (link) throws(ConnectionError) -> Reply? in
-            guard content.readableBytes <= link.payloadBytes else { return nil }
-            let timeout = limit.remaining(forBytes: Int64(content.readableBytes))
-            return try await send(asked, to: link, timeout: timeout)
+        do throws(DFSError) {
+            let (reply, location) = try await onOwner(of: path, at: place, .asOneChange, limit) {
+                (link) throws(ConnectionError) -> Reply? in
+                guard content.readableBytes <= link.payloadBytes else { return nil }
+                let timeout = limit.remaining(forBytes: Int64(content.readableBytes))
+                return try await send(asked, to: link, timeout: timeout)
+            }
+            guard let reply else { return nil }
+            let facts = try FileFacts(reply.final, path: path)
+            return verifies ? try await verified(facts, path, at: location, content) : facts
+        } catch {
+            guard error.isOutcomeUnknown, !limit.isOver,
+                let facts = await factsIfStored(path, content)
+            else { throw error }
+            return facts
         }
-        guard let reply else { return nil }
-        let facts = try FileFacts(reply.final, path: path)
-        guard verifies else { return facts }
+    }
+
+    /// Looks whether a file has the content whose STORE was not answered; nil where it has not, or
+    /// that can not be told.
+    private func factsIfStored(_ path: TreePath, _ content: ByteBuffer) async -> FileFacts? {
+        // The failure that led here is what the caller must hear of.
+        guard let digest = try? await digest(of: path) else { return nil }
         var checksum = Checksum()
         checksum.update(content)
-        return try await verified(facts, path, at: location, checksum)
+        guard digest.sha256.utf8.elementsEqual(checksum.text) else { return nil }
+        var facts = digest.facts
+        facts.sha256 = digest.sha256
+        return facts
     }
 
     /// Compares the server's digest with that of what was sent.
     private func verified(
-        _ facts: FileFacts, _ path: TreePath, at location: FileLocation, _ checksum: Checksum
+        _ facts: FileFacts, _ path: TreePath, at location: FileLocation, _ content: ByteBuffer
     ) async throws(DFSError) -> FileFacts {
         guard let digest = try await digest(of: path, at: location, size: facts.size) else {
             throw .violation("no digest", path: path)
@@ -89,6 +125,8 @@ extension DFSClient {
         guard digest.facts.isSameContent(as: facts) else {
             throw DFSError(.staleFile, path: path, "the file was changed right after it was stored")
         }
+        var checksum = Checksum()
+        checksum.update(content)
         guard digest.sha256.utf8.elementsEqual(checksum.text) else {
             throw DFSError(.corrupt, path: path, "the server has not what was sent")
         }
@@ -107,7 +145,9 @@ extension DFSClient {
         do {
             let place = try await create(temporary, on: server)
             let file = try await open(
-                temporary, .createNew, attributes.mode, at: place, deadline())
+                Opening(
+                    path: temporary, mode: .createNew, permissions: attributes.mode,
+                    lease: DFSClient.storingLease), at: place, deadline())
             let checksum = try await write(next, to: file)
             if let modified = attributes.modified {
                 try await file.setAttributes(modified: modified)
@@ -226,9 +266,10 @@ extension DFSClient {
         let place = try await placeForCreating(target, limit)
         var request = request(.pull, target)
         request.option("source", source.bytes)
+        request.nameOperation()
         let asked = request
-        let (reply, location) = try await onOwner(of: target, at: place, isRepeatable: false, limit)
-        { (link) throws(ConnectionError) in
+        let (reply, location) = try await onOwner(of: target, at: place, .asOneChange, limit) {
+            (link) throws(ConnectionError) in
             try await send(
                 asked, to: link, timeout: limit.remaining(forBytes: before.facts.size))
         }
@@ -244,23 +285,5 @@ extension DFSClient {
         }
         facts.sha256 = after.sha256
         return facts
-    }
-
-    /// The sessions that are open on one file server, with every key that it gave.
-    public func handles(
-        on server: ServerInfo
-    ) async throws(DFSError) -> [[(key: String, value: [UInt8])]] {
-        guard let address = server.address else {
-            throw DFSError(.unknownServer, "\(server.id) has no address")
-        }
-        do throws(ConnectionError) {
-            let link = try await pool.link(to: address)
-            let reply = try await send(request(.handles), to: link, timeout: options.deadline)
-            return reply.items.map { item in
-                item.line.pairs.map { (String(decoding: $0.key, as: UTF8.self), $0.value) }
-            }
-        } catch {
-            throw DFSError(error, path: nil, server: server.id, endpoint: address)
-        }
     }
 }

@@ -4,9 +4,9 @@ import DFSTransport
 /// What a file server says of a file's content, and what tells one content from another.
 public struct FileFacts: Equatable, Sendable {
     /// Bytes.
-    public let size: Int64
+    public internal(set) var size: Int64
     /// Counts the file's changes.
-    public let version: Int64
+    public internal(set) var version: Int64
     /// The file's identity over renames; 0 where the server did not tell.
     public let fileID: Int64
     /// SHA-256 as 64 hexadecimal digits, where it was computed on both sides and found equal.

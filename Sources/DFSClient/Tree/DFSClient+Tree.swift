@@ -68,7 +68,11 @@ extension DFSClient {
 
     /// Every file server that the name server knows, ordered by id.
     public func servers() async throws(DFSError) -> [ServerInfo] {
-        let reply = try await askNameServer(request(.servers), deadline())
+        try await servers(within: deadline())
+    }
+
+    func servers(within deadline: Deadline) async throws(DFSError) -> [ServerInfo] {
+        let reply = try await askNameServer(request(.servers), deadline)
         var servers: [ServerInfo] = []
         for item in reply.items { servers.append(try EntryReader.server(of: item.line)) }
         addresses.withLock { known in
@@ -91,11 +95,14 @@ extension DFSClient {
     ) async throws(DFSError) {
         var request = request(.makeDirectory, path)
         if let mode { request.option("mode", mode.text) }
+        request.nameOperation()
         _ = try await askNameServer(request, about: path, deadline())
     }
 
     /// Removes a file or a directory, on disk too; durable when it returns.
     ///
+    /// As with every change of names here, a lost answer is asked for again until the deadline, and
+    /// the change is made once.
     /// - Parameter isRecursive: With everything below; else a directory must be empty.
     /// - Parameter kind: Refuses the other kind with `is-dir` or `not-dir`.
     /// - Throws: `server-down`, and then nothing was done; `not-empty`; `timeout`: unknown.
@@ -107,6 +114,7 @@ extension DFSClient {
         if isRecursive { request.option("recursive", "yes") }
         if let kind { request.option("type", kind == .file ? "file" : "dir") }
         if let server { request.option("server", server.bytes) }
+        request.nameOperation()
         _ = try await askNameServer(request, about: path, deadline())
     }
 
@@ -120,6 +128,7 @@ extension DFSClient {
         var request = request(.rename, from)
         request.operand(target)
         if replaces { request.option("replace", "yes") }
+        request.nameOperation()
         _ = try await askNameServer(request, about: from, deadline())
     }
 
@@ -131,6 +140,7 @@ extension DFSClient {
     ) async throws(DFSError) -> FileLocation {
         var request = request(.create, path)
         if let server { request.option("server", server.bytes) }
+        request.nameOperation()
         let reply = try await askNameServer(request, about: path, deadline())
         return try EntryReader.location(of: reply.final, at: path)
     }

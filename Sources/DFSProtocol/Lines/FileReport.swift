@@ -29,6 +29,8 @@ public struct FileFacts: Equatable, Sendable {
     public var fid: Int64
     /// Counts the changes within one `fid`, from 0.
     public var ver: Int64
+    /// Whether the disk failed under the file, and nobody has read it whole since; not reported.
+    public var isUnverified = false
 
     /// Joins what a file server knows of a file.
     public init(size: Int64, mtime: WallTime, mode: FileMode? = nil, fid: Int64 = 0, ver: Int64) {

@@ -67,6 +67,15 @@ public struct Framer: Sendable {
     /// Whether a payload has been announced and is not whole yet.
     public var isAwaitingPayload: Bool { awaiting != nil || dropping != nil }
 
+    /// Whether the bytes that are handed in next begin with a line and not with a payload.
+    public var isBeforeLine: Bool { awaiting == nil && dropping == nil }
+
+    /// Forgets how far it looked: whole lines were taken from the front without it.
+    public mutating func startOver() {
+        searched = 0
+        isAtStart = false
+    }
+
     /// Looks for the next frame in all bytes that have not been consumed.
     public mutating func next(_ bytes: Span<UInt8>) -> Step {
         if isAtStart, !bytes.isEmpty {

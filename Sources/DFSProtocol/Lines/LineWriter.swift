@@ -36,21 +36,16 @@ public struct LineWriter: Sendable {
     /// Writes a decimal number without making a string.
     public mutating func append(number: Int64) {
         if number < 0 { bytes.append(UInt8(ascii: "-")) }
+        var digits = InlineArray<20, UInt8>(repeating: UInt8(ascii: "0"))
+        var first = digits.count
         var rest = number.magnitude
-        if rest < 10 { return bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest)) }
-        let start = bytes.count
-        while rest > 0 {
+        repeat {
             let (quotient, remainder) = rest.quotientAndRemainder(dividingBy: 10)
-            bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: remainder))
+            first -= 1
+            digits[first] += UInt8(truncatingIfNeeded: remainder)
             rest = quotient
-        }
-        var low = start
-        var high = bytes.count - 1
-        while low < high {
-            bytes.swapAt(low, high)
-            low += 1
-            high -= 1
-        }
+        } while rest > 0
+        append(span: digits.span, first..<digits.count)
     }
 
     /// Writes one argument in the form of `quote()`.
@@ -138,8 +133,9 @@ public struct LineWriter: Sendable {
 
     private static let hexDigits = [UInt8]("0123456789abcdef".utf8)
 
+    /// Writes a part of a line that was read, as it is.
     @inline(__always)
-    private mutating func append(span: Span<UInt8>, _ range: Range<Int>) {
+    public mutating func append(span: Span<UInt8>, _ range: Range<Int>) {
         if range.isEmpty { return }
         span.extracting(range).withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
     }

@@ -1,7 +1,7 @@
 import DFSClient
 import DFSProtocol
 
-/// `locate`, `servers`, `status` and `handles`: where things are and who is alive.
+/// `locate`, `servers` and `status`: where things are and who is alive.
 enum ServerCommands {
     static let all: [Command] = [
         Command(row: locate, run: runLocate),
@@ -21,7 +21,10 @@ enum ServerCommands {
         exits: [.unreachable])
 
     private static let status = CommandSpecification(
-        "status", .servers, [], "Tells how the name server is doing.", exits: [.unreachable])
+        "status", .servers, [.init("server", .server, .optional)],
+        "Tells how the name server is doing, or a file server.",
+        examples: [("status", "of the name server"), ("status m1", "of the file server m1")],
+        exits: [.notFound, .temporary, .unreachable])
 
     private static func runLocate(_ session: ShellSession, _ call: Invocation) async throws {
         try await session.forEach(try await session.paths(call.operands)) { path in
@@ -51,7 +54,12 @@ enum ServerCommands {
     }
 
     private static func runStatus(_ session: ShellSession, _ call: Invocation) async throws {
-        let pairs = try await session.client.status()
+        let pairs: [(key: String, value: [UInt8])]
+        if let word = call.operands.first {
+            pairs = try await session.client.status(of: try await session.server(named: word))
+        } else {
+            pairs = try await session.client.status()
+        }
         let rows = pairs.map { [ErrorSentence.safe($0.key), Quoting.text($0.value)] }
         for line in Columns.table(rows) { session.output.line(line) }
     }

@@ -10,11 +10,13 @@ enum SessionCommands {
         Command(row: append, run: runAppend),
         Command(row: truncate, run: runTruncate),
         Command(row: sync, run: runSync),
+        Command(row: renew, run: runRenew),
+        Command(row: resume, run: runResume),
+        Command(row: follow, run: runFollow),
         Command(row: close, run: runClose),
-        Command(row: handles, run: runHandles),
     ]
 
-    private static let exits: [ExitCode] = [
+    static let exits: [ExitCode] = [
         .notFound, .denied, .temporary, .unreachable, .conflict,
     ]
 
@@ -23,10 +25,25 @@ enum SessionCommands {
         [
             .init("path", .remotePath),
             .init("mode", .choice(OpenMode.allCases.map(\.rawValue)), .optional),
-        ], "Opens a session on a file and tells its handle; r is the mode unless one is given.",
+        ],
+        options: [
+            .init(
+                "lease", "milliseconds that the session outlives a lost connection",
+                value: .number, isLong: true),
+            .init(
+                "lock", "keeps away others that ask for a lock",
+                value: .choice(FileLock.allCases.map(\.rawValue)), isLong: true),
+            .init(
+                "wait", "milliseconds to wait in line for the lock", value: .number, isLong: true),
+            .init(
+                "if-version", "only where the file has this version", value: .number, isLong: true),
+        ],
+        "Opens a session on a file and tells its handle; r is the mode unless one is given.",
         examples: [
             ("session open /A/F1 r", "h1 size=6 ver=0 server=m1"),
             ("open /A/new create", "makes the file where it is not there"),
+            ("open --lease 30000 /A/F1 rw", "tells the token by which another shell can resume it"),
+            ("open --lock exclusive --wait 5000 /A/F1 rw", "waits up to 5 s for its turn"),
         ], exits: exits)
 
     private static let read = CommandSpecification(
@@ -39,6 +56,10 @@ enum SessionCommands {
     private static let write = CommandSpecification(
         "session write", aliases: ["write"], .sessions,
         [.init("handle", .handle), .init("offset", .number), .init("text", .text)],
+        options: [
+            .init(
+                "if-version", "only where the file has this version", value: .number, isLong: true)
+        ],
         "Writes text at an offset of an open file.",
         examples: [("write h1 0 \"hello world\\n\"", "bytes=12 size=12")], exits: exits)
 
@@ -59,22 +80,64 @@ enum SessionCommands {
         "session close", aliases: ["close"], .sessions, [.init("handle", .handle)],
         "Ends a session; what it wrote is on the disk afterwards.", exits: exits)
 
-    private static let handles = CommandSpecification(
-        "handles", .sessions, [.init("server", .server, .optional)],
-        "Lists the sessions opened here, or all that a file server has.", exits: exits)
+    private static let renew = CommandSpecification(
+        "session renew", .sessions, [.init("handle", .handle)],
+        "Starts a session's lease anew, which happens by itself while this shell runs.",
+        exits: exits)
+
+    private static let resume = CommandSpecification(
+        "session resume", .sessions,
+        [
+            .init("handle", .serverHandle), .init("token", .text),
+            .init("server", .server, .optional),
+        ],
+        "Takes a session with a lease over from wherever it is; the line is kept out of history.",
+        examples: [
+            (
+                "session resume s1f 00112233445566778899aabbccddeeff m1",
+                "handle and token as session open told them"
+            )
+        ], exits: exits)
+
+    private static let follow = CommandSpecification(
+        "session follow", .sessions,
+        [.init("handle", .handle), .init("offset", .number, .optional)],
+        "Shows what is added to an open file, from its end or an offset on, until Ctrl-C.",
+        exits: exits)
 
     private static func runOpen(_ session: ShellSession, _ call: Invocation) async throws {
         let path = try await session.onePath(call.operands[0])
         let mode = call.operands.count > 1 ? OpenMode(rawValue: call.operands[1].text) : .read
-        let file = try await session.client.open(path, mode ?? .read)
-        let name = session.state.withLock { state in
-            state.sessionsOpened += 1
-            let name = "h\(state.sessionsOpened)"
-            state.sessions[name] = file
-            return name
-        }
-        session.output.line(
-            "\(name) size=\(file.facts.size) ver=\(file.facts.version) server=\(file.server)")
+        let file = try await session.client.open(
+            path, mode ?? .read, lease: call.number("lease").map { .milliseconds($0) },
+            lock: call.value("lock").flatMap { FileLock(rawValue: $0.text) },
+            wait: call.number("wait").map { .milliseconds($0) },
+            ifVersion: call.number("if-version"))
+        session.keep(file)
+    }
+
+    private static func runRenew(_ session: ShellSession, _ call: Invocation) async throws {
+        let lease = try await session.file(call.operands[0]).renew()
+        session.output.line("lease=\(Amounts.lease(lease))")
+    }
+
+    private static func runResume(_ session: ShellSession, _ call: Invocation) async throws {
+        let handle = call.operands[0]
+        let named = call.operands.count > 2 ? call.operands[2] : nil
+        let server = try await session.server(having: handle, named: named)
+        // As session open told it, or without the key.
+        let key = [UInt8]("token=".utf8)
+        let word = call.operands[1].bytes
+        let token = word.starts(with: key) ? Array(word.dropFirst(key.count)) : word
+        let file = try await session.client.resume(handle.bytes, token: token, on: server)
+        session.keep(file)
+    }
+
+    private static func runFollow(_ session: ShellSession, _ call: Invocation) async throws {
+        let file = try session.file(call.operands[0])
+        var offset = call.number(at: 1)
+        if offset == nil { offset = try await file.status().entry.size }
+        try await session.show(file.follow(at: offset ?? 0), of: file.path)
     }
 
     private static func runRead(_ session: ShellSession, _ call: Invocation) async throws {
@@ -101,7 +164,8 @@ enum SessionCommands {
     private static func runWrite(_ session: ShellSession, _ call: Invocation) async throws {
         let file = try session.file(call.operands[0])
         let bytes = ByteBuffer(bytes: call.operands[2].bytes)
-        let size = try await file.write(bytes, at: call.number(at: 1) ?? 0)
+        let size = try await file.write(
+            bytes, at: call.number(at: 1) ?? 0, ifVersion: call.number("if-version"))
         session.output.line("bytes=\(bytes.readableBytes) size=\(size)")
     }
 
@@ -130,29 +194,29 @@ enum SessionCommands {
         let (size, version) = try await file.close()
         session.output.line("size=\(size) ver=\(version)")
     }
-
-    private static func runHandles(_ session: ShellSession, _ call: Invocation) async throws {
-        guard let word = call.operands.first else {
-            let sessions = session.state.withLock { $0.sessions }
-            for name in session.handleNames {
-                guard let file = sessions[name] else { continue }
-                session.output.line(
-                    "\(name)  \(file.mode.rawValue)  \(file.server)  \(file.path)")
-            }
-            return
-        }
-        let servers = try await session.client.servers()
-        guard let server = servers.first(where: { $0.id.text == word.text }) else {
-            throw ShellFailure(.notFound, "\(word.shown): no such file server")
-        }
-        for pairs in try await session.client.handles(on: server) {
-            let words = pairs.map { "\(ErrorSentence.safe($0.key))=\(Quoting.text($0.value))" }
-            session.output.line(words.joined(separator: " "))
-        }
-    }
 }
 
 extension ShellSession {
+    /// Gives a session a name here and tells it, with what another shell needs to resume it.
+    fileprivate func keep(_ file: RemoteFile) {
+        let name = state.withLock { state in
+            state.sessionsOpened += 1
+            let name = "h\(state.sessionsOpened)"
+            state.sessions[name] = file
+            return name
+        }
+        var words = [
+            name, "size=\(file.facts.size)", "ver=\(file.facts.version)", "server=\(file.server)",
+        ]
+        if let lock = file.lock { words.append("lock=\(lock.rawValue)") }
+        if let token = file.token {
+            words.append("lease=\(Amounts.lease(file.lease))")
+            words.append("handle=\(Quoting.text(file.handle))")
+            words.append("token=\(Quoting.text(token))")
+        }
+        output.line(words.joined(separator: " "))
+    }
+
     /// An open session by its name here.
     func file(_ word: Word) throws -> RemoteFile {
         guard let file = state.withLock({ $0.sessions[word.text] }) else {

@@ -1,5 +1,6 @@
 import DFSClient
 import DFSProtocol
+import Glibc
 
 /// `get` and `put`.
 enum TransferCommands {
@@ -19,6 +20,7 @@ enum TransferCommands {
             ("get /A/F1", "as F1 into the local working directory"),
             ("get -r /docs /tmp/docs", "all of /docs; what can not be had is told, and exit is 5"),
             ("get *.txt /tmp", "every name that fits, into the directory /tmp"),
+            ("get /A/F1 -", "to standard output; a damaged one is told at its end, by exit code 7"),
         ], exits: [.notFound, .denied, .temporary, .unreachable, .integrity, .conflict])
 
     private static let put = CommandSpecification(
@@ -31,11 +33,13 @@ enum TransferCommands {
         examples: [
             ("put notes.txt /docs", "into the directory /docs"),
             ("put -r photos /pool/photos", "all of photos"),
+            ("put - /docs/log", "what standard input holds, as one file"),
         ], exits: [.notFound, .denied, .temporary, .unreachable, .integrity, .conflict])
 
     private static func runGet(_ session: ShellSession, _ call: Invocation) async throws {
         let sources = try await session.paths(call.operands[0])
         let target = call.operands.count > 1 ? call.operands[1].bytes : nil
+        if target == standardStream { return try await write(sources, session) }
         let keeps = call.has("p")
         let total = session.output.isErrorTerminal ? await session.bytes(below: sources) : nil
         try await session.tallied("got", total: total) { tally in
@@ -52,6 +56,40 @@ enum TransferCommands {
                     tally.failed(code)
                 }
             }
+        }
+    }
+
+    /// What stands for standard input and output where a local name is expected.
+    private static let standardStream = [UInt8]("-".utf8)
+
+    /// Writes whole files to standard output, verified at the end of each.
+    private static func write(_ sources: [TreePath], _ session: ShellSession) async throws {
+        try await session.forEach(sources) { path in
+            _ = try await session.client.fetch(path) { bytes in
+                session.output.write(Array(bytes.readableBytesView))
+                if session.output.isBroken { throw ShellFailure.told(.failed) }
+            }
+        }
+    }
+
+    /// Stores what standard input holds.
+    private static func store(_ session: ShellSession, _ call: Invocation) async throws {
+        guard call.operands.count > 1 else {
+            throw call.misuse("a path to put it under is missing")
+        }
+        guard !session.readsCommandsFromInput else {
+            throw ShellFailure(
+                .usage, "put: standard input holds the commands; use \"dfsh put - PATH\"")
+        }
+        let path = try await session.onePath(call.operands[1])
+        let source = LocalSource(descriptor: dup(STDIN_FILENO), path: standardStream, stat())
+        try await session.tallied("put") { tally in
+            _ = try await session.client.store(path) {
+                let bytes = try await session.disk.read(source, count: 1_048_576)
+                tally.moved(bytes?.readableBytes ?? 0)
+                return bytes
+            }
+            tally.finished()
         }
     }
 
@@ -86,6 +124,7 @@ enum TransferCommands {
 
     private static func runPut(_ session: ShellSession, _ call: Invocation) async throws {
         let local = call.operands[0].bytes
+        if local == standardStream { return try await store(session, call) }
         guard let kind = try await session.disk.kind(of: local) else {
             throw LocalFailure(path: local, number: 2).told
         }

@@ -56,6 +56,10 @@ extension Conversation.Shell {
             }
         case .handles:
             return session.handleNames.map { CompletionCandidate(name: [UInt8]($0.utf8)) }
+        case .serverHandles:
+            return (await session.serverHandleNames(within: patience) ?? []).map {
+                CompletionCandidate(name: $0)
+            }
         case .commands, .subcommands, .options, .words, .local: return []
         }
     }
@@ -67,31 +71,26 @@ extension ShellSession {
 
     /// Asks for the name server while it is unknown or away, so that the prompt can tell.
     fileprivate func watchNameServer() async {
+        // Both listen before anything is asked. The client knows of a failed attempt long before it
+        // gives up trying.
+        let (shown, asked) = (client.reachabilityChanges, client.reachabilityChanges)
         await withDiscardingTaskGroup { group in
-            group.addTask { await self.askWhileAway() }
-            group.addTask { await self.noticeChanges() }
+            group.addTask { for await _ in shown { Conversation.promptChanged() } }
+            group.addTask {
+                // Whether it answers is seen by the client, and why not is no concern here.
+                _ = await self.serverNames(within: .seconds(5))
+                await self.askUntilThere()
+                for await isThere in asked where !isThere { await self.askUntilThere() }
+            }
         }
     }
 
-    private func askWhileAway() async {
-        while !Task.isCancelled {
-            let isThere = prompt.isNameServerReachable == true
-            // Whether it answers is seen by the client, and why it does not is no concern here.
-            if !isThere { _ = await serverNames(within: .seconds(5)) }
+    /// Asks once a second while nobody answers: a name server that comes back tells nobody.
+    private func askUntilThere() async {
+        while prompt.isNameServerReachable != true, !Task.isCancelled {
             // Cancelled, the loop ends by itself.
             try? await Task.sleep(for: .seconds(1))
-        }
-    }
-
-    /// The client knows of a failed attempt long before it gives up trying.
-    private func noticeChanges() async {
-        var known = prompt.isNameServerReachable
-        while !Task.isCancelled {
-            let now = prompt.isNameServerReachable
-            if now != known { Conversation.promptChanged() }
-            known = now
-            // Cancelled, the loop ends by itself.
-            try? await Task.sleep(for: now == true ? .seconds(1) : .milliseconds(50))
+            _ = await serverNames(within: .seconds(5))
         }
     }
 }

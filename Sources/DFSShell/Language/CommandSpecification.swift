@@ -23,6 +23,8 @@ public struct CommandSpecification: Sendable {
         case server
         /// A session that `session open` opened.
         case handle
+        /// Any session of a file server, by the name that `handles` lists.
+        case serverHandle
         /// A command of this table.
         case command
         case number
@@ -61,18 +63,32 @@ public struct CommandSpecification: Sendable {
 
     /// A word that begins with `-`.
     public struct Option: Sendable {
-        /// Without its `-`: one letter, which may be bundled, or a longer name.
+        /// Without its dashes: one letter, which may be bundled, or a longer name.
         public let name: String
+        /// Whether it is typed with two dashes.
+        public let isLong: Bool
         /// What follows it as a word of its own; nil for a plain flag.
         public let value: Kind?
         /// What it changes, for help.
         public let summary: String
 
-        init(_ name: String, _ summary: String, value: Kind? = nil) {
+        init(_ name: String, _ summary: String, value: Kind? = nil, isLong: Bool = false) {
             self.name = name
+            self.isLong = isLong
             self.value = value
             self.summary = summary
         }
+
+        /// As it is typed and shown.
+        public var typed: String { (isLong ? "--" : "-") + name }
+    }
+
+    /// Whether a word may be an option of this command.
+    ///
+    /// Where all of them are long, a word with one dash is an operand: a text may begin with one.
+    func takesAsOption(_ word: Word) -> Bool {
+        word.looksLikeOption && !options.isEmpty
+            && (word.text.hasPrefix("--") || options.contains { !$0.isLong })
     }
 
     /// A line to type, and what it does.
@@ -120,7 +136,7 @@ public struct CommandSpecification: Sendable {
         var parts = [name]
         for option in options {
             let value = option.value.map { " " + $0.placeholder } ?? ""
-            parts.append("[-\(option.name)\(value)]")
+            parts.append("[\(option.typed)\(value)]")
         }
         for operand in operands {
             switch operand.presence {
@@ -159,7 +175,7 @@ extension CommandSpecification.Kind {
         case .localPath: "LOCAL"
         case .localDirectory: "LOCAL-DIR"
         case .server: "SERVER"
-        case .handle: "HANDLE"
+        case .handle, .serverHandle: "HANDLE"
         case .command: "COMMAND"
         case .number: "N"
         case .text: "TEXT"

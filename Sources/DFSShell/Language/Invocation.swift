@@ -23,7 +23,7 @@ public struct Invocation: Sendable {
                 takesOptions = false
                 continue
             }
-            guard takesOptions, word.looksLikeOption, !specification.options.isEmpty else {
+            guard takesOptions, specification.takesAsOption(word) else {
                 operands.append(word)
                 continue
             }
@@ -31,7 +31,7 @@ public struct Invocation: Sendable {
                 var value: Word?
                 if option.value != nil {
                     guard index < words.count else {
-                        throw Invocation.misuse(specification, "-\(option.name) needs a value")
+                        throw Invocation.misuse(specification, "\(option.typed) needs a value")
                     }
                     value = words[index]
                     index += 1
@@ -108,6 +108,9 @@ public struct Invocation: Sendable {
 
     /// The value of an option; the last one counts.
     public func value(_ name: String) -> Word? { options.last { $0.name == name }?.value }
+
+    /// The value of an option that the row says is a number.
+    public func number(_ name: String) -> Int64? { value(name).flatMap(Invocation.number) }
 
     /// An operand that the row says is a number.
     public func number(at index: Int) -> Int64? {

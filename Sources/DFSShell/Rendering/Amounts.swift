@@ -49,6 +49,12 @@ enum Amounts {
         }
     }
 
+    /// A lease as the wire has it: whole milliseconds, or `conn`.
+    static func lease(_ lease: Duration?) -> String {
+        guard let (seconds, attoseconds) = lease?.components else { return "conn" }
+        return "\(seconds * 1000 + attoseconds / 1_000_000_000_000_000)"
+    }
+
     /// A time of the calendar to the second, in UTC: `2026-11-22 21:00:05Z`.
     static func time(_ time: WallTime?) -> String {
         guard let time else { return "-" }

@@ -71,13 +71,34 @@ enum ErrorSentence {
         case .crossServer: "the two names are on different file servers"
         case .staleFile:
             "the file was changed or replaced meanwhile; what was read or written is void"
-        case .staleHandle: "the session is over; open the file again"
+                + detail(error)
+        case .staleHandle: "the session is over; open the file again" + detail(error)
+        case .leaseExpired: "the session's lease has ended; open the file again" + detail(error)
+        case .locked: locked(error)
         case .cancelled: "interrupted"
         case .corrupt: "damaged on the way: \(safe(error.advice)); nothing was kept"
         case .denied, .readOnly, .noSpace, .io:
             "\(error.code)\(server(error)): \(safe(error.advice))"
         default: ofConnections(error)
         }
+    }
+
+    private static func detail(_ error: DFSError) -> String {
+        error.advice.isEmpty ? "" : " (\(safe(error.advice)))"
+    }
+
+    /// Who has the lock and for how long, and what to do.
+    private static func locked(_ error: DFSError) -> String {
+        guard let holder = error.holder else { return "locked: \(safe(error.advice))" }
+        let name = Quoting.text(holder.handle)
+        let client = holder.clientName.map { " of \(safe($0))" } ?? ""
+        let time =
+            holder.leaseMilliseconds.map { ", whose lease has \(Amounts.seconds($0)) left" } ?? ""
+        let kind = holder.lock.map { " \($0.rawValue)" } ?? ""
+        let server = error.server.map { " \($0)" } ?? ""
+        return
+            "session \(name)\(client) has the\(kind) lock\(time); wait for it with --wait, or end "
+            + "that session with \"kill \(name)\(server)\""
     }
 
     private static func ofConnections(_ error: DFSError) -> String {

@@ -27,7 +27,7 @@ enum HelpText {
             lines += ["", "options"]
             let rows = row.options.map { option in
                 [
-                    "  -\(option.name)" + (option.value.map { " \($0.placeholder)" } ?? ""),
+                    "  \(option.typed)" + (option.value.map { " \($0.placeholder)" } ?? ""),
                     option.summary,
                 ]
             }

@@ -10,7 +10,8 @@ struct Command: Sendable {
 public enum CommandTable {
     static let all: [Command] =
         ListingCommands.all + ContentCommands.all + ChangingCommands.all + TransferCommands.all
-        + ServerCommands.all + SessionCommands.all + LocalCommands.all + ShellCommands.all
+        + TailCommand.all + ServerCommands.all + SessionCommands.all + HandleCommands.all
+        + LocalCommands.all + ShellCommands.all
 
     /// Every row, in the order of help.
     public static var rows: [CommandSpecification] { all.map(\.row) }

@@ -24,6 +24,21 @@ extension ShellSession {
         state.withLock { $0.sessions.keys.sorted(by: ShellSession.isEarlier) }
     }
 
+    /// The names of all sessions of the servers that are up, or nil where none came in time.
+    public func serverHandleNames(within budget: Duration) async -> [[UInt8]]? {
+        await first(within: budget) { [client] in
+            // Which servers can not be asked is of no interest to completion.
+            guard let servers = try? await client.servers() else { return nil }
+            var names: Set<[UInt8]> = []
+            for server in servers where server.state.isAvailable {
+                // As above; the others are listed all the same.
+                let sessions = try? await client.handles(on: server)
+                names.formUnion((sessions ?? []).map(\.handle))
+            }
+            return names.sorted { $0.lexicographicallyPrecedes($1) }
+        }
+    }
+
     /// `h2` stands before `h10`.
     static func isEarlier(_ left: String, _ right: String) -> Bool {
         (left.utf8.count, left) < (right.utf8.count, right)

@@ -30,11 +30,17 @@ public final class ShellSession: Sendable {
     public let output: ShellOutput
     /// Whether a person sits there: the only case in which anything is asked.
     public let isInteractive: Bool
+    /// Whether standard input holds the commands, and is no command's to read.
+    public let readsCommandsFromInput: Bool
     let state = Mutex(State())
     let disk = LocalDisk()
 
     /// Starts at the top of the tree.
-    public init(client: DFSClient, output: ShellOutput, isInteractive: Bool = false) {
+    public init(
+        client: DFSClient, output: ShellOutput, isInteractive: Bool = false,
+        readsCommandsFromInput: Bool = false
+    ) {
+        self.readsCommandsFromInput = readsCommandsFromInput || isInteractive
         self.client = client
         self.output = output
         self.isInteractive = isInteractive

@@ -32,7 +32,8 @@ public enum Dfsh {
         }
         let isInteractive = options.source == .standardInput && isatty(STDIN_FILENO) == 1
         let session = ShellSession(
-            client: try client(options), output: output, isInteractive: isInteractive)
+            client: try client(options), output: output, isInteractive: isInteractive,
+            readsCommandsFromInput: options.source == .standardInput)
         if isInteractive {
             // The end of the process closes its connections, without waiting for a server that is
             // just being dialled and does not answer.

@@ -1,9 +1,11 @@
 import CPosix
+import Synchronization
 
 /// An open file descriptor, closed when nobody needs it any more.
 final class Descriptor: Sendable {
     /// The number that system calls take.
     let number: Int32
+    private let isOpen = Atomic(true)
 
     /// Takes what a call returned and owns it from then on.
     ///
@@ -13,7 +15,16 @@ final class Descriptor: Sendable {
         number = result
     }
 
-    deinit { _ = dfs_close(number) }
+    /// Closes now, where a failure is to be told; the number must not be used afterwards.
+    func close() throws(SystemError) {
+        guard isOpen.exchange(false, ordering: .acquiringAndReleasing) else { return }
+        try SystemError.check(dfs_close(number))
+    }
+
+    deinit {
+        // Nothing was written through it that a sync did not bring to the disk, or nobody asked.
+        try? close()
+    }
 
     /// What the file is that stands behind the descriptor.
     func status() throws(SystemError) -> FileStatus { try FileStatus(in: number, named: []) }

@@ -79,6 +79,8 @@ enum DiskRefusal {
     static func unavailable(_ path: TreePath) -> RequestError {
         RequestError(
             .io, path: path,
-            "the exported folder is gone or was replaced; put it back, or start the server anew")
+            "the exported folder is gone or another stands there; put the same one back, or start "
+                + "the server anew to serve a copy of it",
+            fields: [.init("retry", number: 1000)])
     }
 }

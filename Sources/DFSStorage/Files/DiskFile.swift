@@ -13,6 +13,10 @@ final class DiskFile: OpenFile {
     private let descriptor: Mutex<Descriptor?>
     /// The newest change that this session made.
     private let lastChange = Atomic<Int64>(0)
+    /// How often the disk had failed under the file when the session joined.
+    private let failuresBefore: Int64
+    /// Above `live.verifications` while a write of this session failed that left the file as it was.
+    private let refusedUntil = Atomic<Int64>(0)
 
     init(
         _ descriptor: Descriptor, _ live: LiveFile, path: TreePath, canWrite: Bool,
@@ -23,6 +27,7 @@ final class DiskFile: OpenFile {
         self.path = path
         self.canWrite = canWrite
         self.export = export
+        failuresBefore = live.failures
     }
 
     deinit {
@@ -45,50 +50,48 @@ final class DiskFile: OpenFile {
     }
 
     func facts() throws(RequestError) -> FileFacts {
-        let status = try naming { (file) throws(SystemError) in try file.status() }
-        return export.facts(of: live, status)
+        try naming { (file) throws(SystemError) in try export.facts(of: live, file) }
     }
 
     func read(
         at offset: Int64, into buffer: UnsafeMutableRawBufferPointer
     ) throws(RequestError) -> Int {
         let file = try current()
-        return try live.reading { () throws(RequestError) in
-            var done = 0
-            // The kernel refuses a range that ends past the largest offset.
-            let wanted = Int(min(Int64(buffer.count), .max - offset))
-            while done < wanted {
-                let count = dfs_read(
-                    file.number, buffer.baseAddress?.advanced(by: done), wanted - done,
-                    offset + Int64(done))
-                if count < 0 { throw refusal(SystemError(Int32(clamping: -count))) }
-                if count == 0 { break }
-                done += count
-            }
-            return done
+        var done = 0
+        // The kernel refuses a range that ends past the largest offset.
+        let wanted = Int(min(Int64(buffer.count), .max - offset))
+        while done < wanted {
+            let count = dfs_read(
+                file.number, buffer.baseAddress?.advanced(by: done), wanted - done,
+                offset + Int64(done))
+            if count < 0 { throw refusal(SystemError(Int32(clamping: -count))) }
+            if count == 0 { break }
+            done += count
         }
+        return done
     }
 
     func write(
         _ bytes: UnsafeRawBufferPointer, at offset: Int64, ifVersion version: Int64?
     ) throws(RequestError) {
-        try change(ifVersion: version) { (file, size) throws(SystemError) in
-            try put(bytes, at: offset, in: file, of: size)
+        try change(ifVersion: version) { (file, size) throws(ChangeFailure) in
+            try DiskFile.put(bytes, at: offset, in: file, of: size)
         }
     }
 
     func append(_ bytes: UnsafeRawBufferPointer) throws(RequestError) -> Int64 {
         var end: Int64 = 0
-        try change { (file, size) throws(SystemError) in
-            try put(bytes, at: size, in: file, of: size)
+        try change { (file, size) throws(ChangeFailure) in
+            try DiskFile.put(bytes, at: size, in: file, of: size)
             end = size + Int64(bytes.count)
         }
         return end
     }
 
     func truncate(to size: Int64) throws(RequestError) {
-        try change { (file, _) throws(SystemError) in
-            try SystemError.check(dfs_truncate(file.number, size))
+        try change { (file, _) throws(ChangeFailure) in
+            let code = dfs_truncate(file.number, size)
+            if code < 0 { throw ChangeFailure(SystemError(-code), leftAsItWas: true) }
         }
     }
 
@@ -112,8 +115,17 @@ final class DiskFile: OpenFile {
             live.settleMark()
             export.live.close(live)
         }
-        if lastChange.load(ordering: .relaxed) > live.countedChange { try syncChanges(of: file) }
-        return try facts()
+        let hasWritten = lastChange.load(ordering: .relaxed) > 0
+        if lastChange.load(ordering: .relaxed) > live.syncedChange || isRefused {
+            try syncChanges(of: file)
+        }
+        let facts = try facts()
+        do throws(SystemError) { try file.close() } catch {
+            // Some file systems tell only here that what was written did not reach the disk.
+            if hasWritten { export.noteUnverified(live, nil) }
+            throw refusal(error)
+        }
+        return facts
     }
 
     // MARK: Parts
@@ -140,65 +152,94 @@ final class DiskFile: OpenFile {
     /// - Returns: What the file is now.
     @discardableResult
     private func checkFresh(_ file: Descriptor) throws(RequestError) -> FileStatus {
-        if live.isBroken { throw broken }
+        try checkHealth()
         if live.isStale { throw DiskRefusal.stale(path) }
         let status = try naming { (file) throws(SystemError) in try file.status() }
         if status.links == 0 { throw DiskRefusal.stale(path) }
         return status
     }
 
-    private var broken: RequestError {
-        RequestError(
+    /// Whether a write of this session failed and the file was not read whole since.
+    private var isRefused: Bool { refusedUntil.load(ordering: .relaxed) > live.verifications }
+
+    /// Refuses a session whose file the disk has failed, until the file was read as a whole.
+    private func checkHealth() throws(RequestError) {
+        guard isRefused || live.hasFailed(since: failuresBefore) else { return }
+        throw RequestError(
             .io, path: path,
-            "the disk failed while this file was written; open it anew and compare what it holds")
+            "a write to this file failed before; DIGEST the whole file or open it anew, and compare "
+                + "what it holds")
     }
 
-    /// Makes one change that all other sessions see as a whole.
+    /// A change that failed, and whether the file is as it was before.
+    private struct ChangeFailure: Error {
+        let error: SystemError
+        let leftAsItWas: Bool
+
+        init(_ error: SystemError, leftAsItWas: Bool) {
+            self.error = error
+            // After EIO nothing is known, whatever the call says that it did.
+            self.leftAsItWas = leftAsItWas && error.code != EIO
+        }
+    }
+
+    /// Makes one change; the caller orders those of all sessions.
     ///
     /// The file is looked at again afterwards: a change that is answered OK was made before any
     /// replacement or removal of the file was.
     ///
     /// - Parameter body: Gets the size that the file has before.
     private func change(
-        ifVersion version: Int64? = nil, _ body: (Descriptor, Int64) throws(SystemError) -> Void
+        ifVersion version: Int64? = nil, _ body: (Descriptor, Int64) throws(ChangeFailure) -> Void
     ) throws(RequestError) {
         guard canWrite else {
             throw RequestError(.readOnly, path: path, "the session was opened r; open it rw")
         }
         let file = try current()
-        try live.writing { () throws(RequestError) in
-            let size = try checkFresh(file).stamp.size
-            if let version { try export.checkVersion(version, of: live, file, path) }
-            do throws(SystemError) {
-                let change = try live.beginChange()
-                lastChange.store(change, ordering: .relaxed)
-                try body(file, size)
-            } catch {
-                if ![ENOSPC, EDQUOT, EFBIG, EINVAL].contains(error.code) { live.makeBroken() }
-                throw refusal(error)
-            }
+        let size = try checkFresh(file).stamp.size
+        if let version { try export.checkVersion(version, of: live, file, path) }
+        do throws(SystemError) {
+            lastChange.store(try live.beginChange(), ordering: .relaxed)
+        } catch {
+            throw refusal(error)
         }
+        let outcome = Result { () throws(ChangeFailure) in try body(file, size) }
+        lastChange.store(live.endChange(), ordering: .relaxed)
+        if case .failure(let failure) = outcome { throw note(failure, file) }
         if live.isStale { throw DiskRefusal.stale(path) }
     }
 
-    /// Writes all of it, or nothing: a disk that is full in the middle leaves the file as it was.
+    /// Ends what a failed change ends.
     ///
-    /// Only where bytes that the file had were overwritten by then nobody can write on, as if the
-    /// disk had failed.
-    private func put(
+    /// A value that the file system refuses ends nothing. Where the disk is full and the file is
+    /// what it was, this session alone is over, because whoever sent several changes at once and
+    /// looks at the SYNC only must not be told OK. All else leaves a file of which nobody knows
+    /// what it holds: all its sessions are over, and it is marked.
+    private func note(_ failure: ChangeFailure, _ file: Descriptor) -> RequestError {
+        if !failure.leftAsItWas {
+            export.noteUnverified(live, file)
+        } else if ![EFBIG, EINVAL, EOVERFLOW].contains(failure.error.code) {
+            refusedUntil.store(live.verifications + 1, ordering: .relaxed)
+        }
+        return refusal(failure.error)
+    }
+
+    /// Writes all of it, or nothing: a disk that is full in the middle leaves the file as it was,
+    /// unless bytes that it had were overwritten by then.
+    private static func put(
         _ bytes: UnsafeRawBufferPointer, at offset: Int64, in file: Descriptor, of size: Int64
-    ) throws(SystemError) {
+    ) throws(ChangeFailure) {
         var done = 0
         let (_, overflow) = offset.addingReportingOverflow(Int64(bytes.count))
-        if overflow { throw SystemError(EFBIG) }
+        if overflow { throw ChangeFailure(SystemError(EFBIG), leftAsItWas: true) }
         while done < bytes.count {
             let address = bytes.baseAddress?.advanced(by: done)
             let count = dfs_write(
                 file.number, address, bytes.count - done, offset + Int64(done))
             if count < 0 {
-                let isUndone = done == 0 || offset >= size && dfs_truncate(file.number, size) == 0
-                if !isUndone { live.makeBroken() }
-                throw SystemError(Int32(clamping: -count))
+                let isUndone =
+                    done == 0 || offset >= size && dfs_truncate(file.number, size) == 0
+                throw ChangeFailure(SystemError(Int32(clamping: -count)), leftAsItWas: isUndone)
             }
             done += count
         }
@@ -206,20 +247,51 @@ final class DiskFile: OpenFile {
 
     /// Brings all changes so far to the disk and counts them once.
     private func syncChanges(of file: Descriptor) throws(RequestError) {
-        if live.isBroken { throw broken }
+        try checkHealth()
         if live.isStale, lastChange.load(ordering: .relaxed) > live.countedChange {
             throw DiskRefusal.stale(path)
         }
-        // Within the lock every change that is counted so far has been made.
-        let change = try live.reading { () throws(RequestError) in live.newestChange }
-        if change > live.countedChange {
+        let change = live.newestChange
+        if change > live.syncedChange {
             do throws(SystemError) { try file.sync() } catch {
-                live.makeBroken()
-                export.noteBroken(live)
+                export.noteUnverified(live, file)
                 throw refusal(error)
             }
+            live.noteSynced(upTo: change)
         }
         try export.count(live, file, upTo: change, path)
         live.settleMark()
+    }
+}
+
+// Verification: reading a whole file from the disk.
+extension DiskFile {
+    /// SHA-256 of the file or of a part of it; of the whole file as the disk has it.
+    ///
+    /// Memory may hold what never reached the disk: for the whole file it lets go first. A file
+    /// that the disk had failed is verified by that, and its sessions may go on.
+    /// - Returns: Nil where the file changed while it was read.
+    func digest(
+        _ range: (offset: Int64, count: Int64)?, isWanted: () -> Bool
+    ) throws(RequestError) -> (sha256: [UInt8], facts: FileFacts)? {
+        let file = try current()
+        let (failures, change) = (live.failures, live.newestChange)
+        if range == nil { try letGoOfMemory(file) }
+        let before = try facts()
+        let sha256 = try Digest.sha256(self, range, isWanted: isWanted)
+        guard try facts() == before, live.newestChange == change else { return nil }
+        guard range == nil else { return (sha256, before) }
+        return (sha256, try export.noteVerified(live, file, failures, change, path) ?? before)
+    }
+
+    private func letGoOfMemory(_ file: Descriptor) throws(RequestError) {
+        if try facts().isUnverified {
+            // No repetition of the sync that failed: nothing is told by it, the disk is read.
+            do throws(SystemError) { try file.sync() } catch {
+                export.noteUnverified(live, file)
+                throw refusal(error)
+            }
+        }
+        dfs_drop_cache(file.number)
     }
 }

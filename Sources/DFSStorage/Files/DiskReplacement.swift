@@ -148,15 +148,34 @@ extension Export {
             }
             try descriptor.sync()
         }
+        let file = try naming(path) { () throws(SystemError) in
+            // Some file systems tell only here that what was written did not reach the disk.
+            let file = try Descriptor(dfs_reopen(descriptor.number, dfs_o_path))
+            try descriptor.close()
+            return file
+        }
         try checkAvailable(path)
         _ = try replaceable(path, in: folder)
         let (place, facts) = try ledger.state.withLock { (state) throws(RequestError) in
             guard isCurrent(folder, state) else { throw refusal(SystemError(ENOENT), path) }
-            return try swap(&state, path, descriptor, temporary, version, in: folder)
+            return try swap(&state, path, file, temporary, version, in: folder)
         }
-        try naming(path) { () throws(SystemError) in try folder.descriptor.sync() }
-        try waitUntilDurable(place)
+        try settle(place, path, in: folder)
         return FileEntry(path: path, isDirectory: false, facts: facts)
+    }
+
+    /// Brings a new name to the disk, in the directory and in the ledger; both at the same time.
+    ///
+    /// Whichever of the two a power cut spares is right: a row without its file, or a file without
+    /// its row, is a change that the next look counts. Waiting is shared: one fsync of the directory
+    /// and one commit of the ledger serve all who wait for them.
+    func settle(_ place: NodeID, _ path: TreePath, in folder: Folder) throws(RequestError) {
+        ledger.wake()
+        do throws(SystemError) { try flush(folder) } catch {
+            noteUnverified(place)
+            throw refusal(error, path)
+        }
+        try waitUntilDurable(place)
     }
 
     /// Checks the version and renames, in the ledger's lock.

@@ -112,8 +112,7 @@ extension Export {
             return nil
         }
         let file = DiskFile(descriptor, joined, path: path, canWrite: true, in: self)
-        try naming(path) { () throws(SystemError) in try folder.descriptor.sync() }
-        try waitUntilDurable(joined.place)
+        try settle(joined.place, path, in: folder)
         return file
     }
 
@@ -168,19 +167,27 @@ extension Export {
             && node.stamp.inode == file.identity.inode
     }
 
-    /// What is told of an open file: size and time from its descriptor, version from the ledger.
-    func facts(of file: LiveFile, _ status: FileStatus) -> FileFacts {
-        let ver = ledger.state.withLock { state -> Int64? in
-            isCurrent(file, state) ? state.tree[file.place].ver : nil
+    /// What is told of an open file: size and time from its descriptor, version from the ledger,
+    /// with changes by others that the ledger had not seen.
+    func facts(of file: LiveFile, _ descriptor: Descriptor) throws(SystemError) -> FileFacts {
+        let (status, node) = try ledger.state.withLock { (state) throws(SystemError) in
+            let status = try descriptor.status()
+            guard isCurrent(file, state) else { return (status, LedgerNode?.none) }
+            absorb(&state, file.place, status)
+            return (status, state.tree[file.place])
         }
-        if let ver {
-            file.sawVersion(ver)
+        var facts = FileFacts(
+            size: status.stamp.size, mtime: status.stamp.mtime, mode: status.mode, fid: file.fid,
+            ver: file.version)
+        guard let node else { return facts }
+        file.sawVersion(node.ver)
+        if node.isUncommitted {
             // A version that can not be kept now is kept later; reading does not wait for it.
             try? waitUntilDurable(file.place)
         }
-        return FileFacts(
-            size: status.stamp.size, mtime: status.stamp.mtime, mode: status.mode, fid: file.fid,
-            ver: ver ?? file.version)
+        facts.ver = node.ver
+        facts.isUnverified = node.isUnverified
+        return facts
     }
 
     /// Refuses a file that has another version now, changes by others included.
@@ -219,40 +226,5 @@ extension Export {
             throw DiskRefusal.stale(path)
         }
         try waitUntilDurable(file.place)
-    }
-
-    /// Notes that the disk failed under a file: what it holds now is another version.
-    func noteBroken(_ file: LiveFile) {
-        ledger.state.withLock { state in
-            if isCurrent(file, state) { state.raiseVersion(file.place) }
-        }
-        ledger.wake()
-    }
-
-    /// Changes mode or time of an open file; no version is counted.
-    func setAttributes(
-        of file: LiveFile, _ descriptor: Descriptor, _ path: TreePath, mode: FileMode?,
-        mtime: WallTime?
-    ) throws(RequestError) -> FileFacts {
-        let status = try naming(path) { () throws(SystemError) in
-            try ledger.state.withLock { (state) throws(SystemError) in
-                if isCurrent(file, state) { absorb(&state, file.place, try descriptor.status()) }
-                if let mode {
-                    try SystemError.check(dfs_set_mode(descriptor.number, mode_t(mode.bits)))
-                }
-                if let mtime {
-                    try SystemError.check(
-                        dfs_set_mtime(descriptor.number, mtime.seconds, mtime.nanoseconds))
-                }
-                let status = try descriptor.status()
-                if isCurrent(file, state) {
-                    state.update(file.place, status, raisingVersion: false)
-                }
-                return status
-            }
-        }
-        try naming(path) { () throws(SystemError) in try descriptor.sync() }
-        try waitUntilDurable(file.place)
-        return facts(of: file, status)
     }
 }

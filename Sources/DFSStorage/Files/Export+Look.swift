@@ -139,7 +139,10 @@ extension Export {
             let place = ledger.state.withLock { $0.tree.find(components) }
             if let place {
                 let folder = Folder(descriptor: descriptor, place: place, inode: inode)
-                if ledger.state.withLock({ isCurrent(folder, $0) }) { return folder }
+                if ledger.state.withLock({ isCurrent(folder, $0) }) {
+                    if creating { try flushFresh(above: place) }
+                    return folder
+                }
             }
         } catch {
             guard error.code == ENOENT, creating else { throw refusal(error, path) }
@@ -154,25 +157,40 @@ extension Export {
     /// Opens a directory name by name; each is looked at and, if wanted, made.
     private func descend(to path: TreePath, creating: Bool) throws(RequestError) -> Folder {
         var folder = try topFolder(path)
-        var (grown, madeCount) = ([Folder](), 0)
+        var made: [NodeID] = []
         for name in relative(path).split(separator: TreePath.slash) {
             let next = try naming(path) { () throws(SystemError) in
                 try step(from: folder, into: name, creating: creating)
             }
-            if next.isMade {
-                madeCount += 1
-                if grown.count < Export.foldersSyncedSingly { grown.append(folder) }
-            }
+            if next.isMade { made.append(next.folder.place) }
             folder = next.folder
         }
         try naming(path) { () throws(SystemError) in
-            if madeCount > grown.count {
+            if made.count > Export.foldersSyncedSingly {
                 try SystemError.check(dfs_sync_all(root.number))
-            } else {
-                for folder in grown.reversed() { try folder.descriptor.sync() }
+                fresh.withLock { fresh in made.forEach { fresh[$0] = nil } }
             }
+            if creating { try flushFresh(above: folder.place) }
         }
         return folder
+    }
+
+    /// Brings the names of new directories to the disk: a place and all above it.
+    ///
+    /// Whoever stores a file in them needs it, not only who made them: what is answered is durable,
+    /// and somebody else's flush may not have ended yet.
+    private func flushFresh(above place: NodeID) throws(SystemError) {
+        if fresh.withLock({ $0.isEmpty }) { return }
+        let places = ledger.state.withLock { state in
+            state.tree.contains(place) ? state.tree.places(above: place) : []
+        }
+        for place in places {
+            guard let parent = fresh.withLock({ $0[place] }) else { continue }
+            try flush(parent)
+            fresh.withLock { fresh in
+                if fresh[place]?.descriptor === parent.descriptor { fresh[place] = nil }
+            }
+        }
     }
 
     /// The top of the export.
@@ -194,25 +212,34 @@ extension Export {
     private func step(
         from folder: Folder, into name: ArraySlice<UInt8>, creating: Bool
     ) throws(SystemError) -> (folder: Folder, isMade: Bool) {
-        let isMade = creating ? try makeFolder(named: name, in: folder) : false
+        let made = creating ? try makeFolder(named: name, in: folder) : nil
+        if let made { found.add(made) }
         let descriptor = try Export.open(name, in: folder.descriptor, O_RDONLY | dfs_o_directory)
         let inode = try descriptor.status().stamp.inode
         guard case .directory(let place) = try look(in: folder, named: name) else {
             throw SystemError(ENOENT)
         }
-        return (Folder(descriptor: descriptor, place: place, inode: inode), isMade)
+        return (Folder(descriptor: descriptor, place: place, inode: inode), made != nil)
     }
 
+    /// Makes a directory, and notes in the same step that the disk may not have its name yet.
+    ///
+    /// - Returns: Its place; nil where there was something already.
     private func makeFolder(
         named name: ArraySlice<UInt8>, in folder: Folder
-    ) throws(SystemError) -> Bool {
+    ) throws(SystemError) -> NodeID? {
         try ledger.state.withLock { (state) throws(SystemError) in
             guard isCurrent(folder, state) else { throw SystemError(ENOENT) }
             let code = withName(name) {
                 dfs_make_directory(folder.descriptor.number, $0, 0o755)
             }
-            if code < 0, code != -EEXIST { throw SystemError(-code) }
-            return code == 0
+            if code == -EEXIST { return nil }
+            try SystemError.check(code)
+            guard case .directory(let place) = try absorb(&state, folder, name) else {
+                return nil
+            }
+            fresh.withLock { $0[place] = folder }
+            return place
         }
     }
 

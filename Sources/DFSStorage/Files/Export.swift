@@ -22,6 +22,9 @@ final class Export: Sendable {
     let found: FolderQueue
     /// Where removed directories go before their contents are removed.
     let trashCan: TrashCan
+    let flushes = FolderFlushes()
+    /// Directories that were made and whose own name the disk may not have yet, by their place.
+    let fresh = Mutex<[NodeID: Folder]>([:])
     /// `.dfs`; nil where the file system is read-only.
     let state: Descriptor?
     /// Locked as long as this process serves the folder.
@@ -81,6 +84,11 @@ final class Export: Sendable {
             let found = try? FileStatus(in: -1, named: folder + [UInt8]("/.dfs".utf8))
         else { return false }
         return found.identity == ours.identity
+    }
+
+    /// Brings the names in a directory to the disk, in one flush with all who wait for the same.
+    func flush(_ folder: Folder) throws(SystemError) {
+        try flushes.sync(folder.descriptor, inode: folder.inode)
     }
 
     /// Names what the system refused; a missing folder is an outage and never a missing file.

@@ -1,13 +1,29 @@
-import CPosix
 import DFSProtocol
 import FileService
 import Synchronization
 
 /// A file while sessions have it open; all of them share one.
+///
+/// It holds no lock over reads and writes: what may run beside what is decided in one place, the
+/// file's lane in the core (`FileLanes`), before any thread is taken. What is counted here is right
+/// in any order: a change counts when it begins and again when it has been made, so that no sync
+/// that ran meanwhile covers it.
 final class LiveFile: Sendable {
     private struct Marking {
         /// Where the writing mark stands; nil while nothing is to be counted.
         var slot: Int?
+        /// Whether it stays, because the ledger could not take what it stands for.
+        var isKept = false
+    }
+
+    /// What the disk failed under the file.
+    private struct Health {
+        /// Writes and syncs that failed.
+        var failures: Int64 = 0
+        /// Failures before the file was last read as a whole.
+        var settled: Int64 = 0
+        /// How often the file was read as a whole.
+        var verifications: Int64 = 0
     }
 
     /// Identity in the ledger.
@@ -17,16 +33,17 @@ final class LiveFile: Sendable {
     /// The file on disk that the sessions have open.
     let identity: FileIdentity
 
-    private let lock = dfs_lock_make()
     private let marks: WritingMarks
     private let watches: FileWatches
     private let marking = Mutex(Marking())
-    /// Changes made through sessions; raised while the lock is held for writing.
+    private let health = Mutex(Health())
+    /// Changes made through sessions; raised when one begins and when it has been made.
     private let made = Atomic<Int64>(0)
-    /// Changes that a version counts and the disk has.
+    /// Changes that a version counts.
     private let counted = Atomic<Int64>(0)
+    /// Changes that an fsync brought to the disk; behind `counted` where one failed.
+    private let synced = Atomic<Int64>(0)
     private let stale = Atomic(false)
-    private let broken = Atomic(false)
     private let lastVersion: Atomic<Int64>
 
     init(
@@ -41,19 +58,17 @@ final class LiveFile: Sendable {
         lastVersion = Atomic(ver)
     }
 
-    deinit { dfs_lock_free(lock) }
-
     /// Whether the file was replaced or removed: sessions may read on, and nothing else.
     var isStale: Bool { stale.load(ordering: .sequentiallyConsistent) }
-
-    /// Whether the disk failed: what the file holds is not known until it is opened anew.
-    var isBroken: Bool { broken.load(ordering: .sequentiallyConsistent) }
 
     /// The newest change.
     var newestChange: Int64 { made.load(ordering: .sequentiallyConsistent) }
 
     /// The newest change that a version counts.
     var countedChange: Int64 { counted.load(ordering: .sequentiallyConsistent) }
+
+    /// The newest change that the disk has for certain.
+    var syncedChange: Int64 { synced.load(ordering: .sequentiallyConsistent) }
 
     /// Whether there are changes that no version counts yet.
     var isDirty: Bool { newestChange != countedChange }
@@ -67,32 +82,23 @@ final class LiveFile: Sendable {
         watches.tell(identity)
     }
 
-    /// Ends writing and syncing for all sessions; never taken back.
-    func makeBroken() { broken.store(true, ordering: .sequentiallyConsistent) }
-
     /// Notes a version that was seen.
     func sawVersion(_ ver: Int64) { lastVersion.store(ver, ordering: .relaxed) }
 
-    /// Runs what only reads; writers wait.
-    func reading<Result>(_ body: () throws(RequestError) -> Result) throws(RequestError) -> Result {
-        dfs_lock_shared(lock)
-        defer { dfs_unlock(lock) }
-        return try body()
-    }
-
-    /// Runs what changes the file; all others wait.
-    func writing<Result>(_ body: () throws(RequestError) -> Result) throws(RequestError) -> Result {
-        dfs_lock_exclusive(lock)
-        defer { dfs_unlock(lock) }
-        return try body()
-    }
-
-    /// Marks the file and counts a change, before it is made; only within `writing`.
+    /// Marks the file and counts a change, before it is made.
     func beginChange() throws(SystemError) -> Int64 {
         try marking.withLock { (marking) throws(SystemError) in
             if marking.slot == nil { marking.slot = try marks.mark(fid, ver: version) }
         }
         return made.add(1, ordering: .sequentiallyConsistent).newValue
+    }
+
+    /// Counts a change once more when it has been made, or has failed.
+    func endChange() -> Int64 { made.add(1, ordering: .sequentiallyConsistent).newValue }
+
+    /// Notes that the disk has all changes up to one.
+    func noteSynced(upTo change: Int64) {
+        synced.store(max(change, syncedChange), ordering: .sequentiallyConsistent)
     }
 
     /// Notes in the ledger's lock that a version counts all changes up to one.
@@ -101,10 +107,13 @@ final class LiveFile: Sendable {
         counted.store(max(change, countedChange), ordering: .sequentiallyConsistent)
     }
 
+    /// Leaves the mark for the next start, which counts what the ledger could not take.
+    func keepMark() { marking.withLock { $0.isKept = true } }
+
     /// Takes the mark back, or moves it where more changes came; after the version is on disk.
     func settleMark() {
         marking.withLock { marking in
-            guard let slot = marking.slot else { return }
+            guard let slot = marking.slot, !marking.isKept else { return }
             if isDirty, !isStale {
                 // A mark that could not be moved does nothing; the file's times tell the same.
                 try? marks.move(slot, fid, to: version)
@@ -113,6 +122,36 @@ final class LiveFile: Sendable {
                 marking.slot = nil
             }
         }
+    }
+}
+
+// Health: what a failure of the disk ends, and what begins it anew.
+extension LiveFile {
+    /// Failures so far; a session that joins now is not concerned by them.
+    var failures: Int64 { health.withLock { $0.failures } }
+
+    /// How often the file was read as a whole.
+    var verifications: Int64 { health.withLock { $0.verifications } }
+
+    /// Notes a failed write or sync: every session that is open now is over, until it is settled.
+    func noteFailure() { health.withLock { $0.failures += 1 } }
+
+    /// Whether the disk failed since a session joined and the file was not read whole since.
+    func hasFailed(since joined: Int64) -> Bool {
+        health.withLock { $0.failures > max(joined, $0.settled) }
+    }
+
+    /// Notes that the file was read as a whole, from the disk: its sessions may go on.
+    ///
+    /// - Parameters:
+    ///   - failures: How many there were when reading began; later ones still hold.
+    ///   - change: The newest change then.
+    func noteVerified(failures: Int64, upTo change: Int64) {
+        health.withLock { health in
+            health.settled = max(failures, health.settled)
+            health.verifications += 1
+        }
+        noteSynced(upTo: change)
     }
 }
 
@@ -137,7 +176,7 @@ final class LiveFiles: Sendable {
     func open(_ node: LedgerNode, at place: NodeID, _ identity: FileIdentity) -> LiveFile {
         entries.withLock { entries in
             if var entry = entries[node.fid] {
-                if entry.file.identity == identity, !entry.file.isBroken, !entry.file.isStale {
+                if entry.file.identity == identity, !entry.file.isStale {
                     entry.sessions += 1
                     entries[node.fid] = entry
                     return entry.file
@@ -163,7 +202,7 @@ final class LiveFiles: Sendable {
     func isDirty(_ fid: Int64, _ identity: FileIdentity) -> Bool {
         entries.withLock { entries in
             guard let file = entries[fid]?.file else { return false }
-            return file.identity == identity && file.isDirty && !file.isStale && !file.isBroken
+            return file.identity == identity && file.isDirty && !file.isStale
         }
     }
 

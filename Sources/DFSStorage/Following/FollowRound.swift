@@ -79,6 +79,7 @@ struct FollowRound {
             follower.tell("the folder is back")
             scanAt = now
         }
+        follower.tellPresence()
     }
 
     // MARK: Scanning

@@ -13,6 +13,7 @@ final class Follower: Sendable {
     let progress = FollowProgress()
     private let rescanMilliseconds: Int64
     private let log: @Sendable (String) -> Void
+    private let presence: Presence
     private let isStopped = Atomic(false)
     private let isRescanWanted = Atomic(false)
 
@@ -22,12 +23,17 @@ final class Follower: Sendable {
     static let presenceMilliseconds: Int64 = 500
 
     init(
-        _ export: Export, rescanMilliseconds: Int64, log: @escaping @Sendable (String) -> Void
+        _ export: Export, rescanMilliseconds: Int64, _ presence: Presence,
+        log: @escaping @Sendable (String) -> Void
     ) {
         self.export = export
         self.rescanMilliseconds = rescanMilliseconds
         self.log = log
+        self.presence = presence
     }
+
+    /// Tells that the folder has gone, or is back.
+    func tellPresence() { presence.tell() }
 
     /// Starts the thread.
     func start() {

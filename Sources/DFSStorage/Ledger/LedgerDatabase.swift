@@ -18,6 +18,8 @@ final class LedgerDatabase: LedgerStore {
             """,
             // The identity: 62 bits of chance, above 0.
             "INSERT INTO header VALUES (4, random() & 9223372036854775806 | 1)",
+            // Whether the disk failed under a file, and nobody has read it whole since.
+            "ALTER TABLE node ADD COLUMN unverified INTEGER NOT NULL DEFAULT 0",
         ])
 
     private let path: String
@@ -43,7 +45,7 @@ final class LedgerDatabase: LedgerStore {
                 try transaction.statement(
                     """
                     SELECT id, parent, name, kind, mode, fid, ver, size, inode, mtime, mtime_ns,
-                        ctime, ctime_ns FROM node ORDER BY id
+                        ctime, ctime_ns, unverified FROM node ORDER BY id
                     """
                 ).rows { row in try visit(try LedgerDatabase.row(row)) }
                 var header = LedgerHeader()
@@ -75,6 +77,7 @@ final class LedgerDatabase: LedgerStore {
             mtimeSeconds: try row.integer(9), ctimeSeconds: try row.integer(11),
             mtimeNanoseconds: try row.integer(10, as: Int32.self),
             ctimeNanoseconds: try row.integer(12, as: Int32.self))
+        node.isUnverified = try row.integer(13) != 0
         let id = try row.integer(0, as: NodeID.self)
         guard id != .max, node.kind != .free, name.count <= 255, name.isEmpty == (id == 0),
             node.fid >= 0, node.ver >= 0
@@ -120,7 +123,11 @@ final class LedgerDatabase: LedgerStore {
         let forget = try transaction.statement("DELETE FROM node WHERE id = ?")
         for id in places { try forget.run(.integer(Int64(id))) }
         let keep = try transaction.statement(
-            "INSERT OR REPLACE INTO node VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+            """
+            INSERT OR REPLACE INTO node (id, parent, name, kind, mode, fid, ver, size, inode,
+                mtime, mtime_ns, ctime, ctime_ns, unverified)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """)
         for row in rows { try LedgerDatabase.keep(row, keep) }
         let put = try transaction.statement("UPDATE header SET value = ? WHERE key = ?")
         try put.run(.integer(header.opening), 1)
@@ -138,7 +145,11 @@ final class LedgerDatabase: LedgerStore {
                 var number = 0
                 while let rows = page(number) {
                     let keep = try transaction.statement(
-                        "INSERT INTO node VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+                        """
+                        INSERT INTO node (id, parent, name, kind, mode, fid, ver, size, inode,
+                            mtime, mtime_ns, ctime, ctime_ns, unverified)
+                        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                        """)
                     for row in rows { try LedgerDatabase.keep(row, keep) }
                     number += 1
                 }
@@ -161,7 +172,7 @@ final class LedgerDatabase: LedgerStore {
             .integer(node.fid), .integer(node.ver), .integer(stamp.size),
             .integer(Int64(bitPattern: stamp.inode)), .integer(stamp.mtimeSeconds),
             .integer(Int64(stamp.mtimeNanoseconds)), .integer(stamp.ctimeSeconds),
-            .integer(Int64(stamp.ctimeNanoseconds)))
+            .integer(Int64(stamp.ctimeNanoseconds)), .integer(node.isUnverified ? 1 : 0))
     }
 
     func close() throws(DatabaseFailure) { try naming { try database.close() } }

@@ -30,6 +30,8 @@ struct LedgerNode: Equatable, Sendable {
     var nameLength: UInt8 = 0
     var kind = Kind.free
     var permissions: UInt16 = 0
+    /// Whether a write or fsync of the file failed, and nobody has read it whole since.
+    var isUnverified = false
     /// Waits to be written to the disk.
     var isQueued = false
     /// Is being written to the disk now.
@@ -46,8 +48,10 @@ struct LedgerNode: Equatable, Sendable {
 
     /// What the protocol tells of it.
     var facts: FileFacts {
-        FileFacts(
-            size: kind == .file ? stamp.size : 0, mtime: stamp.mtime, mode: mode, fid: fid, ver: ver
-        )
+        var facts = FileFacts(
+            size: kind == .file ? stamp.size : 0, mtime: stamp.mtime, mode: mode, fid: fid,
+            ver: ver)
+        facts.isUnverified = isUnverified
+        return facts
     }
 }

@@ -9,7 +9,8 @@ extension LedgerState {
     ) {
         if marks.isEmpty { return }
         var versions: [Int64: Int64] = [:]
-        for mark in marks { versions[mark.fid] = mark.ver }
+        // A session that outlived a STORE has left an older mark of the same file.
+        for mark in marks { versions[mark.fid] = max(mark.ver, versions[mark.fid] ?? 0) }
         for id in tree.subtree(of: LedgerTree.top) {
             let node = tree[id]
             guard node.kind == .file, versions[node.fid] == node.ver else { continue }

@@ -11,6 +11,8 @@ struct LedgerState: Sendable {
     private(set) var sequence: Int64 = 0
     /// Sum of the sizes of all files; wraps, as a few sparse files are larger than any number.
     private(set) var bytes: Int64 = 0
+    /// Files under which the disk failed and that nobody has read whole since.
+    private(set) var unverified = 0
 
     private var queued: [NodeID] = []
     private var nextFid: Int64
@@ -87,6 +89,8 @@ struct LedgerState: Sendable {
     /// Notes what the disk now says of a file, and counts its version where its contents changed.
     mutating func update(_ id: NodeID, _ status: FileStatus, raisingVersion: Bool) {
         bytes &+= max(0, status.stamp.size) - max(0, tree[id].stamp.size)
+        // Another file on disk: what failed is no longer there.
+        if tree[id].stamp.inode != status.stamp.inode { setUnverified(id, false) }
         tree[id].stamp = status.stamp
         tree[id].mode = status.mode
         if raisingVersion { tree[id].ver += 1 }
@@ -112,6 +116,14 @@ struct LedgerState: Sendable {
         tell(id)
     }
 
+    /// Notes that the disk failed under a file, or that all of it could be read since.
+    mutating func setUnverified(_ id: NodeID, _ isUnverified: Bool) {
+        guard tree[id].isUnverified != isUnverified else { return }
+        tree[id].isUnverified = isUnverified
+        unverified += isUnverified ? 1 : -1
+        enqueue(id)
+    }
+
     /// Forgets a name and all below it.
     ///
     /// - Returns: The identities of the files that are gone.
@@ -123,6 +135,7 @@ struct LedgerState: Sendable {
             if node.kind == .file {
                 gone.append(node.fid)
                 bytes &-= max(0, node.stamp.size)
+                if node.isUnverified { unverified -= 1 }
             }
             tree.remove(place)
             enqueue(place)
@@ -176,6 +189,7 @@ struct LedgerState: Sendable {
         self.tree = tree
         for id in tree.subtree(of: LedgerTree.top) where tree[id].kind == .file {
             bytes &+= max(0, tree[id].stamp.size)
+            if tree[id].isUnverified { unverified += 1 }
         }
         for id in lost { enqueue(id) }
     }

@@ -73,6 +73,16 @@ struct LedgerTree: Sendable {
         return components
     }
 
+    /// A place and the directories above it, but for the top.
+    func places(above id: NodeID) -> [NodeID] {
+        var (places, place) = ([NodeID](), id)
+        while place != LedgerTree.top {
+            places.append(place)
+            place = self[place].parent
+        }
+        return places
+    }
+
     /// Entries of a directory, in no order.
     func children(of id: NodeID) -> [NodeID] {
         var (children, child) = ([NodeID](), self[id].firstChild)

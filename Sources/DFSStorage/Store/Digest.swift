@@ -14,9 +14,11 @@ enum Digest {
 
     /// Reads a file, or the part of it that a range covers.
     ///
+    /// - Parameter isWanted: Asked before each megabyte; false ends it.
     /// - Returns: Lower-case hex; of nothing where the range begins past the end.
     static func sha256(
-        _ file: some OpenFile, _ range: (offset: Int64, count: Int64)? = nil
+        _ file: some OpenFile, _ range: (offset: Int64, count: Int64)? = nil,
+        isWanted: () -> Bool = { true }
     ) throws(RequestError) -> [UInt8] {
         var hash = SHA256()
         var offset = range?.offset ?? 0
@@ -24,6 +26,9 @@ enum Digest {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: chunkBytes, alignment: 16)
         defer { buffer.deallocate() }
         while rest > 0 {
+            if !isWanted() {
+                throw RequestError(.cancelled, "nobody waits for the digest any more")
+            }
             let size = Int(min(Int64(chunkBytes), rest))
             let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<size])
             let count = try file.read(at: offset, into: part)

@@ -98,17 +98,16 @@ extension DiskStore {
 
     /// SHA-256 of a file or of a part of it, with facts that held from its first byte to its last.
     public func digest(
-        _ path: TreePath, range: (offset: Int64, count: Int64)?
+        _ path: TreePath, range: (offset: Int64, count: Int64)?, isWanted: () -> Bool
     ) throws(RequestError) -> (sha256: [UInt8], facts: FileFacts) {
-        let file = try open(path, .read, mode: nil)
+        try checkNoDirectoryAboveMounts(path)
+        let file = try owner(of: path).open(path, .read, mode: nil)
         defer {
             // It was only read: closing it has nothing to lose.
             _ = try? file.close()
         }
         for _ in 0..<3 {
-            let before = try file.facts()
-            let sha256 = try Digest.sha256(file, range)
-            if try file.facts() == before { return (sha256, before) }
+            if let digest = try file.digest(range, isWanted: isWanted) { return digest }
         }
         throw RequestError(
             .busy, path: path, "the file keeps changing while it is read; try again",
@@ -121,13 +120,17 @@ extension DiskStore {
         for (export, follower) in zip(table.exports, followers) {
             let counts = follower.progress.current
             let known = export.ledger.state.withLock {
-                (files: $0.tree.files, directories: $0.tree.directories, bytes: $0.bytes)
+                (
+                    files: $0.tree.files, directories: $0.tree.directories, bytes: $0.bytes,
+                    unverified: $0.unverified
+                )
             }
             census.files += Int64(known.files)
             census.directories += Int64(known.directories)
             census.bytes &+= known.bytes
             census.skipped += Int64(counts.symlinks + counts.others)
             census.unreadable += Int64(counts.unreadable)
+            census.unverified += Int64(known.unverified)
             if counts.isScanning { census.isScanning = true }
         }
         // Sums wrap where sparse files are larger than any number.

@@ -13,6 +13,7 @@ public final class DiskStore: FileStore, ChangeSource {
     let followers: [Follower]
     /// Tells who follows single files.
     let watches: FileWatches
+    let presence = Presence()
     /// What is served where, to be kept by the caller and given to the next `open`.
     public let served: [ServedExport]
     private let startedAt: WallTime
@@ -75,18 +76,23 @@ public final class DiskStore: FileStore, ChangeSource {
         startedAt = WallTime(seconds: now)
         table = MountTable(exports: exports)
         let milliseconds = max(1, rescan.components.seconds) * 1000
-        followers = exports.map { Follower($0, rescanMilliseconds: milliseconds, log: tell) }
+        let presence = presence
+        followers = exports.map {
+            Follower($0, rescanMilliseconds: milliseconds, presence, log: tell)
+        }
     }
 
     /// The opening of an export: above all earlier ones, also where its ledger was lost.
     ///
-    /// Seconds are the floor: a new ledger then gives no identity that an older one gave.
+    /// Seconds are the floor: a new ledger then gives no identity that an older one gave. A clock
+    /// that is far ahead takes no more than half of the numbers that there are.
     private static func opening(
         after export: ExportOpening, at now: Int64, above other: Int64
     ) -> Int64 {
         let floor: Int64 = 1_577_836_800  // 2020-01-01; 31 bits last until 2088
         let largest = export.largestFid >> 32
-        return max(export.header.opening + 1, largest + 1, now - floor, other + 1)
+        return max(
+            export.header.opening + 1, largest + 1, min(now - floor, 1 << 30), other + 1)
     }
 
     /// Where counting of changes begins: behind all that was told, of whatever set of exports.

@@ -11,6 +11,8 @@ public struct ClientRequest: Sendable {
     public var payload: ByteBuffer?
     /// The most bytes that one line of the answer may carry as a payload; more is a violation.
     public var maximumPayload = 0
+    /// Whether it carries an `op=`, by which a server knows a repetition.
+    public private(set) var isOperationNamed = false
     /// Operands and pairs, each with the space before it.
     private(set) var tail = LineWriter()
 
@@ -43,6 +45,12 @@ public struct ClientRequest: Sendable {
 
     /// Adds a pair with a word.
     public mutating func option(_ key: StaticString, _ text: String) { tail.pair(key, text) }
+
+    /// Adds the change's own name, `op=`; a copy of the request is a repetition of it.
+    public mutating func operation(_ name: [UInt8]) {
+        tail.pair("op", name)
+        isOperationNamed = true
+    }
 
     /// The line as it is sent, with the mark of its payload and its newline.
     func line(tag: Tag?) -> LineWriter {

@@ -17,6 +17,11 @@ public enum ConnectionError: Error, Sendable {
     case violation(String)
     /// The server answered `ERR`.
     case refused(ServerRefusal)
+
+    /// Whether the server answered, if only with an `ERR`.
+    public var isRefusal: Bool {
+        if case .refused = self { true } else { false }
+    }
 }
 
 /// An `ERR` line, as it came.

@@ -89,6 +89,26 @@ public final class LineConnection: Sendable {
     public func send(
         _ request: ClientRequest, timeout: Duration
     ) async throws(ConnectionError) -> Reply {
+        try await send(request, TimeAmount(timeout), nil)
+    }
+
+    /// Asks for an answer without an end in sight, such as FOLLOW's, and hands its items over.
+    ///
+    /// Waits until the answer ends; cancelling the task ends it. Other requests go on meanwhile.
+    /// - Parameter request: A tagged one.
+    /// - Parameter receive: Called on the loop for each item in order, and must not block; false
+    ///   cancels the request, and no further item is handed over.
+    /// - Throws: `refused` for an `ERR` line; `cancelled` also where `receive` wanted no more.
+    public func stream(
+        _ request: ClientRequest, to receive: @escaping @Sendable (Reply.Item) -> Bool
+    ) async throws(ConnectionError) -> Reply {
+        precondition(request.isTagged, "an answer without an end needs a tag to be cancelled by")
+        return try await send(request, nil, receive)
+    }
+
+    private func send(
+        _ request: ClientRequest, _ timeout: TimeAmount?, _ receive: ReplyReader.Receiver?
+    ) async throws(ConnectionError) -> Reply {
         let loop = channel.eventLoop
         let answered = loop.makePromise(of: Reply.self)
         let ticket = RequestTicket()
@@ -96,7 +116,7 @@ public final class LineConnection: Sendable {
         do {
             return try await withTaskCancellationHandler {
                 loop.execute {
-                    reader.value.send(request, ticket, answered, timeout: TimeAmount(timeout))
+                    reader.value.send(request, ticket, answered, timeout: timeout, to: receive)
                 }
                 return try await answered.futureResult.get()
             } onCancel: {

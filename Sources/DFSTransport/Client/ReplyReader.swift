@@ -13,6 +13,9 @@ final class ReplyReader {
     /// The most that one answer may hold together, in bytes; an endless answer ends here.
     private static let answerLimitBytes = 268_435_456
 
+    /// Takes the items of an answer as they come; false where no more are wanted.
+    typealias Receiver = @Sendable (Reply.Item) -> Bool
+
     /// A request that was sent and is not answered.
     private final class Waiting {
         let ticket: RequestTicket
@@ -20,15 +23,21 @@ final class ReplyReader {
         let maximumPayload: Int
         /// Whether this is our own CANCEL; a server that does not answer it is not there any more.
         let isCancel: Bool
+        /// Takes the items where they are not collected.
+        let receive: Receiver?
+        /// Whether nobody waits any more; only the tag is still taken.
+        var isAbandoned = false
         var items: [Reply.Item] = []
         var bytes = 0
         var deadline: Scheduled<Void>?
 
         init(
-            _ ticket: RequestTicket, _ promise: EventLoopPromise<Reply>, _ request: ClientRequest
+            _ ticket: RequestTicket, _ promise: EventLoopPromise<Reply>, _ request: ClientRequest,
+            _ receive: Receiver?
         ) {
             self.ticket = ticket
             self.promise = promise
+            self.receive = receive
             maximumPayload = request.maximumPayload
             isCancel = request.verb == .cancel
         }
@@ -65,15 +74,18 @@ final class ReplyReader {
 
 extension ReplyReader {
     /// Sends a request and remembers who waits for its answer.
+    ///
+    /// - Parameter timeout: nil for an answer that may last.
+    /// - Parameter receive: Takes the items; nil where they are part of the answer.
     func send(
         _ request: ClientRequest, _ ticket: RequestTicket, _ promise: EventLoopPromise<Reply>,
-        timeout: TimeAmount
+        timeout: TimeAmount?, to receive: Receiver? = nil
     ) {
         if let ending { return promise.fail(ending) }
         if ticket.isCancelled.load(ordering: .relaxed) {
             return promise.fail(ConnectionError.cancelled)
         }
-        let waiting = Waiting(ticket, promise, request)
+        let waiting = Waiting(ticket, promise, request, receive)
         var tag: Tag?
         if request.isTagged {
             lastTag += 1
@@ -83,8 +95,10 @@ extension ReplyReader {
         } else {
             untagged.append(waiting)
         }
-        waiting.deadline = channel.eventLoop.assumeIsolated().scheduleTask(in: timeout) {
-            self.abandon(ticket, because: .timedOut)
+        waiting.deadline = timeout.map { timeout in
+            channel.eventLoop.assumeIsolated().scheduleTask(in: timeout) {
+                self.abandon(ticket, because: .timedOut)
+            }
         }
         write(request, tag: tag)
     }
@@ -114,6 +128,8 @@ extension ReplyReader {
     func abandon(_ ticket: RequestTicket, because error: ConnectionError) {
         if let (tag, waiting) = tagged.first(where: { $0.value.ticket === ticket }) {
             if waiting.isCancel { return end(with: error) }
+            if waiting.isAbandoned { return }
+            waiting.isAbandoned = true
             // Its place is kept until the server's last word on it, so that the tag is not used
             // again.
             waiting.deadline?.cancel()
@@ -204,18 +220,22 @@ extension ReplyReader: ChannelInboundHandler {
         guard let waiting = line.tag.map({ tagged[$0] }) ?? untagged.first else {
             return takeUnasked(line)
         }
-        waiting.bytes += cost
         guard (payload?.readableBytes ?? 0) <= waiting.maximumPayload else {
             return end(with: .violation("a payload that is larger than what was asked for"))
         }
+        guard line.kind == .item else { return finish(waiting, line, payload) }
+        // What nobody waits for any more is not kept.
+        if waiting.isAbandoned { return }
+        let item = Reply.Item(line: line, payload: payload)
+        if let receive = waiting.receive {
+            if !receive(item) { abandon(waiting.ticket, because: .cancelled) }
+            return
+        }
+        waiting.bytes += cost
         guard waiting.bytes <= Self.answerLimitBytes else {
             return end(with: .violation("an answer without end"))
         }
-        if line.kind == .item {
-            waiting.items.append(Reply.Item(line: line, payload: payload))
-        } else {
-            finish(waiting, line, payload)
-        }
+        waiting.items.append(item)
     }
 
     /// A server says a fatal ERR by itself; anything else that nobody asked for is a violation.

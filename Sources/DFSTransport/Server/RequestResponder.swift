@@ -11,13 +11,16 @@ public protocol RequestResponder: AnyObject {
     /// Writes the pairs of the greeting that only the role knows: ` id=fs1 epoch=4`.
     func writeGreeting(into line: inout LineWriter)
 
-    /// Answers a frequent request straight from the parsed line; false hands it to `receive`.
+    /// Answers frequent requests straight from what was read, as many as stand at its front.
     ///
-    /// Runs only when the request may be answered at once. Must not allocate, and must not touch an
-    /// exchange or a connection: the reply is being written while it runs.
+    /// Runs only when each of them may be answered at once. Must not allocate, and must not touch
+    /// an exchange or a connection: the replies are being written while it runs. Answers a few
+    /// dozen at most, then is called again.
+    /// - Parameter lineBytes: A longer line is left alone.
+    /// - Returns: How many bytes were answered, whole lines; 0 hands the first one to `receive`.
     func answerInPlace(
-        _ parser: borrowing LineParser, _ line: Span<UInt8>, into reply: inout LineWriter
-    ) -> Bool
+        _ bytes: Span<UInt8>, lineBytes: Int, into replies: inout LineWriter
+    ) -> Int
 
     /// Takes a request that was checked against the table of verbs.
     ///

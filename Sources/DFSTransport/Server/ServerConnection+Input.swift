@@ -28,6 +28,7 @@ extension ServerConnection {
     private func takeFrames() -> Bool {
         while phase == .serving, mayTakeMore() {
             let bytes = pending
+            if answerInPlace(bytes) { continue }
             switch framer.next(bytes.readableBytesUInt8Span) {
             case .incomplete(let consumed, _):
                 consume(consumed)
@@ -45,6 +46,19 @@ extension ServerConnection {
             }
         }
         return false
+    }
+
+    /// Answers what the role answers at once, many requests in one go; false where it is none.
+    private func answerInPlace(_ bytes: ByteBuffer) -> Bool {
+        guard order.isEmpty, !order.hasStanding, framer.isBeforeLine else { return false }
+        let answered = shared.responder.answerInPlace(
+            bytes.readableBytesUInt8Span, lineBytes: shared.limits.lineBytes, into: &shared.batch)
+        guard answered > 0 else { return false }
+        framer.startOver()
+        malformedInARow = 0
+        consume(answered)
+        partialSince = nil
+        return true
     }
 
     /// Goes on after an answer or after the peer has read, whatever had stopped us.
@@ -96,12 +110,6 @@ extension ServerConnection {
             return add(.refusal(error), tag: shared.parser.tag)
         }
         let tag = shared.parser.tag
-        if frame.payload == nil, order.mayStart(tag), tag.map({ !order.isInUse($0) }) ?? true,
-            shared.responder.answerInPlace(shared.parser, line, into: &shared.batch)
-        {
-            malformedInARow = 0
-            return
-        }
         do throws(RequestError) {
             let request = try Request(
                 shared.parser, line: line, literal: frame.payload?.count,

@@ -87,6 +87,7 @@ extension ServerConnection: ChannelInboundHandler {
 
     /// Greets the peer: the server speaks first.
     public func channelActive(context: ChannelHandlerContext) {
+        if let refusal = DescriptorRoom.refusal(of: channel) { return refuse(refusal, tag: nil) }
         guard shared.admit(self) else {
             return refuse(
                 RequestError(

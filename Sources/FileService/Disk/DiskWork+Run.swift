@@ -6,9 +6,11 @@ extension DiskWork {
     /// - Parameters:
     ///   - payload: The bytes that stand for `RequestData.attached`.
     ///   - space: Takes what READ and FETCH read; its bytes count only if this returns.
+    ///   - isWanted: Asked now and then by work that reads a whole file; false ends it.
     /// - Throws: What the store throws, and `too-large` for a FETCH that does not fit.
     public func run(
-        on store: any FileStore, payload: UnsafeRawBufferPointer, space: inout some ReadSpace
+        on store: any FileStore, payload: UnsafeRawBufferPointer, space: inout some ReadSpace,
+        isWanted: () -> Bool = { true }
     ) throws(RequestError) -> DiskOutcome {
         switch self {
         case .open(let path, let access, let mode, let version):
@@ -38,6 +40,10 @@ extension DiskWork {
         case .describe(let file): return .facts(try file.facts())
         case .setFileAttributes(let file, let mode, let mtime):
             return .facts(try file.setAttributes(mode: mode, mtime: mtime))
+        case .digest(let path, let range):
+            let pair = range.map { (offset: $0.offset, count: $0.count) }
+            let (sha256, facts) = try store.digest(path, range: pair, isWanted: isWanted)
+            return .digest(sha256: sha256, facts)
         default: return try runOnPath(store, payload, &space)
         }
     }
@@ -58,10 +64,6 @@ extension DiskWork {
             return .entry(try replacement.commit(mtime: mtime, ifVersion: version))
         case .setAttributes(let path, let mode, let mtime):
             return .entry(try store.setAttributes(path, mode: mode, mtime: mtime))
-        case .digest(let path, let range):
-            let pair = range.map { (offset: $0.offset, count: $0.count) }
-            let (sha256, facts) = try store.digest(path, range: pair)
-            return .digest(sha256: sha256, facts)
         default:
             // A disk that does not tell its free bytes still has a status worth showing.
             return .census(store.census(), freeBytes: try? store.freeBytes())
@@ -72,6 +74,12 @@ extension DiskWork {
         _ path: TreePath, _ access: FileAccess, _ mode: FileMode?, _ version: Int64?,
         _ store: any FileStore
     ) throws(RequestError) -> DiskOutcome {
+        if store.isShortOfDescriptors {
+            throw RequestError(
+                .busy, path: path,
+                "this server has as many files open as it may; CLOSE some, or try again",
+                fields: [.init("retry", number: 1000)])
+        }
         let file = try store.open(path, access, mode: mode, ifVersion: version)
         do throws(RequestError) {
             return .opened(file, try file.facts())

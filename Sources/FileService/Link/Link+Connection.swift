@@ -18,6 +18,11 @@ extension Link {
             stopEnds = nil
             return actions + [.stopped]
         }
+        stopEnds = nil
+        if isAway {
+            phase = .away
+            return actions
+        }
         phase = .waiting
         serverIndex = (serverIndex + 1) % configuration.nameServers.count
         let wait = milliseconds ?? backoff.next()
@@ -68,9 +73,13 @@ extension Link {
         case (.goodbye, _):
             let old = session
             forgetConnection()
-            phase = .stopped
             stopEnds = nil
-            return [.disconnect(session: old), .stopped]
+            if isStopping {
+                phase = .stopped
+                return [.disconnect(session: old), .stopped]
+            }
+            phase = .away
+            return [.disconnect(session: old), .unreachable] + (isAway ? [] : connect())
         }
     }
 
@@ -194,6 +203,31 @@ extension Link {
         if inventory != nil { return leave(now) }
         stopEnds = now.advanced(milliseconds: Link.tellingMilliseconds)
         return pump(at: now)
+    }
+
+    /// Takes leave where there is nothing to serve: what is told of the files would not be so.
+    mutating func goAway(_ now: MonotonicTime) -> [LinkAction] {
+        guard !isAway, !isStopping else { return [] }
+        isAway = true
+        switch phase {
+        case .registered: return [.note(Link.awaySentence)] + leave(now)
+        case .leaving, .away, .stopped: return []
+        case .idle, .waiting, .connecting, .registering:
+            let actions: [LinkAction] = isConnected ? [.disconnect(session: session)] : []
+            forgetConnection()
+            backoffEnds = nil
+            phase = .away
+            return actions + [.unreachable]
+        }
+    }
+
+    private static let awaySentence =
+        "no exported folder is there any more: taking leave of the name server until one is back"
+
+    /// Registers again.
+    mutating func comeBack() -> [LinkAction] {
+        isAway = false
+        return phase == .away ? connect() : []
     }
 
     /// How long a planned stop waits for the last changes, and then for the answer to GOODBYE.

@@ -42,6 +42,8 @@ public struct Link: Sendable {
         case registering
         case registered
         case leaving
+        /// There is nothing to serve, and goodbye was said for as long.
+        case away
         case stopped
     }
 
@@ -87,6 +89,8 @@ public struct Link: Sendable {
     var wasRegistered = false
     var wasCaughtUp = false
     var isStopping = false
+    /// Whether there is nothing to serve for the moment.
+    var isAway = false
     var stopEnds: MonotonicTime?
 
     /// Starts unconnected.
@@ -144,6 +148,7 @@ public struct Link: Sendable {
             // The name server gave up on orders of a connection that it lost.
             if connection == session { finish(number, error?.code, generation) }
             return pump(at: now)
+        case .away(let isAway): return isAway ? goAway(now) : comeBack()
         case .timePassed: return timePassed(now)
         case .stopping: return stop(now)
         }
@@ -152,7 +157,7 @@ public struct Link: Sendable {
     var isConnected: Bool {
         switch phase {
         case .connecting, .registering, .registered, .leaving: true
-        case .idle, .waiting, .stopped: false
+        case .idle, .waiting, .away, .stopped: false
         }
     }
 

@@ -17,6 +17,8 @@ public enum LinkEvent: Sendable {
     case loaded(session: UInt64, Result<ReportBatch?, RequestError>)
     /// What the name server ordered is done or was refused; it is known from this generation on.
     case ordered(session: UInt64, number: Int64, RequestError?, generation: Int64)
+    /// Nothing can be served for the moment, or it can again.
+    case away(Bool)
     case timePassed
     /// A planned stop: tell what is untold, say goodbye, and end.
     case stopping

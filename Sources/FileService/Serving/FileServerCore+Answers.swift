@@ -198,6 +198,7 @@ extension FileServerCore {
         if !isDirectory {
             line.pair("ver", facts.ver)
             if facts.fid > 0 { line.pair("fid", facts.fid) }
+            if facts.isUnverified { line.append(" unverified=yes") }
         }
         line.pair("server", configuration.id.bytes)
         line.append(" state=up")
@@ -222,6 +223,7 @@ extension FileServerCore {
         line.pair("pending", link.pending)
         line.pair("skipped", census.skipped)
         line.pair("unreadable", census.unreadable)
+        line.pair("unverified", census.unverified)
         line.pair("scanning", census.isScanning ? "yes" : "no")
     }
 }

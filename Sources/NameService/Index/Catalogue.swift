@@ -84,15 +84,18 @@ struct Catalogue {
             if slot == 0 { return Catalogue.none }
             if slot >> 32 == hash {
                 let number = UInt32(truncatingIfNeeded: slot) &- 1
-                let record = records[Int(number)]
-                if record.parent == parent, record.nameLength == name.count,
-                    names.holds(name, at: record.name)
-                {
-                    return number
-                }
+                if isChild(number, of: parent, name) { return number }
             }
             index = (index + 1) & table.mask
         }
+    }
+
+    /// Whether a node is the entry of that name in a directory.
+    @inline(__always)
+    func isChild(_ node: UInt32, of parent: UInt32, _ name: Span<UInt8>) -> Bool {
+        let record = records[Int(node)]
+        return record.parent == parent && record.nameLength == name.count
+            && names.holds(name, at: record.name)
     }
 
     /// The node at a whole path; `none` where there is none, also for what is no path at all.
@@ -106,6 +109,21 @@ struct Catalogue {
             let end = CatalogueNames.slash(path.bytes, from: start)
             node = child(of: node, path.extracting(start..<end))
             if node == Catalogue.none || end == path.count { return node }
+            start = end + 1
+        }
+    }
+
+    /// The directory of a path and where the path's last part begins; nil where no part is.
+    @inline(__always)
+    func lastPart(of path: Span<UInt8>) -> (directory: UInt32, start: Int)? {
+        guard path.count > 1, path[0] == TreePath.slash else { return nil }
+        var directory = Catalogue.root
+        var start = 1
+        while true {
+            let end = CatalogueNames.slash(path.bytes, from: start)
+            if end == path.count { return (directory, start) }
+            directory = child(of: directory, path.extracting(start..<end))
+            if directory == Catalogue.none { return nil }
             start = end + 1
         }
     }

@@ -40,6 +40,18 @@ struct CatalogueTable {
         return product.high ^ product.low
     }
 
+    /// The first node in the way of a hash whose own hash is the same; mostly the one sought.
+    @inline(__always)
+    func first(hash: UInt64) -> UInt32 {
+        var index = Int(hash) & mask
+        while true {
+            let slot = slots[index]
+            if slot == 0 { return Catalogue.none }
+            if slot >> 32 == hash { return UInt32(truncatingIfNeeded: slot) &- 1 }
+            index = (index + 1) & mask
+        }
+    }
+
     /// Adds a node that is not there.
     mutating func insert(_ number: UInt32, hash: UInt64) {
         if (count + 1) * 4 > slots.count * 3 { grow() }

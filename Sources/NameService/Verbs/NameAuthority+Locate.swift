@@ -4,50 +4,59 @@ import DFSProtocol
 extension NameAuthority {
     /// Answers LOCATE of one plain path without options, the most frequent request by far.
     ///
-    /// Allocates nothing beyond the reply's room. Everything else, and every error, is left to
-    /// `receive`, which gives the same bytes where both answer. Mutating only so that the core is
-    /// never copied.
-    /// - Returns: Whether the reply was written.
+    /// Answers as many as stand at the front of the bytes, up to a few dozen. Allocates nothing
+    /// beyond the reply's room. Everything else, and every error, is left to `receive`, which gives
+    /// the same bytes where both answer.
+    /// - Parameter lineBytes: A longer line is not answered.
+    /// - Returns: How many bytes were answered, whole lines; 0 where the first is another request.
+    public mutating func answerLocates(
+        _ bytes: Span<UInt8>, lineBytes: Int, at now: MonotonicTime, into reply: inout LineWriter
+    ) -> Int {
+        var ahead = LocateAhead()
+        ahead.read(bytes, upTo: lookAhead, lineBytes: lineBytes, catalogue)
+        let count = ahead.count
+        ahead.find(in: catalogue)
+        var answered = 0
+        for index in 0..<ahead.count {
+            guard answer(ahead.questions[index], of: bytes, at: now, into: &reply) else {
+                // What stands behind this one was looked up for nothing: be careful.
+                lookAhead = 1
+                return answered
+            }
+            answered = Int(ahead.questions[index].end)
+        }
+        if ahead.count < count {
+            lookAhead = 1
+        } else if count == lookAhead {
+            lookAhead = min(lookAhead * 2, LocateAhead.most)
+        }
+        return answered
+    }
+
     @inline(__always)
-    public mutating func answerLocate(
-        _ parser: borrowing LineParser, _ line: Span<UInt8>, at now: MonotonicTime,
+    private func answer(
+        _ question: LocateAhead.Question, of bytes: Span<UInt8>, at now: MonotonicTime,
         into reply: inout LineWriter
     ) -> Bool {
-        guard parser.argumentCount == 1 else { return false }
-        let argument = parser[0]
-        guard !argument.isPair, !argument.isEscaped, argument.value.count <= Limits.pathBytes,
-            NameAuthority.isLocate(line.extracting(parser.head))
-        else { return false }
-        let path = line.extracting(argument.value)
-        let node = catalogue.node(at: path)
-        guard node != Catalogue.none else { return false }
-        let record = catalogue.records[Int(node)]
-        guard record.isFile, membership.signs[Int(record.server) - 1].isReachable else {
-            return false
+        let name = bytes.extracting(Int(question.name)..<Int(question.valueEnd))
+        var node = question.node
+        if !catalogue.isChild(node, of: question.parent, name) {
+            node = catalogue.child(of: question.parent, name)
+            guard node != Catalogue.none else { return false }
         }
-        if let tag = parser.tag { reply.begin(tag: tag) }
-        reply.append("OK")
-        write(path, node, into: &reply, at: now)
-        return true
-    }
-
-    @inline(__always)
-    private static func isLocate(_ head: Span<UInt8>) -> Bool {
-        guard head.count == 6 else { return false }
-        var packed: UInt64 = 0
-        for index in 0..<6 { packed = packed << 8 | UInt64(head[index] & 0xDF) }
-        return packed == 0x4C4F_4341_5445
-    }
-
-    /// Writes ` path= server= addr= state= size= ver= seen=` and ends the line.
-    @inline(__always)
-    private func write(
-        _ path: Span<UInt8>, _ node: UInt32, into reply: inout LineWriter, at now: MonotonicTime
-    ) {
         let record = catalogue.records[Int(node)]
+        guard record.isFile else { return false }
         let index = Int(record.server) - 1
-        reply.append(" path=")
-        reply.appendQuoted(path)
+        guard membership.signs[index].isReachable else { return false }
+        if question.tagEnd > question.start {
+            reply.append(span: bytes, Int(question.start)..<(Int(question.tagEnd) + 1))
+        }
+        reply.append("OK path=")
+        if question.isBare {
+            reply.append(span: bytes, Int(question.value)..<Int(question.valueEnd))
+        } else {
+            reply.appendQuoted(bytes.extracting(Int(question.value)..<Int(question.valueEnd)))
+        }
         reply.append(raw: membership.signs[index].suffix)
         reply.append(number: record.size)
         reply.append(" ver=")
@@ -55,6 +64,7 @@ extension NameAuthority {
         reply.append(" seen=")
         reply.append(number: now.milliseconds(since: membership.signs[index].lastSeen))
         reply.end()
+        return true
     }
 
     /// What LOCATE says of one path.

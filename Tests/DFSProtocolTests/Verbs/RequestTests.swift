@@ -11,7 +11,7 @@ import Testing
         (.name, "LOCATE /a /b server=fs1", nil), (.name, "LIST / after=x limit=5", nil),
         (.name, "STAT /a server=fs1", nil),
         (.name, "FIND / name=*.c type=file limit=1 after=/x", nil),
-        (.name, "DU /", nil), (.name, "SERVERS", nil), (.name, "CREATE /a server=fs1", nil),
+        (.name, "DU /", nil), (.name, "SERVERS", nil), (.name, "CREATE /a server=fs1 op=1", nil),
         (.name, "MKDIR /a mode=0755", nil), (.name, "SETATTR /a mode=0700 mtime=now", nil),
         (.name, "REMOVE /a recursive=yes type=dir server=fs1", nil),
         (.name, "RENAME /a /b replace=yes", nil), (.name, "WATCH / since=4", nil),
@@ -21,6 +21,9 @@ import Testing
         (.name, "HEARTBEAT fs1 seq=1 free=2 load=3", nil),
         (.name, "GOODBYE fs1", nil), (.name, "DONE op=5 error=not-found", nil),
         (.file, "OPEN /a create-new lease=conn mode=0600", nil),
+        (.file, "OPEN /a rw lease=30000 lock=exclusive wait=5 if-ver=2 op=a-b_c.d:1", nil),
+        (.file, "RENEW s1", nil), (.file, "RESUME s1 token=00", nil),
+        (.file, "FOLLOW h1 0", nil), (.file, "KILL c7.h1", nil),
         (.file, "READ h1 0 100 as=text", nil),
         (.file, "READ h1 100", nil), (.file, "WRITE h1 0 \"x y\"", nil),
         (.file, "WRITE h1 0 word", nil),
@@ -119,7 +122,8 @@ import Testing
         "REMOVE / recursive=no", "FIND / type=link", "REGISTER fs1 / addr=a:1", "DONE",
         "REGISTER \"a b\" / addr=a:1 epoch=1", "LOCATE /a server=", "LOCATE", "RENAME /a",
         "REGISTER fs1 addr=a:1 epoch=1", "HEARTBEAT fs1", "REPORT fs1", "MKDIR /a mode=999",
-        "HELLO", "HELLO x", "LOCATE /a server=\"\\n\"", "CREATE /a op=1", "MKDIR /a if-ver=1",
+        "HELLO", "HELLO x", "LOCATE /a server=\"\\n\"", "CREATE /a op=", "MKDIR /a if-ver=1",
+        "RENAME /a /b op=\"a b\"", "REMOVE /a op=\(String(repeating: "x", count: 65))",
     ])
     func `a value of the wrong kind is refused by the name server`(line: String) {
         let refused = refusal { () throws(RequestError) in _ = try request(line) }
@@ -128,10 +132,12 @@ import Testing
     }
 
     @Test(arguments: [
-        "OPEN /a w", "OPEN /a r lease=30000", "OPEN /a r lock=shared", "READ h1 0 x", "READ h1",
+        "OPEN /a w", "OPEN /a r lease=0", "OPEN /a r lease=-1", "OPEN /a r lease=long",
+        "OPEN /a r lock=both", "READ h1 0 x", "READ h1",
         "READ h1 -1 5", "READ h1 0 5 as=hex", "WRITE h1 \"x\"", "WRITE h1 0", "TRUNCATE h1 \"\"",
-        "STORE /a", "OPEN /a rw mode=0x1", "PULL /a", "FETCH /a x", "STORE /a x op=1",
-        "WRITE h1 0 x if-ver=1", "OPEN /a r wait=5",
+        "STORE /a", "OPEN /a rw mode=0x1", "PULL /a", "FETCH /a x", "STORE /a x op=a/b",
+        "WRITE h1 0 x if-ver=x", "OPEN /a r wait=long", "APPEND h1 x if-ver=1", "RESUME s1",
+        "RENEW", "FOLLOW h1", "KILL",
     ])
     func `a value of the wrong kind is refused by the file server`(line: String) {
         let refused = refusal { () throws(RequestError) in _ = try request(line, role: .file) }

@@ -51,8 +51,6 @@ import Testing
     }
 
     @Test func `what a later issue brings is not there yet`() {
-        for word in ["RENEW", "RESUME", "FOLLOW", "KILL", "AUTH"] {
-            #expect(verb(bytes(word)) == nil)
-        }
+        #expect(verb(bytes("AUTH")) == nil)
     }
 }

@@ -145,4 +145,36 @@ struct RemoteCompletionTests {
 
         try terminal.waitForLine("\(TerminalFixture.prompt) handles fs1")
     }
+
+    @Test func `a handle of any client is completed where one is killed`() throws {
+        let fixture = try TerminalFixture(files: [Self.file("log", "one\n")])
+        let opened = try fixture.cluster.shell(["-c", "open --lease 60000 /log"])
+        let words = opened.output.split(separator: " ").first { $0.hasPrefix("handle=") }
+        let handle = try #require(words).dropFirst("handle=".count)
+        let terminal = try fixture.open()
+        try terminal.waitForLine(TerminalFixture.prompt)
+
+        try terminal.type("kill s\t")
+
+        try terminal.waitForLine("\(TerminalFixture.prompt) kill \(handle)")
+    }
+
+    @Test func `tail shows what another client adds, and Ctrl-C gives the prompt back`() throws {
+        let fixture = try TerminalFixture(files: [Self.file("log", "one\n")])
+        let terminal = try fixture.open()
+        try terminal.waitForLine(TerminalFixture.prompt)
+
+        try terminal.type("tail -f /log\r")
+        try terminal.waitForRow("one")
+        let other = try fixture.cluster.shell([
+            "-c", "open /log rw; session append h1 \"two\\n\"; close h1",
+        ])
+        try terminal.waitForRow("two")
+        try terminal.type("\u{3}")
+        try terminal.waitForLine(TerminalFixture.prompt)
+        try terminal.type("pwd\r")
+
+        try terminal.waitForRow("/")
+        #expect(other.exitCode == 0)
+    }
 }

@@ -58,6 +58,8 @@ import Testing
                 return total
             }
             total.add(one)
+            // A long run that is cut off has told what it found so far.
+            if seeds.count > batch { print("so far: \(total)") }
         }
         return total
     }

@@ -6,6 +6,8 @@ final class Conversation {
     private let connection: WireConnection
     /// Final lines that are to come: one for the greeting, one for each request.
     private(set) var outstanding = 1
+    /// Tags of FOLLOWs: as much is waited for as is expected of them, for they have no end.
+    private var followed: Set<[UInt8]> = []
     private var isClosed = false
     /// Position in the document of what was said last.
     var position = 0
@@ -19,7 +21,9 @@ final class Conversation {
 
     /// Sends bytes that hold a number of requests.
     func send(_ bytes: [UInt8], requests: Int, cutting: Cutting) throws {
-        outstanding += requests
+        let tags = Conversation.follows(in: bytes)
+        followed.formUnion(tags)
+        outstanding += requests - tags.count
         if cutting == .oneByOne {
             try connection.sendOneByOne(bytes)
         } else {
@@ -49,8 +53,14 @@ final class Conversation {
         guard !expected.isEmpty else { return [] }
         let wantsEnd = expected.last == "S! closed"
         var notices = expected.count { $0.hasPrefix("S: !") }
+        var items = 0
+        for line in expected where line.hasPrefix("S: @") {
+            let line = [UInt8](line.utf8.dropFirst(3))
+            guard let tag = Conversation.tag(of: line), followed.contains(tag) else { continue }
+            if Conversation.kind(of: line) == .item { items += 1 } else { outstanding += 1 }
+        }
         var lines: [String] = []
-        while !isClosed, outstanding > 0 || notices > 0 || wantsEnd {
+        while !isClosed, outstanding > 0 || notices > 0 || items > 0 || wantsEnd {
             do {
                 guard let line = try connection.nextLine() else {
                     isClosed = true
@@ -62,7 +72,8 @@ final class Conversation {
                 switch Conversation.kind(of: line) {
                 case .final: outstanding -= 1
                 case .notice: notices -= 1
-                case .item: break
+                case .item:
+                    if let tag = Conversation.tag(of: line), followed.contains(tag) { items -= 1 }
                 }
             } catch {
                 return lines + ["S! \(error)"]
@@ -95,6 +106,19 @@ final class Conversation {
         case [UInt8(ascii: "!")]: return .notice
         default: return .final
         }
+    }
+
+    /// The tag with which a line begins.
+    private static func tag(of line: [UInt8]) -> [UInt8]? {
+        line.first == UInt8(ascii: "@") ? Array(line.prefix { $0 != UInt8(ascii: " ") }) : nil
+    }
+
+    /// The tags of the FOLLOWs among requests.
+    private static func follows(in bytes: [UInt8]) -> [[UInt8]] {
+        bytes.split(separator: UInt8(ascii: "\n")).map(Array.init).filter { line in
+            let words = line.split(separator: UInt8(ascii: " "))
+            return words.count > 1 && words[1].elementsEqual("FOLLOW".utf8)
+        }.compactMap(tag(of:))
     }
 
     private func payload(of line: [UInt8]) throws -> [String] {

@@ -36,8 +36,9 @@ struct FirstSteps {
         let place = try await client.locate(path)
         print("it is on \(place.server), which is \(place.state.word)")
 
-        // A session: parts of a file, at offsets.
-        let file = try await client.open(path, .readWrite)
+        // A session: parts of a file, at offsets. With a lease it survives a lost connection, which
+        // is then no error here.
+        let file = try await client.open(path, .readWrite, lease: .seconds(30))
         try await file.write(ByteBuffer(string: "HELLO"), at: 0)
         let part = try await file.read(at: 0, count: 10)
         print("it starts with \(String(buffer: part.bytes))")

@@ -54,7 +54,7 @@ final class CandidateSupply {
         case .subcommands(let first): return words(CommandNames.seconds(after: first, in: commands))
         case .options(let name): return words(CommandNames.options(of: name, in: commands))
         case .words(let list): return words(list)
-        case .remote, .local, .servers, .handles: break
+        case .remote, .local, .servers, .handles, .serverHandles: break
         }
         let start = CandidateSupply.now
         if let known = cache.find(subject, at: start) { return known }

@@ -40,7 +40,7 @@ enum CommandNames {
 
     /// The options of a command as they are typed, in the table's order.
     static func options(of name: String, in commands: [CommandSpecification]) -> [String] {
-        (row(named: name, in: commands)?.options ?? []).map { "-\($0.name)" }
+        (row(named: name, in: commands)?.options ?? []).map(\.typed)
     }
 
     private static func spellings(of commands: [CommandSpecification]) -> [String] {

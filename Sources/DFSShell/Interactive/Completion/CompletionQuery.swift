@@ -73,7 +73,7 @@ struct CompletionQuery: Equatable, Sendable {
         for word in words.dropFirst(used) {
             if awaited != nil {
                 awaited = nil
-            } else if takesOptions, word.looksLikeOption {
+            } else if takesOptions, row.takesAsOption(word) {
                 if word.text == "--" { takesOptions = false }
                 awaited = CompletionQuery.valueKind(of: word, in: row)
             } else {
@@ -108,6 +108,7 @@ struct CompletionQuery: Equatable, Sendable {
             Place(subject: .local(directory: []), isPath: true, wantsDirectory: true)
         case .server: Place(subject: .servers)
         case .handle: Place(subject: .handles)
+        case .serverHandle: Place(subject: .serverHandles)
         case .command: Place(subject: .commands)
         case .choice(let words): Place(subject: .words(words))
         case .number, .text, .pattern: nil

@@ -15,6 +15,8 @@ public enum CompletionSubject: Hashable, Sendable {
     case servers
     /// Sessions that were opened by hand.
     case handles
+    /// All sessions of all file servers.
+    case serverHandles
     /// A few fixed words.
     case words([String])
 }

@@ -36,7 +36,7 @@ public struct LineHistory: Sendable {
         }
     }
 
-    private static let secrets = ["token=", "password=", "passwd=", "secret="].map {
-        [UInt8]($0.utf8)
-    }
+    private static let secrets = [
+        "token=", "password=", "passwd=", "secret=", "session resume ",
+    ].map { [UInt8]($0.utf8) }
 }

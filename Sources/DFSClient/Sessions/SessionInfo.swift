@@ -1,0 +1,99 @@
+import DFSProtocol
+import DFSTransport
+
+/// One open session of a file server, whoever holds it.
+public struct SessionInfo: Sendable {
+    /// The name that `kill` takes; of a leased session also the one that `resume` takes.
+    public let handle: [UInt8]
+    /// The file, by the name that it was opened by.
+    public let path: TreePath
+    /// How it was opened, in the wire's word.
+    public let mode: String
+    /// Who opened it, as the server knows them.
+    public let owner: String
+    /// How the client called itself; nil where it did not.
+    public let clientName: String?
+    /// Milliseconds since it was opened; nil where the server did not tell.
+    public let ageMilliseconds: Int64?
+    /// Milliseconds since the last request that named it; nil where the server did not tell.
+    public let idleMilliseconds: Int64?
+    /// What is left of its lease, in milliseconds; nil for a session that ends with its connection.
+    public let leaseMilliseconds: Int64?
+    /// Its lock; nil for none.
+    public let lock: FileLock?
+    /// Every pair of the item, in the server's order, for people.
+    public let pairs: [(key: String, value: [UInt8])]
+
+    init(_ line: ReplyLine) throws(DFSError) {
+        do throws(RequestError) {
+            guard let handle = line.value("h"), (1...64).contains(handle.count) else {
+                throw RequestError(.badArgument, "a session without a handle")
+            }
+            self.handle = handle
+            path = try TreePath(line.value("path") ?? [])
+            ageMilliseconds = try EntryReader.optional(line, "age")
+            idleMilliseconds = try EntryReader.optional(line, "idle")
+            switch try Lease(text: line.value("lease") ?? [UInt8]("conn".utf8)) {
+            case .connection: leaseMilliseconds = nil
+            case .milliseconds(let left): leaseMilliseconds = left
+            }
+        } catch {
+            throw .violation("an item of HANDLES: \(error.advice)")
+        }
+        mode = line.text("mode") ?? ""
+        owner = line.text("owner") ?? ""
+        clientName = line.text("client").flatMap { $0.isEmpty ? nil : $0 }
+        lock = line.text("lock").flatMap { FileLock(rawValue: $0) }
+        pairs = line.pairs.map { (String(decoding: $0.key, as: UTF8.self), $0.value) }
+    }
+}
+
+extension DFSClient {
+    /// The sessions that are open on one file server, in its order.
+    ///
+    /// - Throws: `unreachable`, `timeout`; `unknown-server` where its address is not known.
+    public func handles(on server: ServerInfo) async throws(DFSError) -> [SessionInfo] {
+        let reply = try await onServer(server) { (link) throws(ConnectionError) in
+            try await send(request(.handles), to: link, timeout: options.deadline)
+        }
+        var sessions: [SessionInfo] = []
+        for item in reply.items { sessions.append(try SessionInfo(item.line)) }
+        return sessions
+    }
+
+    /// Ends a session, whoever holds it; its changes stay, its lock is released.
+    ///
+    /// - Parameter handle: As `handles(on:)` tells it.
+    /// - Throws: `stale-handle` where there is no such session (any more).
+    public func kill(_ handle: [UInt8], on server: ServerInfo) async throws(DFSError) {
+        var request = request(.kill)
+        request.operand(handle)
+        _ = try await onServer(server) { (link) throws(ConnectionError) in
+            try await send(request, to: link, timeout: options.deadline)
+        }
+    }
+
+    /// What a file server says of itself: every pair of STATUS, in its order.
+    public func status(
+        of server: ServerInfo
+    ) async throws(DFSError) -> [(key: String, value: [UInt8])] {
+        let reply = try await onServer(server) { (link) throws(ConnectionError) in
+            try await send(request(.status), to: link, timeout: options.deadline)
+        }
+        return reply.final.pairs.map { (String(decoding: $0.key, as: UTF8.self), $0.value) }
+    }
+
+    /// Asks one file server, once.
+    func onServer<Answer>(
+        _ server: ServerInfo, _ body: (ServerLink) async throws(ConnectionError) -> Answer
+    ) async throws(DFSError) -> Answer {
+        guard let address = server.address else {
+            throw DFSError(.unknownServer, "\(server.id) has no address")
+        }
+        do throws(ConnectionError) {
+            return try await body(try await pool.link(to: address))
+        } catch {
+            throw DFSError(error, path: nil, server: server.id, endpoint: address)
+        }
+    }
+}

@@ -1,0 +1,121 @@
+import DFSClient
+import DFSProtocol
+
+/// `handles` and `kill`: the sessions of all clients, as their servers have them.
+enum HandleCommands {
+    static let all: [Command] = [
+        Command(row: handles, run: runHandles),
+        Command(row: kill, run: runKill),
+    ]
+
+    private static let handles = CommandSpecification(
+        "handles", .sessions, [.init("server", .server, .optional)],
+        "Lists the open sessions of all clients, on one file server or on all.",
+        examples: [
+            ("handles", "those opened here have a name in the column \"here\""),
+            ("handles m1", "of one file server"),
+        ], exits: [.notFound, .temporary, .unreachable])
+
+    private static let kill = CommandSpecification(
+        "session kill", aliases: ["kill"], .sessions,
+        [.init("handle", .serverHandle), .init("server", .server, .optional)],
+        "Ends a session, whoever holds it; what it wrote stays, its lock is free.",
+        examples: [
+            ("kill h1", "one that was opened here"),
+            ("kill c7.h1 m1", "one that \"handles\" lists"),
+        ], exits: SessionCommands.exits)
+
+    private static func runHandles(_ session: ShellSession, _ call: Invocation) async throws {
+        let servers: [ServerInfo]
+        if let word = call.operands.first {
+            servers = [try await session.server(named: word)]
+        } else {
+            servers = try await session.client.servers().filter(\.state.isAvailable)
+        }
+        var rows: [[String]] = []
+        var first: ExitCode?
+        for server in servers {
+            do {
+                let known = try await session.client.handles(on: server)
+                rows += known.map { session.row($0, on: server.id) }
+            } catch {
+                // The other servers' sessions are listed all the same.
+                let code = session.tell(await session.explained(error))
+                if code == .interrupted { throw ShellFailure.told(code) }
+                first = first ?? code
+            }
+        }
+        if !rows.isEmpty {
+            rows.insert(columns, at: 0)
+            for line in Columns.table(rows, rightAligned: [6, 7]) { session.output.line(line) }
+        }
+        if let first { throw ShellFailure.told(first) }
+    }
+
+    private static let columns = [
+        "server", "handle", "here", "mode", "lock", "lease", "age", "idle", "owner", "client",
+        "path",
+    ]
+
+    private static func runKill(_ session: ShellSession, _ call: Invocation) async throws {
+        let word = call.operands[0]
+        let own = session.state.withLock { $0.sessions[word.text] }
+        if let own, call.operands.count == 1 {
+            let server = try await session.server(own.server)
+            try await session.client.kill(own.handle, on: server)
+            _ = session.state.withLock { $0.sessions.removeValue(forKey: word.text) }
+            return
+        }
+        let named = call.operands.count > 1 ? call.operands[1] : nil
+        let server = try await session.server(having: word, named: named)
+        try await session.client.kill(word.bytes, on: server)
+    }
+}
+
+extension ShellSession {
+    fileprivate func row(_ info: SessionInfo, on server: ServerID) -> [String] {
+        let sessions = state.withLock { $0.sessions }
+        let here = handleNames.first {
+            sessions[$0]?.server == server && sessions[$0]?.handle == info.handle
+        }
+        return [
+            server.text, Quoting.text(info.handle), here ?? "-", ErrorSentence.safe(info.mode),
+            info.lock?.rawValue ?? "-",
+            info.leaseMilliseconds.map { Amounts.seconds($0) + " left" } ?? "conn",
+            info.ageMilliseconds.map(Amounts.seconds) ?? "-",
+            info.idleMilliseconds.map(Amounts.seconds) ?? "-",
+            Quoting.text([UInt8](info.owner.utf8)),
+            info.clientName.map { Quoting.text([UInt8]($0.utf8)) } ?? "-", "\(info.path)",
+        ]
+    }
+
+    /// A file server by its id.
+    func server(named word: Word) async throws -> ServerInfo {
+        guard let server = try await client.servers().first(where: { $0.id.text == word.text })
+        else { throw ShellFailure(.notFound, "\(word.shown): no such file server") }
+        return server
+    }
+
+    func server(_ id: ServerID) async throws -> ServerInfo {
+        try await server(named: Word(plain: id.bytes))
+    }
+
+    /// The server that is named, or else the one that lists a session of that name.
+    func server(having handle: Word, named word: Word?) async throws -> ServerInfo {
+        if let word { return try await server(named: word) }
+        var found: [ServerInfo] = []
+        for server in try await client.servers() where server.state.isAvailable {
+            let sessions = try await client.handles(on: server)
+            if sessions.contains(where: { $0.handle == handle.bytes }) { found.append(server) }
+        }
+        guard let first = found.first else {
+            throw ShellFailure(
+                .notFound, "\(handle.shown): no server has such a session; \"handles\" lists them")
+        }
+        guard found.count == 1 else {
+            let names = found.map(\.id.text).joined(separator: " and ")
+            throw ShellFailure(.usage, "\(handle.shown) is on \(names): name the server too")
+        }
+        return first
+    }
+}

@@ -1,0 +1,86 @@
+import DFSClient
+import DFSProtocol
+import Testing
+
+/// Listing, ending and taking over the sessions of a server.
+@Suite struct HandlesTests {
+    private static let items =
+        "* handle h=h1 path=/a mode=r owner=anonymous client=me age=5 idle=3 lease=conn lock=none bytes=0\n"
+        + "* handle h=s1 path=/a mode=rw owner=anonymous client=\"\" age=90 idle=80 lease=29000 "
+        + "lock=exclusive\nOK count=2\n"
+
+    @Test func `each session is told with its lock and what is left of its lease`() async throws {
+        let sessions = try await withFileServer { _, _ in
+            .send(Self.items)
+        } _: { client, _ in
+            try await client.handles(on: try await client.servers()[0])
+        }
+
+        #expect(sessions.map(\.lock) == [nil, .exclusive])
+        #expect(sessions.map(\.leaseMilliseconds) == [nil, 29000])
+        #expect(sessions.map(\.clientName) == ["me", nil])
+        #expect(sessions.map(\.idleMilliseconds) == [3, 80])
+        #expect(sessions.map(\.mode) == ["r", "rw"])
+    }
+
+    @Test(arguments: [
+        "* handle path=/a\nOK\n", "* handle h=h1 path=a\nOK\n", "* handle h=h1 path=/a age=x\nOK\n",
+        "* handle h=h1 path=/a lease=0\nOK\n",
+    ])
+    func `a session that can not be right is a violation`(answer: String) async throws {
+        let failure = try await withFileServer { _, _ in
+            .send(answer)
+        } _: { client, _ in
+            await refusal { _ = try await client.handles(on: try await client.servers()[0]) }
+        }
+
+        #expect(failure?.code == "protocol-violation")
+    }
+
+    @Test func `a session is killed by the name that was listed`() async throws {
+        let (failure, lines) = try await withFileServer { line, _ in
+            line == "KILL s1" ? .send("OK\n") : .send("ERR stale-handle h=h9 \"x\"\n")
+        } _: { client, server in
+            let info = try await client.servers()[0]
+            try await client.kill([UInt8]("s1".utf8), on: info)
+            let failure = await refusal { try await client.kill([UInt8]("h9".utf8), on: info) }
+            return (failure, server.lines)
+        }
+
+        #expect(failure?.known == .staleHandle)
+        #expect(lines == ["KILL s1", "KILL h9"])
+    }
+
+    @Test func `a session is taken over with its token, and goes on as its own`() async throws {
+        let (file, lines) = try await withFileServer { line, _ in
+            switch line.split(separator: " ")[0] {
+            case "HANDLES": .send(Self.items)
+            default: .send("OK h=s1 size=10 ver=1 fid=7 lease=30000\n")
+            }
+        } _: { client, server in
+            let info = try await client.servers()[0]
+            let file = try await client.resume(
+                [UInt8]("s1".utf8), token: [UInt8]("00ff".utf8), on: info)
+            return ((file.path.description, file.mode, file.lock, file.token), server.lines)
+        }
+
+        #expect(lines == ["HANDLES", "RESUME s1 token=00ff"])
+        #expect(file.0 == "/a")
+        #expect(file.1 == .readWrite)
+        #expect(file.2 == .exclusive)
+        #expect(file.3 == [UInt8]("00ff".utf8))
+    }
+
+    @Test func `a session that nobody has can not be taken over`() async throws {
+        let failure = try await withFileServer { _, _ in
+            .send("OK count=0\n")
+        } _: { client, _ in
+            await refusal {
+                _ = try await client.resume(
+                    [UInt8]("s1".utf8), token: [], on: try await client.servers()[0])
+            }
+        }
+
+        #expect(failure?.known == .staleHandle)
+    }
+}

@@ -1,0 +1,126 @@
+import CPosix
+import DFSProtocol
+import FileService
+import Synchronization
+import Testing
+
+@testable import DFSStorage
+
+/// Waiting for the disk together.
+@Suite struct FlushTests {
+    let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    private func directory() throws -> Descriptor {
+        try Descriptor(
+            withName([UInt8](folder.path.utf8)) {
+                dfs_openat(-100, $0, O_RDONLY | dfs_o_directory, 0)
+            })
+    }
+
+    /// Holds the first flush until it is let go, and counts all.
+    private final class Gate: Sendable {
+        let count = Atomic<Int>(0)
+        let entered = Flag()
+        let opened = Flag()
+        let signal = ChangeSignal()
+        /// What the second flush fails with.
+        let failure: Int32?
+
+        init(failure: Int32? = nil) { self.failure = failure }
+
+        func flush() -> SystemError? {
+            let number = count.add(1, ordering: .relaxed).newValue
+            entered.raise()
+            signal.signal()
+            if number == 1 { #expect(signal.wait { opened.isRaised }) }
+            return number == 2 ? failure.map { SystemError($0) } : nil
+        }
+    }
+
+    @Test(arguments: [nil, EIO])
+    func `all who come while a flush runs share the next one, and its failure`(failure: Int32?)
+        throws
+    {
+        let gate = Gate(failure: failure)
+        let flushes = FolderFlushes { _ in gate.flush() }
+        let directory = try directory()
+        let outcomes = Mutex([Int32]())
+        let sync: @Sendable () -> Void = {
+            do throws(SystemError) {
+                try flushes.sync(directory, inode: 7)
+                outcomes.withLock { $0.append(0) }
+            } catch {
+                outcomes.withLock { $0.append(error.code) }
+            }
+        }
+
+        let first = Background { sync() }
+        #expect(gate.signal.wait { gate.entered.isRaised })
+        let others = (0..<5).map { _ in Background { sync() } }
+        #expect(gate.signal.wait { flushes.waiters(for: 7) == 5 })
+        // Another directory waits for nobody.
+        #expect(refusal { try self.other(directory) } == nil)
+        gate.opened.raise()
+        gate.signal.signal()
+        for waiter in [first] + others { waiter.wait() }
+
+        #expect(gate.count.load(ordering: .relaxed) == 2)
+        #expect(
+            outcomes.withLock { $0.sorted() } == [0] + Array(repeating: failure ?? 0, count: 5))
+    }
+
+    private func other(_ directory: Descriptor) throws {
+        let flushes = FolderFlushes()
+        try flushes.sync(directory, inode: 8)
+        try flushes.sync(directory, inode: 8)
+    }
+
+    @Test func `files stored at once in one new directory are all there, each whole`() throws {
+        let disk = try OpenStore(folder)
+        let writers = (0..<8).map { writer in
+            Background {
+                for round in 0..<10 {
+                    let name = path("/new/dir/\(writer)-\(round)")
+                    try disk.put(String(repeating: "\(writer)", count: 4096), at: name)
+                }
+            }
+        }
+        for writer in writers { writer.wait() }
+
+        let names = try disk.names(in: path("/new/dir"))
+        #expect(names.count == 80)
+        #expect(disk.store.table.exports[0].fresh.withLock { $0.isEmpty })
+        for name in names {
+            let text = try disk.get(path("/new/dir/\(name)"))
+            #expect(text.utf8.count == 4096 && Set(text).count == 1)
+        }
+    }
+
+    @Test func `whoever stores in a directory that another made waits until the disk has its name`()
+        throws
+    {
+        let disk = try OpenStore(folder)
+        try disk.put("x", at: path("/kept"))
+        let fault = try Fault(DFS_SYNC, EIO, at: folder.path)
+        #expect(refusal { try disk.put("x", at: path("/new/a")) } == .io)
+
+        // The directory is there, but its name is not on the disk: nobody is told OK.
+        #expect(folder.exists("new"))
+        #expect(refusal { try disk.put("x", at: path("/new/b")) } == .io)
+        fault.disarm()
+
+        try disk.put("x", at: path("/new/b"))
+        #expect(disk.store.table.exports[0].fresh.withLock { $0.isEmpty })
+    }
+
+    @Test func `many new directories at once are brought to the disk by one call`() throws {
+        let disk = try OpenStore(folder)
+
+        try disk.put("x", at: path("/1/2/3/4/5/6/7/8/9/10/file"))
+
+        #expect(try disk.get(path("/1/2/3/4/5/6/7/8/9/10/file")) == "x")
+        #expect(disk.store.table.exports[0].fresh.withLock { $0.isEmpty })
+    }
+}
