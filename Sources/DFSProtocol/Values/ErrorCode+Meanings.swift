@@ -75,7 +75,8 @@ extension ErrorCode {
         case .staleHandle: "The handle names no session of this connection; OPEN again."
         case .leaseExpired: "The session's lease has run out; OPEN again and compare."
         case .staleFile: "The file was replaced or removed under the session; OPEN and compare."
-        case .conflict: "The file has version `ver=` and not the one that was asked for; read it again."
+        case .conflict:
+            "The file has version `ver=` and not the one that was asked for; read it again."
         case .locked: "Another session, `h=`, holds a lock; try again after `retry=` ms."
         case .serverDown:
             "`server=` has it and is silent since `seen=` ms; ask again after `retry=` ms."
