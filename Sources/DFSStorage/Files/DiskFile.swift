@@ -15,7 +15,7 @@ final class DiskFile: OpenFile {
     private let lastChange = Atomic<Int64>(0)
     /// How often the disk had failed under the file when the session joined.
     private let failuresBefore: Int64
-    /// Above `live.verifications` while a write of this session failed that left the file as it was.
+    /// Above `live.verifications` while a write of ours failed and left the file as it was.
     private let refusedUntil = Atomic<Int64>(0)
 
     init(

@@ -167,8 +167,8 @@ extension Export {
     /// Brings a new name to the disk, in the directory and in the ledger; both at the same time.
     ///
     /// Whichever of the two a power cut spares is right: a row without its file, or a file without
-    /// its row, is a change that the next look counts. Waiting is shared: one fsync of the directory
-    /// and one commit of the ledger serve all who wait for them.
+    /// its row, is a change that the next look counts. Waiting is shared: one fsync of the
+    /// directory and one commit of the ledger serve all who wait for them.
     func settle(_ place: NodeID, _ path: TreePath, in folder: Folder) throws(RequestError) {
         ledger.wake()
         do throws(SystemError) { try flush(folder) } catch {

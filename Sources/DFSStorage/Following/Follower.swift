@@ -37,13 +37,11 @@ final class Follower: Sendable {
 
     /// Starts the thread.
     func start() {
-        let thread = Thread { [self] in
+        NamedThread.start("dfs-follow") { [self] in
             var round = FollowRound(self)
             while !isStopped.load(ordering: .acquiring) { round.turn() }
             progress.finish()
         }
-        thread.name = "dfs-follow"
-        thread.start()
     }
 
     /// Stops the thread and waits for its end.
