@@ -1,7 +1,6 @@
 import CPosix
 import DFSProtocol
 import FileService
-import Foundation
 import Synchronization
 
 /// Tells who follows an open file that it has changed, whoever changed it.

@@ -1,6 +1,5 @@
 import CPosix
 import DFSProtocol
-import Foundation
 import Synchronization
 
 /// Keeps the ledger of an export in step with what others do in its folder.
