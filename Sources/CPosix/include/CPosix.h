@@ -16,6 +16,7 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -212,6 +213,9 @@ static inline int dfs_set_mtime(int descriptor, int64_t seconds, int32_t nanosec
     times[1].tv_nsec = nanoseconds;
     return (int)DFS_CALL(futimens(descriptor, times));
 }
+
+// Gives the calling thread a name that the kernel shows; of more than 15 bytes the rest is cut off.
+static inline void dfs_name_thread(const char *name) { prctl(PR_SET_NAME, name); }
 
 // How many descriptors this process may have open; others may change that while it runs.
 static inline int64_t dfs_descriptor_limit(void) {

@@ -1,6 +1,7 @@
 import CPosix
 import DFSProtocol
 import FileService
+import Synchronization
 
 /// A directory of an export that is open, with its place in the ledger.
 struct Folder: Sendable {
@@ -185,11 +186,57 @@ extension Export {
             state.tree.contains(place) ? state.tree.places(above: place) : []
         }
         for place in places {
-            guard let parent = fresh.withLock({ $0[place] }) else { continue }
-            try flush(parent)
+            guard let making = fresh.withLock({ $0[place] }) else { continue }
+            try flushName(of: place)
             fresh.withLock { fresh in
-                if fresh[place]?.descriptor === parent.descriptor { fresh[place] = nil }
+                if fresh[place] == making { fresh[place] = nil }
             }
+        }
+    }
+
+    /// How often the directory that holds a name is looked for, while renames get between.
+    private static let searches = 4
+
+    /// Brings the name of a directory to the disk, wherever it has it now.
+    private func flushName(of place: NodeID) throws(SystemError) {
+        for _ in 0..<Export.searches {
+            let parent = ledger.state.withLock { state -> NodeID? in
+                guard state.tree.contains(place), state.tree[place].kind == .directory else {
+                    return nil
+                }
+                return state.tree[place].parent
+            }
+            // Whoever removed it has brought that to the disk.
+            guard let parent else { return }
+            if let folder = try open(parent) { return try flush(folder) }
+        }
+        // Another program moves it about; the ledger learns of that in a moment.
+        throw SystemError(EAGAIN)
+    }
+
+    /// Opens a directory of the ledger; nil where the disk has another or none there.
+    func open(_ place: NodeID) throws(SystemError) -> Folder? {
+        let known = ledger.state.withLock { state -> (path: [UInt8], inode: UInt64)? in
+            guard state.tree.contains(place), state.tree[place].kind == .directory else {
+                return nil
+            }
+            let path = Array(state.tree.components(of: place).joined(separator: [TreePath.slash]))
+            return (path, state.tree[place].stamp.inode)
+        }
+        guard let known else { return nil }
+        do throws(SystemError) {
+            let descriptor = try openBeneath(known.path, O_RDONLY | dfs_o_directory)
+            let status = try descriptor.status()
+            if place == LedgerTree.top {
+                ledger.state.withLock { $0.updateDirectory(place, status) }
+            } else if status.stamp.inode != known.inode {
+                return nil
+            }
+            return Folder(descriptor: descriptor, place: place, inode: status.stamp.inode)
+        } catch {
+            // Gone meanwhile: its own directory tells so.
+            if [ENOENT, ENOTDIR, ELOOP].contains(error.code) { return nil }
+            throw error
         }
     }
 
@@ -238,7 +285,8 @@ extension Export {
             guard case .directory(let place) = try absorb(&state, folder, name) else {
                 return nil
             }
-            fresh.withLock { $0[place] = folder }
+            let making = makings.add(1, ordering: .relaxed).newValue
+            fresh.withLock { $0[place] = making }
             return place
         }
     }

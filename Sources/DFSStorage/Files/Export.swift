@@ -25,8 +25,13 @@ final class Export: Sendable {
     /// Where removed directories go before their contents are removed.
     let trashCan: TrashCan
     let flushes = FolderFlushes()
-    /// Directories that were made and whose own name the disk may not have yet, by their place.
-    let fresh = Mutex<[NodeID: Folder]>([:])
+    /// Directories that were made and whose own name the disk may not have yet, by their place, with
+    /// a number that tells one making from the next.
+    ///
+    /// No descriptors: on a disk that fails for long they would become more and more.
+    let fresh = Mutex<[NodeID: Int64]>([:])
+    /// Directories that were made in this run.
+    let makings = Atomic<Int64>(0)
     /// `.dfs`; nil where the file system is read-only.
     let state: Descriptor?
     /// Locked as long as this process serves the folder.
@@ -91,7 +96,7 @@ final class Export: Sendable {
 
     /// Brings the names in a directory to the disk, in one flush with all who wait for the same.
     func flush(_ folder: Folder) throws(SystemError) {
-        try flushes.sync(folder.descriptor, inode: folder.inode)
+        try flushes.sync(folder.descriptor, try folder.descriptor.status().identity)
     }
 
     /// Names what the system refused; a missing folder is an outage and never a missing file.

@@ -29,12 +29,10 @@ final class TrashCan: Sendable {
     /// Starts the thread, which first removes what an earlier run left.
     func start() {
         set(.wanted)
-        let thread = Thread { [self] in
+        NamedThread.start("dfs-trash") { [self] in
             while waitForWork() { removeAll() }
             set(.finished)
         }
-        thread.name = "dfs-trash"
-        thread.start()
     }
 
     /// Has everything in it removed soon.

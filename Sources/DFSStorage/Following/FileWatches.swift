@@ -1,7 +1,6 @@
 import CPosix
 import DFSProtocol
 import FileService
-import Foundation
 import Synchronization
 
 /// Tells who follows an open file that it has changed, whoever changed it.
@@ -105,14 +104,12 @@ final class FileWatches: Sendable {
     }
 
     private func start() {
-        let thread = Thread { [self] in
+        NamedThread.start("dfs-watch") { [self] in
             while let inotify = state.withLock({ $0.isStopped ? nil : $0.inotify }) {
                 turn(inotify)
             }
             progress.finish()
         }
-        thread.name = "dfs-watch"
-        thread.start()
     }
 
     /// Waits for changes and tells of them.

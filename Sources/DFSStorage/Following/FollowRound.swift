@@ -115,7 +115,7 @@ struct FollowRound {
 
     private mutating func scan(_ place: NodeID, isDeep: Bool) {
         do throws(SystemError) {
-            guard let folder = try open(place) else { return }
+            guard let folder = try export.open(place) else { return }
             watch(folder)
             let names = try DirectoryReader.names(of: folder.descriptor)
             var served: Set<[UInt8]> = []
@@ -129,32 +129,6 @@ struct FollowRound {
         }
         export.ledger.wake()
         pauseForDisk()
-    }
-
-    /// Opens a directory of the ledger; nil where the disk has another or none there.
-    private func open(_ place: NodeID) throws(SystemError) -> Folder? {
-        let known = export.ledger.state.withLock { state -> (path: [UInt8], inode: UInt64)? in
-            guard state.tree.contains(place), state.tree[place].kind == .directory else {
-                return nil
-            }
-            let path = Array(state.tree.components(of: place).joined(separator: [TreePath.slash]))
-            return (path, state.tree[place].stamp.inode)
-        }
-        guard let known else { return nil }
-        do throws(SystemError) {
-            let descriptor = try export.openBeneath(known.path, O_RDONLY | dfs_o_directory)
-            let status = try descriptor.status()
-            if place == LedgerTree.top {
-                export.ledger.state.withLock { $0.updateDirectory(place, status) }
-            } else if status.stamp.inode != known.inode {
-                return nil
-            }
-            return Folder(descriptor: descriptor, place: place, inode: status.stamp.inode)
-        } catch {
-            // Gone meanwhile: its own directory tells so.
-            if [ENOENT, ENOTDIR, ELOOP].contains(error.code) { return nil }
-            throw error
-        }
     }
 
     private mutating func watch(_ folder: Folder) {
@@ -284,7 +258,7 @@ struct FollowRound {
         for (from, target) in changes.moves { follow(from, to: target) }
         for (place, names) in changes.byFolder {
             do throws(SystemError) {
-                guard let folder = try open(place) else { continue }
+                guard let folder = try export.open(place) else { continue }
                 for name in names { _ = look(at: name, in: folder, isDeep: false) }
             } catch {
                 noteUnreadable(error)
@@ -297,7 +271,8 @@ struct FollowRound {
     private func follow(_ from: PendingChanges.Spot, to target: PendingChanges.Spot) {
         guard Export.isServed(target.name) else { return }
         do throws(SystemError) {
-            guard let source = try open(from.folder), let destination = try open(target.folder)
+            guard let source = try export.open(from.folder),
+                let destination = try export.open(target.folder)
             else { return }
             try export.followMove((source, from.name), (destination, target.name))
         } catch {

@@ -1,6 +1,5 @@
 import CPosix
 import DFSProtocol
-import Foundation
 import Synchronization
 
 /// Keeps the ledger of an export in step with what others do in its folder.
@@ -37,13 +36,11 @@ final class Follower: Sendable {
 
     /// Starts the thread.
     func start() {
-        let thread = Thread { [self] in
+        NamedThread.start("dfs-follow") { [self] in
             var round = FollowRound(self)
             while !isStopped.load(ordering: .acquiring) { round.turn() }
             progress.finish()
         }
-        thread.name = "dfs-follow"
-        thread.start()
     }
 
     /// Stops the thread and waits for its end.

@@ -45,9 +45,7 @@ final class Ledger: Sendable {
 
     /// Starts the thread that writes.
     func start() {
-        let thread = Thread { [self] in run() }
-        thread.name = "dfs-ledger"
-        thread.start()
+        NamedThread.start("dfs-ledger") { [self] in run() }
     }
 
     /// Has all changes so far written soon.

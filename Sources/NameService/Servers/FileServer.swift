@@ -8,7 +8,7 @@ public enum ServerState: String, Sendable {
     case suspect
     /// Silent for so long that its files are `server-down`.
     case down
-    /// Stopped on purpose; its files are `server-down` at once.
+    /// Stopped on purpose, or none of its folders is there; its files are `server-down` at once.
     case goodbye
 }
 
@@ -87,7 +87,8 @@ struct FileServer {
     func isDown(_ path: TreePath, at now: Moment, pace: Pace) -> RequestError {
         let why =
             state == .goodbye
-            ? "\(id) was stopped on purpose; its files come back when it is started again"
+            ? "\(id) took leave: stopped on purpose, or its folders are away; its files come back "
+                + "with it"
             : state == .down
                 ? "\(id) is silent; it is asked for again when it registers"
                 : "\(id) is not certain to be there; try again soon"

@@ -89,8 +89,8 @@ final class FaultyServer {
         _ steps: [TypicalSession.Step], _ fault: CallFault
     ) -> [String] {
         var (problems, isHit, isRefused) = ([String](), false, false)
-        // What follows where a file could not be made, a session not be opened, or where one may not
-        // go on because of what the disk did to its file.
+        // What follows where a file could not be made, a session not be opened, or where one may
+        // not go on because of what the disk did to its file.
         let followUps: Set = ["stale-handle", "not-found", "io"]
         for step in steps {
             isHit = isHit || step.isHit

@@ -139,7 +139,8 @@ struct Arena: Sendable {
         let word = Array("CANARY-4f1c9a-".utf8)
         canary = (0..<Arena.canaryBytes).map { word[$0 % word.count] }
         for name in [
-            "secret", "dir/file", "dir/sub/file", "dir/canary-name", "own/ledger.sqlite",
+            "secret", "dir/file", "dir/sub/file", "dir/outer", "dir/canary-name",
+            "own/ledger.sqlite",
             "own/ledger.sqlite-reserve", "own/writing", "own/lock", "own/trash/canary-name",
             "trash/canary-name", "trash/deep/canary-name",
         ] {
@@ -162,6 +163,8 @@ struct Arena: Sendable {
             pair("a/dir", .folder, "a/dirlink", .link("\(outside)/dir")),
             pair("a/up", .folder, "a/uplink", .link("../../outside/dir")),
             pair("a/deep/er/dir", .folder, "a/deep/er/link", .link("\(outside)/dir")),
+            // For the control: no request is about these two.
+            pair("a/naive", .folder, "a/naivelink", .link("\(outside)/dir")),
             pair("a/file", .file, "a/filelink", .link("\(outside)/secret")),
             pair("a/plain", .file, "a/fifo", .fifo),
             pair("a/kind", .file, "a/kinddir", .folder),
@@ -186,8 +189,10 @@ struct Arena: Sendable {
     }
 
     /// Names that requests are about, below `/a` of the tree.
+    ///
+    /// None is `canary-name`: who sees that name has read a directory outside.
     static let targets = [
-        "dir/file", "dir/sub/file", "dir/new", "dir", "dirlink/file", "dirlink/canary-name",
+        "dir/file", "dir/sub/file", "dir/new", "dir", "dirlink/file", "dirlink/outer",
         "up/file", "up/sub/file", "uplink/file", "deep/er/dir/file", "deep/er/link/sub/file",
         "deep/er/dir/made/on/the/way", "file", "filelink", "plain", "fifo", "kind", "kinddir",
         "kind/file", "kinddir/file", "guest/file", "guest/new",

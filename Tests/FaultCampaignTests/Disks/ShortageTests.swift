@@ -104,8 +104,9 @@ struct ShortageTests {
             defer { cluster.shutDown() }
             try cluster.startNameServer()
             try cluster.startFileServer("fs1", files: ["d/a": "contents"])
-            let files = try cluster.greeted(by: "fs1")
+            let (files, names) = (try cluster.greeted(by: "fs1"), try cluster.greeted(by: "ns1"))
             let before = try files.expectOK("STAT /d/a")
+            try cluster.awaitFile(Array("/d/a".utf8), on: "fs1")
             let folder = try String(decoding: cluster["fs1"].exports[0].folder, as: UTF8.self)
 
             rename(folder, folder + "-away")
@@ -117,13 +118,17 @@ struct ShortageTests {
             #expect(try ShortageTests.code(files, "OPEN /d/a r") == "io")
             #expect(try FileSystem.names(in: Array(folder.utf8)) == [], "it wrote elsewhere")
             // What is out of reach is not gone.
-            try cluster.awaitFile(Array("/d/a".utf8), on: "fs1")
+            try Deadline().await("the name server knows of the outage") {
+                try ShortageTests.code(names, "LOCATE /d/a") == "server-down" ? true : nil
+            }
+            #expect(try names.request("LIST /d").first?.line.text("name") == "a")
 
             rmdir(folder)
             rename(folder + "-away", folder)
             try Deadline().await("the folder is served again") {
                 try ShortageTests.code(files, "STAT /d/a") == nil ? true : nil
             }
+            try cluster.awaitFile(Array("/d/a".utf8), on: "fs1")
             let after = try files.expectOK("STAT /d/a")
             #expect(after.line.text("fid") == before.line.text("fid"))
             #expect(after.line.text("ver") == before.line.text("ver"))
