@@ -68,7 +68,7 @@ import Testing
 
         bench.cancel(id)
 
-        #expect(bench.ask("HANDLES", on: 2) == "OK count=0\n")
+        #expect(bench.ask("HANDLES", on: 2) == "OK count=0")
         bench.core.link = LinkSummary(state: .connecting)
         #expect(bench.ask("OPEN /new rw lock=exclusive", on: 2).hasPrefix("OK h=h1 "))
         bench.perform(bench.core.acknowledged(bench.store.generation))
