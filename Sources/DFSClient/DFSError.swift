@@ -67,6 +67,8 @@ public struct DFSError: Error, Equatable, Sendable {
     public var isTargetUntouched = false
     /// Who has the lock that was asked for, where the answer is `locked`.
     public var holder: LockHolder?
+    /// The version that the file has, where the answer is `conflict` and the server told.
+    public var currentVersion: Int64?
     /// A part of a file that was sent and could not be removed again, as far as is known.
     public var leftover: TreePath?
 
@@ -152,6 +154,9 @@ extension DFSError {
         retryMilliseconds = line.value("retry").flatMap { Number.parse($0.span) }
         isOutcomeUnknown = known == .timeout
         if known == .locked { holder = LockHolder(line) }
+        if known == .conflict {
+            currentVersion = line.value("ver").flatMap { Number.parse($0.span) }
+        }
     }
 
     /// A server whose answer can not be believed.

@@ -32,10 +32,9 @@ public final class NameServer: Sendable {
 
     /// Loads the catalogue, makes the new epoch durable, and begins to listen.
     ///
-    /// - Throws: `NameServerError` for an address that others could reach and for a server to forget
-    ///   that nobody knows, `CatalogueStoreError`
-    ///   for a store that can not be used, `ConnectionError.unreachable` for an address that can
-    /// not be had.
+    /// - Throws: `NameServerError` for an address that others could reach, and for a server to
+    ///   forget that nobody knows, `CatalogueStoreError` for a store that can not be used,
+    ///   `ConnectionError.unreachable` for an address that can not be had.
     public static func start(
         configuration: NameServerConfiguration, store: any CatalogueStore,
         log: @escaping Log = { _, _ in }

@@ -172,6 +172,7 @@ import Testing
         }
 
         #expect(failure?.known == .conflict)
+        #expect(failure?.currentVersion == 6)
         #expect(failure?.isOutcomeUnknown == false)
         #expect(lines == ["STORE /a if-ver=5 op=OP {2}"])
     }

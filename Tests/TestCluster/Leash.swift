@@ -81,6 +81,8 @@ extension Leash {
                 posix_spawn_file_actions_addopen(&actions, target, "/dev/null", O_RDWR, 0)
             }
         }
+        // SwiftNIO's sockets are not closed by exec: a server of another test would listen on.
+        _ = Leash.addCloseFrom?(&actions, 3)
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -109,6 +111,15 @@ extension Leash {
         }
         return pid
     }
+
+    private typealias AddCloseFrom =
+        @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32
+
+    /// `posix_spawn_file_actions_addclosefrom_np`, which Swift sees only with _GNU_SOURCE.
+    private static let addCloseFrom: AddCloseFrom? = {
+        let name = "posix_spawn_file_actions_addclosefrom_np"
+        return dlsym(nil, name).map { unsafeBitCast($0, to: AddCloseFrom.self) }
+    }()
 
     private static func withCStrings<Result>(
         _ strings: [String], _ body: ([UnsafeMutablePointer<CChar>?]) -> Result

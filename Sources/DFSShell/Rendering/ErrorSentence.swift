@@ -75,6 +75,8 @@ enum ErrorSentence {
         case .staleHandle: "the session is over; open the file again" + detail(error)
         case .leaseExpired: "the session's lease has ended; open the file again" + detail(error)
         case .locked: locked(error)
+        case .conflict where error.currentVersion != nil:
+            "the file is at version \(error.currentVersion ?? 0) now; look at it before changing it"
         case .cancelled: "interrupted"
         case .corrupt: "damaged on the way: \(safe(error.advice)); nothing was kept"
         case .denied, .readOnly, .noSpace, .io:

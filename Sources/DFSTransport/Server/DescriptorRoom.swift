@@ -12,6 +12,7 @@ enum DescriptorRoom {
 
     /// Turns away a connection whose socket is among the last descriptors; nil lets it in.
     static func refusal(of channel: any Channel) -> RequestError? {
+        // A channel without a descriptor, as tests have, takes none away.
         let number = try? channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(
             of: NIOBSDSocket.Handle.self
         ) { Int($0) }

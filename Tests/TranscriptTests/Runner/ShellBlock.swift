@@ -82,7 +82,7 @@ extension SectionRun {
         }
         var early = Expectation(at: commands[0].position)
         early.append("dfsh> \(commands[0].text)", at: commands[0].position)
-        let echoes = said.count > 1 ? ["dfsh> \(commands[0].text)"] : []
+        let echoes = said.count > 1 ? ["dfsh> \(texts[0])"] : []
         guard try check(early, said[0] + echoes) else { return }
         for (index, command) in commands.enumerated() {
             guard index + 1 < said.count else {
