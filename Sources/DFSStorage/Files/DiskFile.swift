@@ -15,7 +15,8 @@ final class DiskFile: OpenFile {
     private let lastChange = Atomic<Int64>(0)
     /// How often the disk had failed under the file when the session joined.
     private let failuresBefore: Int64
-    /// Above `live.verifications` while a write of ours failed and left the file as it was.
+    /// Above `live.verifications` while a write of this session failed that left the file as it
+    /// was.
     private let refusedUntil = Atomic<Int64>(0)
 
     init(
@@ -185,8 +186,10 @@ final class DiskFile: OpenFile {
 
     /// Makes one change; the caller orders those of all sessions.
     ///
-    /// The file is looked at again afterwards: a change that is answered OK was made before any
-    /// replacement or removal of the file was.
+    /// The file is looked at again afterwards, as a replacement does not wait for its changes: one
+    /// that is answered OK was made before any replacement or removal of the file was. One that was
+    /// overtaken is refused although it may have been made just before: nothing tells the two
+    /// apart, and where it went no name leads.
     ///
     /// - Parameter body: Gets the size that the file has before.
     private func change(
@@ -268,15 +271,15 @@ final class DiskFile: OpenFile {
 extension DiskFile {
     /// SHA-256 of the file or of a part of it; of the whole file as the disk has it.
     ///
-    /// Memory may hold what never reached the disk: for the whole file it lets go first. A file
-    /// that the disk had failed is verified by that, and its sessions may go on.
+    /// Under a file that the disk has failed, memory may hold what never reached it: for the whole
+    /// file it lets go first. That verifies the file, and its sessions may go on.
     /// - Returns: Nil where the file changed while it was read.
     func digest(
         _ range: (offset: Int64, count: Int64)?, isWanted: () -> Bool
     ) throws(RequestError) -> (sha256: [UInt8], facts: FileFacts)? {
         let file = try current()
         let (failures, change) = (live.failures, live.newestChange)
-        if range == nil { try letGoOfMemory(file) }
+        if range == nil, try facts().isUnverified { try letGoOfMemory(file) }
         let before = try facts()
         let sha256 = try Digest.sha256(self, range, isWanted: isWanted)
         guard try facts() == before, live.newestChange == change else { return nil }
@@ -285,12 +288,10 @@ extension DiskFile {
     }
 
     private func letGoOfMemory(_ file: Descriptor) throws(RequestError) {
-        if try facts().isUnverified {
-            // No repetition of the sync that failed: nothing is told by it, the disk is read.
-            do throws(SystemError) { try file.sync() } catch {
-                export.noteUnverified(live, file)
-                throw refusal(error)
-            }
+        // No repetition of the sync that failed: nothing is told by it, the disk is read.
+        do throws(SystemError) { try file.sync() } catch {
+            export.noteUnverified(live, file)
+            throw refusal(error)
         }
         dfs_drop_cache(file.number)
     }

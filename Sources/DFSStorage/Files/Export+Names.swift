@@ -125,7 +125,14 @@ extension Export {
         try checkServed(from, in: source)
         let destination = try openParent(of: target, creating: true)
         try checkServed(target, in: destination)
-        let place = try naming(target) { () throws(SystemError) in
+        // A move into a directory that the ledger on disk has not would be lost with a kill.
+        let isKept = ledger.state.withLock { state in
+            destination.place == LedgerTree.top
+                || state.tree.contains(destination.place)
+                    && state.tree[destination.place].isKept
+        }
+        if !isKept { try waitUntilDurable(destination.place) }
+        let (place, slot) = try naming(target) { () throws(SystemError) in
             try ledger.state.withLock { (state) throws(SystemError) in
                 try move(&state, (source, from.name), (destination, target.name))
             }
@@ -135,6 +142,8 @@ extension Export {
             try source.descriptor.sync()
         }
         try waitUntilDurable(place)
+        // Where something failed on the way the mark stays for the next start.
+        moves.clear(slot)
     }
 
     /// Refuses to move or replace what is not served.
@@ -145,10 +154,13 @@ extension Export {
         if kind == .symlink || kind == .other { throw DiskRefusal.unserved(path) }
     }
 
+    /// Marks the move, renames and moves in the ledger's memory, in the ledger's lock.
+    ///
+    /// - Returns: Its place, and the mark to be cleared when the ledger has committed.
     private func move(
         _ state: inout LedgerState, _ from: (folder: Folder, name: ArraySlice<UInt8>),
         _ target: (folder: Folder, name: ArraySlice<UInt8>)
-    ) throws(SystemError) -> NodeID {
+    ) throws(SystemError) -> (NodeID, slot: Int) {
         guard isCurrent(from.folder, state), isCurrent(target.folder, state) else {
             throw SystemError(ENOENT)
         }
@@ -169,6 +181,11 @@ extension Export {
         let isSameFile = replaced.map {
             state.tree[$0].stamp.inode == state.tree[place].stamp.inode
         }
+        let slot = try moves.mark(
+            MovingMarks.Mark(
+                place: place, fid: state.tree[place].fid, inode: state.tree[place].stamp.inode,
+                parent: target.folder.place, parentInode: target.folder.inode,
+                name: Array(target.name)))
         let code = withName(from.name) { name in
             // Two names of one file: rename would leave both.
             if isSameFile == true { return dfs_unlink(from.folder.descriptor.number, name, 0) }
@@ -177,6 +194,7 @@ extension Export {
                     from.folder.descriptor.number, name, target.folder.descriptor.number, $0, 0)
             }
         }
+        if code < 0 { moves.clear(slot) }
         // A directory with contents as target: some file systems say that it exists.
         try SystemError.check(code == -EEXIST ? -ENOTEMPTY : code)
         let status = try FileStatus(
@@ -185,7 +203,7 @@ extension Export {
         let isDirty = !isDirectory && live.isDirty(state.tree[place].fid, status.identity)
         state.move(
             place, to: target.folder.place, named: target.name, isDirty ? nil : status)
-        return place
+        return (place, slot)
     }
 }
 

@@ -16,6 +16,8 @@ final class Export: Sendable {
     let rootIdentity: FileIdentity
     let ledger: Ledger
     let live: LiveFiles
+    /// Names that the disk has moved and the ledger not yet.
+    let moves: MovingMarks
     /// Tells who follows a file; one for all exports.
     let watches: FileWatches
     /// Directories that were found by a request and must be watched and scanned.
@@ -50,6 +52,7 @@ final class Export: Sendable {
         ledger = parts.ledger
         watches = parts.watches
         live = LiveFiles(parts.marks, parts.watches)
+        moves = parts.moves
         found = parts.found
         state = parts.state
         trashCan = TrashCan(in: parts.state)
@@ -178,6 +181,7 @@ struct ExportParts {
     let rootIdentity: FileIdentity
     let ledger: Ledger
     let marks: WritingMarks
+    let moves: MovingMarks
     let watches: FileWatches
     let found: FolderQueue
     let state: Descriptor?

@@ -32,6 +32,8 @@ struct LedgerNode: Equatable, Sendable {
     var permissions: UInt16 = 0
     /// Whether a write or fsync of the file failed, and nobody has read it whole since.
     var isUnverified = false
+    /// Whether the disk has a row for it at its place, of whatever age.
+    var isKept = false
     /// Waits to be written to the disk.
     var isQueued = false
     /// Is being written to the disk now.

@@ -228,6 +228,8 @@ struct LedgerState: Sendable {
     mutating func settle(_ batch: LedgerBatch, isKept: Bool) {
         for id in batch.places {
             tree[id].isInFlight = false
+            // One that waits again may be another one at the same place.
+            if isKept, !tree[id].isQueued { tree[id].isKept = tree[id].kind != .free }
             if !isKept, !tree[id].isQueued {
                 tree[id].isQueued = true
                 queued.append(id)

@@ -131,6 +131,7 @@ struct LedgerTree: Sendable {
             place(LedgerNode(), at: NodeID(placeCount))
         }
         place(node, at: id)
+        self[id].isKept = true
         keepName(name, of: id)
     }
 

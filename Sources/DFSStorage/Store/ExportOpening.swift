@@ -14,6 +14,7 @@ struct ExportOpening {
     let state: Descriptor?
     let claim: Descriptor?
     let marks: WritingMarks
+    let moves: MovingMarks
     let store: any LedgerStore
     let header: LedgerHeader
     let tree: LedgerTree
@@ -54,13 +55,15 @@ struct ExportOpening {
         try ExportOpening.checkLedgerIsThere(root, expected, name)
         state = try ExportOpening.openState(root, name, log)
         guard let state else {
-            (claim, marks, store) = (nil, WritingMarks(nil), VolatileLedgerStore())
+            (claim, store) = (nil, VolatileLedgerStore())
+            (marks, moves) = (WritingMarks(nil), MovingMarks(nil))
             (header, tree, lost, largestFid) = (LedgerHeader(), LedgerTree(), [], 0)
             return
         }
         claim = try ExportOpening.claim(state, name)
         do throws(SystemError) {
             marks = WritingMarks(try ExportOpening.file("writing", in: state))
+            moves = MovingMarks(try ExportOpening.file("moving", in: state))
         } catch {
             throw ExportOpening.refusal(error, name)
         }
@@ -151,11 +154,15 @@ extension Export {
         var state = LedgerState(
             mount: opened.settings.mount, export: number, opening: opening, log: log)
         state.restore(opened.tree, forgetting: opened.lost)
-        state.countLeftovers(opened.marks.leftovers()) { path in
+        func look(_ path: [UInt8]) -> FileStatus? {
             // What can not be looked at now is counted when the scan can.
             let probe = try? Export.open(path, in: opened.root, dfs_o_path | dfs_o_nofollow)
+            // As above: the scan asks again.
             return try? probe?.status()
         }
+        // Moves first: versions are counted where the names are now.
+        state.settleMoves(opened.moves.leftovers(), look)
+        state.countLeftovers(opened.marks.leftovers(), look)
         let header = LedgerHeader(
             opening: opening, generation: log.newest, layout: layout,
             identity: opened.header.identity)
@@ -167,6 +174,7 @@ extension Export {
         }
         state.settle(batch, isKept: true)
         opened.marks.reset()
+        opened.moves.reset()
         log.advance(export: number, to: batch.sequence)
         let name = Quoting.text(opened.settings.folder)
         let parts: ExportParts
@@ -176,8 +184,8 @@ extension Export {
                 rootIdentity: try opened.root.status().identity,
                 ledger: Ledger(
                     state, in: opened.store, header: header, export: number, log: log),
-                marks: opened.marks, watches: watches, found: try FolderQueue(),
-                state: opened.state,
+                marks: opened.marks, moves: opened.moves, watches: watches,
+                found: try FolderQueue(), state: opened.state,
                 claim: opened.claim, shadows: shadows, opening: opening)
         } catch {
             throw RequestError(

@@ -47,12 +47,7 @@ import Testing
             #expect(
                 lies.isEmpty,
                 "DFS_SEED=\(seed): \(lies.prefix(20).joined(separator: "\n"))\n\(cluster.logEnds)")
-            withKnownIssue(
-                "a kill between a rename on the disk and its row in the ledger gives a new fid",
-                isIntermittent: true
-            ) {
-                #expect(record.identitiesLost == 0)
-            }
+            #expect(record.identitiesLost == 0)
             #expect(record.acknowledged > 20 * count)
             #expect(record.repeated > 0 && record.applied + record.notApplied > 0)
         }
