@@ -96,6 +96,19 @@ import Testing
         #expect(try session.close().ver == whole.facts.ver + 1)
     }
 
+    @Test func `a digest of a file without a mark brings nothing to the disk for SYNC`() throws {
+        try disk.put("old", at: file)
+        let name = folder.path + "/a.txt"
+        let session = try open()
+        try session.write("more", at: 0)
+        _ = try disk.store.digest(file, range: nil, isWanted: { true })
+        let syncing = try Fault(DFS_SYNC, EIO, at: name)
+
+        #expect(refusal { _ = try session.sync() } == .io)
+
+        syncing.disarm()
+    }
+
     @Test func `a digest that can not read or write back all of the file verifies nothing`() throws
     {
         try fail()

@@ -49,7 +49,7 @@ import Testing
         let outcomes = Mutex([Int32]())
         let sync: @Sendable () -> Void = {
             do throws(SystemError) {
-                try flushes.sync(directory, inode: 7)
+                try flushes.sync(directory, FileIdentity(device: 1, inode: 7))
                 outcomes.withLock { $0.append(0) }
             } catch {
                 outcomes.withLock { $0.append(error.code) }
@@ -59,7 +59,7 @@ import Testing
         let first = Background { sync() }
         #expect(gate.signal.wait { gate.entered.isRaised })
         let others = (0..<5).map { _ in Background { sync() } }
-        #expect(gate.signal.wait { flushes.waiters(for: 7) == 5 })
+        #expect(gate.signal.wait { flushes.waiters(for: FileIdentity(device: 1, inode: 7)) == 5 })
         // Another directory waits for nobody.
         #expect(refusal { try self.other(directory) } == nil)
         gate.opened.raise()
@@ -73,8 +73,9 @@ import Testing
 
     private func other(_ directory: Descriptor) throws {
         let flushes = FolderFlushes()
-        try flushes.sync(directory, inode: 8)
-        try flushes.sync(directory, inode: 8)
+        // The same inode of another file system is another directory.
+        try flushes.sync(directory, FileIdentity(device: 2, inode: 7))
+        try flushes.sync(directory, FileIdentity(device: 2, inode: 7))
     }
 
     @Test func `files stored at once in one new directory are all there, each whole`() throws {

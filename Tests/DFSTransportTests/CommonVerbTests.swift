@@ -31,6 +31,16 @@ struct CommonVerbTests {
         #expect(server.connection.clientName == [UInt8]("me".utf8))
     }
 
+    @Test(arguments: [(128, "OK version=1 caps=\n"), (129, "ERR bad-argument argument=client ")])
+    func `a client's name is short, as others are shown it`(length: Int, answer: String) throws {
+        let server = try served()
+
+        try server.type("HELLO 1 client=\(String(repeating: "x", count: length))\n")
+
+        #expect(try server.output().hasPrefix(answer))
+        #expect(server.connection.clientName.count == (length > 128 ? 0 : length))
+    }
+
     @Test func `notices that wait for an answer are bounded, and their end is told`() throws {
         let server = try served()
         try server.type("HELLO 1 caps=push\n@1 READ h1 0 1\n")

@@ -61,6 +61,20 @@ import Testing
         #expect(bench.ask(line).hasPrefix("OK"))
     }
 
+    @Test func `an OPEN that is taken back while its answer waits leaves no session and no lock`() {
+        var bench = registered()
+        let id = bench.send("OPEN /new create lock=exclusive")
+        #expect(bench.reply(to: id) == nil)
+
+        bench.cancel(id)
+
+        #expect(bench.ask("HANDLES", on: 2) == "OK count=0\n")
+        bench.core.link = LinkSummary(state: .connecting)
+        #expect(bench.ask("OPEN /new rw lock=exclusive", on: 2).hasPrefix("OK h=h1 "))
+        bench.perform(bench.core.acknowledged(bench.store.generation))
+        #expect(bench.reply(to: id) == nil)
+    }
+
     @Test func `a link that breaks lets all answers go`() {
         var bench = registered()
         let ids = [bench.send("STORE /a 1"), bench.send("STORE /b 2")]

@@ -224,9 +224,9 @@ static inline int64_t dfs_descriptor_limit(void) {
     return (int64_t)limit.rlim_cur;
 }
 
-// The lowest number that a descriptor can have now, or -errno.
-static inline int dfs_next_descriptor(int any) {
-    int next = (int)DFS_CALL(fcntl(any, F_DUPFD_CLOEXEC, 0));
+// The lowest number from `least` on that a descriptor can have now, or -errno.
+static inline int dfs_next_descriptor(int any, int least) {
+    int next = (int)DFS_CALL(fcntl(any, F_DUPFD_CLOEXEC, least));
     if (next >= 0) close(next);
     return next;
 }

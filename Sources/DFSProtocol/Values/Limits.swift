@@ -47,6 +47,8 @@ public struct Limits: Equatable, Sendable {
     public static let componentBytes = 255
     /// Longest tree path, in bytes; an export's own path comes on top of it.
     public static let pathBytes = 4096
+    /// Longest name that a client gives itself in HELLO, in bytes: others are shown it.
+    public static let clientNameBytes = 128
     /// Longest pattern of FIND, in bytes; matching costs pattern times name.
     public static let patternBytes = 1024
     /// Most pairs in one line; each is compared with those before it.

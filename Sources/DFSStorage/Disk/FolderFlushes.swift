@@ -1,3 +1,4 @@
+import FileService
 import Foundation
 import Synchronization
 
@@ -23,8 +24,8 @@ final class FolderFlushes: Sendable {
     }
 
     private let condition = NSCondition()
-    /// By inode: all directories of an export are on one file system, or have a lane too many.
-    private let lanes = Mutex<[UInt64: Lane]>([:])
+    /// By file system and inode: others may be mounted below the top of an export.
+    private let lanes = Mutex<[FileIdentity: Lane]>([:])
     private let flush: @Sendable (Descriptor) -> SystemError?
 
     /// Takes what brings one directory to the disk, which tests replace.
@@ -40,17 +41,17 @@ final class FolderFlushes: Sendable {
     /// Returns when the disk has every name that was changed in a directory before this call.
     ///
     /// - Throws: What the flush failed with, to all who waited for it.
-    func sync(_ folder: Descriptor, inode: UInt64) throws(SystemError) {
+    func sync(_ folder: Descriptor, _ identity: FileIdentity) throws(SystemError) {
         condition.lock()
         defer { condition.unlock() }
-        let round = join(inode)
+        let round = join(identity)
         round.waiters.add(1, ordering: .relaxed)
         while true {
             if let outcome = round.outcome.withLock({ $0 }) {
                 guard outcome == 0 else { throw SystemError(outcome) }
                 return
             }
-            guard begin(inode) else {
+            guard begin(identity) else {
                 condition.wait()
                 continue
             }
@@ -58,38 +59,38 @@ final class FolderFlushes: Sendable {
             let failure = flush(folder)
             condition.lock()
             round.outcome.withLock { $0 = failure?.code ?? 0 }
-            end(inode)
+            end(identity)
             condition.broadcast()
         }
     }
 
     /// How many wait for a flush of a directory that has not begun yet.
-    func waiters(for inode: UInt64) -> Int {
-        lanes.withLock { $0[inode]?.next?.waiters.load(ordering: .relaxed) ?? 0 }
+    func waiters(for identity: FileIdentity) -> Int {
+        lanes.withLock { $0[identity]?.next?.waiters.load(ordering: .relaxed) ?? 0 }
     }
 
-    private func join(_ inode: UInt64) -> Round {
+    private func join(_ identity: FileIdentity) -> Round {
         lanes.withLock { lanes in
-            if let round = lanes[inode]?.next { return round }
+            if let round = lanes[identity]?.next { return round }
             let round = Round()
-            lanes[inode, default: Lane()].next = round
+            lanes[identity, default: Lane()].next = round
             return round
         }
     }
 
     /// Begins the round that is next, for whoever of it comes first.
-    private func begin(_ inode: UInt64) -> Bool {
+    private func begin(_ identity: FileIdentity) -> Bool {
         lanes.withLock { lanes in
-            guard lanes[inode]?.isRunning == false else { return false }
-            lanes[inode] = Lane(isRunning: true)
+            guard lanes[identity]?.isRunning == false else { return false }
+            lanes[identity] = Lane(isRunning: true)
             return true
         }
     }
 
-    private func end(_ inode: UInt64) {
+    private func end(_ identity: FileIdentity) {
         lanes.withLock { lanes in
-            lanes[inode]?.isRunning = false
-            if lanes[inode]?.next == nil { lanes[inode] = nil }
+            lanes[identity]?.isRunning = false
+            if lanes[identity]?.next == nil { lanes[identity] = nil }
         }
     }
 }

@@ -15,8 +15,7 @@ final class DiskFile: OpenFile {
     private let lastChange = Atomic<Int64>(0)
     /// How often the disk had failed under the file when the session joined.
     private let failuresBefore: Int64
-    /// Above `live.verifications` while a write of this session failed that left the file as it
-    /// was.
+    /// Above `live.verifications` while a write of ours failed and left the file as it was.
     private let refusedUntil = Atomic<Int64>(0)
 
     init(
@@ -117,7 +116,8 @@ final class DiskFile: OpenFile {
             export.live.close(live)
         }
         let hasWritten = lastChange.load(ordering: .relaxed) > 0
-        if lastChange.load(ordering: .relaxed) > live.syncedChange || isRefused {
+        let settled = min(live.syncedChange, live.countedChange)
+        if lastChange.load(ordering: .relaxed) > settled || isRefused {
             try syncChanges(of: file)
         }
         let facts = try facts()

@@ -66,8 +66,10 @@ extension Export {
             }
         }
         if isMarked { try waitUntilDurable(file.place) }
-        file.noteVerified(failures: failures, upTo: change)
+        file.noteVerified(failures: failures)
         guard isMarked else { return nil }
+        // Only a marked file was synced before it was read.
+        file.noteSynced(upTo: change)
         file.settleMark()
         return try naming(path) { () throws(SystemError) in try facts(of: file, descriptor) }
     }

@@ -96,7 +96,7 @@ final class Export: Sendable {
 
     /// Brings the names in a directory to the disk, in one flush with all who wait for the same.
     func flush(_ folder: Folder) throws(SystemError) {
-        try flushes.sync(folder.descriptor, inode: folder.inode)
+        try flushes.sync(folder.descriptor, try folder.descriptor.status().identity)
     }
 
     /// Names what the system refused; a missing folder is an outage and never a missing file.

@@ -143,15 +143,12 @@ extension LiveFile {
 
     /// Notes that the file was read as a whole, from the disk: its sessions may go on.
     ///
-    /// - Parameters:
-    ///   - failures: How many there were when reading began; later ones still hold.
-    ///   - change: The newest change then.
-    func noteVerified(failures: Int64, upTo change: Int64) {
+    /// - Parameter failures: How many there were when reading began; later ones still hold.
+    func noteVerified(failures: Int64) {
         health.withLock { health in
             health.settled = max(failures, health.settled)
             health.verifications += 1
         }
-        noteSynced(upTo: change)
     }
 }
 

@@ -12,6 +12,11 @@ struct CommonVerbs {
                 .unsupportedVersion, "this server speaks version 1",
                 fields: [.init("versions", number: 1)])
         }
+        guard request.option("client")?.count ?? 0 <= Limits.clientNameBytes else {
+            throw RequestError(
+                .badArgument, "client= has at most \(Limits.clientNameBytes) bytes",
+                fields: [.init("argument", [UInt8]("client".utf8))])
+        }
         let asked = (request.option("caps") ?? []).split(separator: UInt8(ascii: ","))
         let takesNotices = asked.contains { $0.elementsEqual("push".utf8) }
         var reply = LineWriter()

@@ -54,12 +54,18 @@ extension FileServerCore {
     }
 
     /// Holds an answer back until its change is known to the name server, where that is possible.
+    ///
+    /// - Parameter opened: The session of an OPEN, which ends if the client takes the request back.
     mutating func hold(
-        _ action: FileAction, _ generation: Int64?, _ now: MonotonicTime
+        _ action: FileAction, _ generation: Int64?, _ now: MonotonicTime,
+        opened: SessionKey? = nil
     ) -> [FileAction] {
-        guard let generation, mustWait(generation) else { return [action] }
+        guard let generation, mustWait(generation), case .answer(let request, _, _) = action
+        else { return [action] }
         let patience = configuration.reportPatienceMilliseconds
-        waits.hold(action, for: generation, until: now.advanced(milliseconds: patience))
+        waits.hold(
+            action, of: request, opened: opened, for: generation,
+            until: now.advanced(milliseconds: patience))
         return []
     }
 

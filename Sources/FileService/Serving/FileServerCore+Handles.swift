@@ -84,8 +84,13 @@ extension FileServerCore {
         let now = ticket.receivedAt
         var items = LineWriter()
         var count: Int64 = 0
+        var isWhole = true
         for key in sessions.keys {
             guard let session = sessions[key] else { continue }
+            guard items.bytes.count < Limits.listBytes else {
+                isWhole = false
+                break
+            }
             count += 1
             items.begin(tag: ticket.tag)
             items.append("* handle")
@@ -106,7 +111,11 @@ extension FileServerCore {
             items.pair("state", session.state)
             items.end()
         }
-        return .answer(ticket.id, items: items, final: line(ticket) { $0.pair("count", count) })
+        let final = line(ticket) {
+            $0.pair("count", count)
+            if !isWhole { $0.append(" more=yes") }
+        }
+        return .answer(ticket.id, items: items, final: final)
     }
 }
 

@@ -170,6 +170,7 @@ extension FileServerCore {
             if let ticket = job.ticket { actions += forget(ticket, now) }
             if let lane = job.lane { actions += start(lanes.leave(number, lane.file), at: now) }
         }
+        if let key = waits.drop(id) { actions += end(key, as: .lost, at: now) }
         let waiting = openings.filter { $0.value.ticket.id == id }
         for key in waiting.keys.sorted() { actions += abandon(key, at: now) }
         return actions

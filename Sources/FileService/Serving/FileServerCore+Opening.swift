@@ -76,7 +76,7 @@ extension FileServerCore {
         let final = describe(key, session, known, ticket)
         return hold(
             .answer(ticket.id, items: nil, final: final), order.access.writes ? generation : nil,
-            now) + conclude(ticket, .opened(known), generation, now)
+            now, opened: key) + conclude(ticket, .opened(known), generation, now)
     }
 
     /// Writes what OPEN and RESUME answer.

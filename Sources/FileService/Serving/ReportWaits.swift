@@ -9,6 +9,9 @@ struct ReportWaits: Sendable {
         let generation: Int64
         let deadline: MonotonicTime
         let action: FileAction
+        let request: RequestID
+        /// The session that the answer tells of, where it is an OPEN's.
+        let opened: SessionKey?
     }
 
     /// In the order of arrival, which is the order of deadlines too.
@@ -20,8 +23,22 @@ struct ReportWaits: Sendable {
     var deadline: MonotonicTime? { held.first?.deadline }
     var isEmpty: Bool { held.isEmpty }
 
-    mutating func hold(_ action: FileAction, for generation: Int64, until deadline: MonotonicTime) {
-        held.append(Held(generation: generation, deadline: deadline, action: action))
+    mutating func hold(
+        _ action: FileAction, of request: RequestID, opened: SessionKey?, for generation: Int64,
+        until deadline: MonotonicTime
+    ) {
+        held.append(
+            Held(
+                generation: generation, deadline: deadline, action: action, request: request,
+                opened: opened))
+    }
+
+    /// Drops the answer of a request that its client took back.
+    ///
+    /// - Returns: The session that nobody will be told of, if it was an OPEN's.
+    mutating func drop(_ request: RequestID) -> SessionKey? {
+        guard let index = held.firstIndex(where: { $0.request == request }) else { return nil }
+        return held.remove(at: index).opened
     }
 
     /// The name server knows everything up to a generation.
