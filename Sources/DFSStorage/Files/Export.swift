@@ -25,8 +25,8 @@ final class Export: Sendable {
     /// Where removed directories go before their contents are removed.
     let trashCan: TrashCan
     let flushes = FolderFlushes()
-    /// Directories that were made and whose own name the disk may not have yet, by their place, with
-    /// a number that tells one making from the next.
+    /// Directories that were made and whose own name the disk may not have yet, by their place,
+    /// with a number that tells one making from the next.
     ///
     /// No descriptors: on a disk that fails for long they would become more and more.
     let fresh = Mutex<[NodeID: Int64]>([:])
