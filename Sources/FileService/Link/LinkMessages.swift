@@ -88,18 +88,24 @@ public struct NameServerOrder: Equatable, Sendable {
     public let number: Int64
     /// What to do, and to which path.
     public let kind: Kind
+    /// Which file a rename is about, where it may be the repetition of one that was done; else nil.
+    public let fid: Int64?
 
     /// Joins the parts of an order.
-    public init(number: Int64, kind: Kind) {
+    public init(number: Int64, kind: Kind, fid: Int64? = nil) {
         self.number = number
         self.kind = kind
+        self.fid = fid
     }
 
-    /// Reads `! remove op= path= [recursive=yes]` or `! rename op= from= to= [replace=yes]`.
+    /// Reads `! remove op= path= [recursive=yes]` or `! rename op= from= to= [replace=yes] [fid=]`.
     ///
     /// - Throws: `bad-argument`, `bad-name`, `name-too-long` or `unsupported`.
     public init(_ notice: ReplyLine) throws(RequestError) {
         number = try notice.number("op")
+        fid = try notice.value("fid").map { value throws(RequestError) in
+            try Number.parse(value, named: "fid")
+        }
         switch notice.operands.first.map({ String(decoding: $0, as: UTF8.self) }) {
         case "remove":
             kind = .remove(
@@ -120,8 +126,25 @@ public struct NameServerOrder: Equatable, Sendable {
         switch kind {
         case .remove(let path, let recursive): try store.remove(path, recursive: recursive)
         case .rename(let from, let target, let replaces):
-            if !replaces { try NameServerOrder.requireAbsent(target, in: store) }
-            try store.rename(from, to: target)
+            do throws(RequestError) {
+                if !replaces { try NameServerOrder.requireAbsent(target, in: store) }
+                try store.rename(from, to: target)
+            } catch {
+                guard try isDone(error, to: target, in: store) else { throw error }
+            }
+        }
+    }
+
+    /// Whether a rename is refused because an earlier attempt has done it.
+    private func isDone(
+        _ error: RequestError, to target: TreePath, in store: any FileStore
+    ) throws(RequestError) -> Bool {
+        guard let fid, error.code == .exists || error.code == .notFound else { return false }
+        do throws(RequestError) {
+            return try store.entry(target).facts.fid == fid
+        } catch {
+            if error.code == .notFound { return false }
+            throw error
         }
     }
 

@@ -52,6 +52,10 @@ extension NameAuthority {
             line.pair("from", from.bytes)
             line.pair("to", to.bytes)
             if isReplacing { line.pair("replace", "yes") }
+            // By its identity the owner knows what an earlier attempt has moved.
+            if operation.name != nil, operation.subject.fid > 0 {
+                line.pair("fid", operation.subject.fid)
+            }
         }
         line.end()
         for server in operation.waiting {
