@@ -73,15 +73,18 @@ extension NameAuthority {
     }
 
     /// Whether what was to be moved or removed is where it was.
+    ///
+    /// A file is known by its identity, which never comes again; its entry may have been freed and
+    /// made anew by the reports of a server that restarted.
     func stands(_ subject: Repetitions.Subject, at path: TreePath) -> Bool {
+        if subject.server != 0, subject.fid != 0 { return holds(subject, at: path) }
         guard !subject.isGone, let node = catalogue.find(path), node == subject.node else {
             return false
         }
         if subject.server == 0 {
             return catalogue.records[Int(node)].isDirectory && !catalogue.servers(at: node).isEmpty
         }
-        guard let facts = catalogue.file(at: node, of: subject.server) else { return false }
-        return facts.fid == subject.fid || subject.fid == 0
+        return catalogue.file(at: node, of: subject.server) != nil
     }
 
     /// Whether a path has what was to be moved there.
