@@ -176,8 +176,11 @@ struct NameWorld {
     }
 
     /// The `op=` of the last notice of a connection.
-    mutating func lastOperation(_ connection: UInt64) -> String {
-        let line = takeNotices(connection).last ?? ""
+    ///
+    /// - Parameter keeping: Whether the notices can be read once more.
+    mutating func lastOperation(_ connection: UInt64, keeping: Bool = false) -> String {
+        let line = notices[connection]?.last ?? ""
+        if !keeping { notices[connection] = nil }
         return line.split(separator: " ").first { $0.hasPrefix("op=") }.map(String.init) ?? ""
     }
 }
