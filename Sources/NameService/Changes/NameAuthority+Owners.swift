@@ -270,7 +270,7 @@ extension NameAuthority {
             asker.operation = nil
             let others = repetitions.leaveOpen(op, at: now.monotonic)
             take(request, [], asker, at: now)
-            for (request, asker) in others { take(request, [], asker, at: now) }
+            for other in others { take(other.request, [], other.asker, at: now) }
         }
     }
 
