@@ -176,11 +176,8 @@ struct NameWorld {
     }
 
     /// The `op=` of the last notice of a connection.
-    ///
-    /// - Parameter keeping: Whether the notices can be read once more.
-    mutating func lastOperation(_ connection: UInt64, keeping: Bool = false) -> String {
-        let line = notices[connection]?.last ?? ""
-        if !keeping { notices[connection] = nil }
+    mutating func lastOperation(_ connection: UInt64) -> String {
+        let line = takeNotices(connection).last ?? ""
         return line.split(separator: " ").first { $0.hasPrefix("op=") }.map(String.init) ?? ""
     }
 }
