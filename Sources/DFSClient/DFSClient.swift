@@ -15,7 +15,8 @@ import Synchronization
 ///
 /// It asks the name server who has a file and then reads and writes it there, over one connection a
 /// server. Every call gives up after a time without an answer (`ClientOptions.deadline`), tries the
-/// name servers in turn, follows redirects, and reconnects by itself where what it asks may be asked twice.
+/// name servers in turn, follows redirects, and reconnects by itself where what it asks may be
+/// asked twice.
 ///
 /// May be used from any task. Call `close()` at the end; it ends the thread that the client owns.
 ///
