@@ -18,6 +18,7 @@ extension Catalogue {
         } else {
             guard records.count < Int(Catalogue.none) else { throw Catalogue.full }
             number = UInt32(records.count)
+            records.makeRoom(for: 1)
             records.append(record)
         }
         if record.isDirectory {

@@ -54,6 +54,7 @@ extension Catalogue {
         }
         while records.count <= Int(row.number) {
             let number = UInt32(records.count)
+            records.makeRoom(for: 1)
             records.append(
                 CatalogueRecord(parent: number, name: 0, nameLength: 0, kind: .free))
         }

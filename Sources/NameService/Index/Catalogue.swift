@@ -113,21 +113,6 @@ struct Catalogue {
         }
     }
 
-    /// The directory of a path and where the path's last part begins; nil where no part is.
-    @inline(__always)
-    func lastPart(of path: Span<UInt8>) -> (directory: UInt32, start: Int)? {
-        guard path.count > 1, path[0] == TreePath.slash else { return nil }
-        var directory = Catalogue.root
-        var start = 1
-        while true {
-            let end = CatalogueNames.slash(path.bytes, from: start)
-            if end == path.count { return (directory, start) }
-            directory = child(of: directory, path.extracting(start..<end))
-            if directory == Catalogue.none { return nil }
-            start = end + 1
-        }
-    }
-
     /// The node at a path; nil where there is none.
     func find(_ path: TreePath) -> UInt32? {
         let node = node(at: path.bytes.span)
