@@ -87,7 +87,7 @@ extension NameAuthority {
     /// Does a slice of a removal; true when it is over.
     mutating func removal(_ job: inout RemovalJob, at now: Moment) -> Bool {
         if let top = job.detached {
-            guard catalogue.discard(below: top, steps: Job.steps) else { return false }
+            guard catalogue.discard(below: top, steps: Job.changes) else { return false }
             job.detached = nil
         }
         while let server = job.departing.last {
@@ -104,7 +104,7 @@ extension NameAuthority {
     ) -> Bool {
         guard let top = catalogue.find(path) else { return true }
         if catalogue.records[Int(top)].isDirectory {
-            let slice = catalogue.depart(below: top, server, after: cursor, steps: Job.steps)
+            let slice = catalogue.depart(below: top, server, after: cursor, steps: Job.changes)
             tellDepartures(slice.gone)
             if let next = slice.next {
                 cursor = next
