@@ -208,7 +208,7 @@ extension NameAuthority {
             let record = catalogue.records[number]
             guard number > 0, record.server == job.server || record.flags.contains(.shared),
                 !record.isFree, !record.isClaim, !mentions.contains(UInt32(number)),
-                !isSpared(UInt32(number), mentions)
+                !isSpared(UInt32(number), mentions), !catalogue.isDetached(UInt32(number))
             else { continue }
             left -= 1
             let path = catalogue.path(of: UInt32(number))

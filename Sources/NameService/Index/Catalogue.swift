@@ -9,6 +9,10 @@ struct Catalogue {
     /// Stands for no node.
     static let none = UInt32.max
     static let root: UInt32 = 0
+    /// Numbers that are given; a row with a higher one is damage.
+    ///
+    /// Memory ends before on most machines.
+    static let mostNodes = 1 << 28
 
     var records: [CatalogueRecord]
     var names = CatalogueNames()
@@ -159,6 +163,16 @@ struct Catalogue {
             current = records[Int(current)].parent
         }
         return true
+    }
+
+    /// Whether a node left the tree with a directory above it, and is about to be freed.
+    func isDetached(_ node: UInt32) -> Bool {
+        var current = node
+        while current != Catalogue.root {
+            if records[Int(current)].flags.contains(.detached) { return true }
+            current = records[Int(current)].parent
+        }
+        return false
     }
 
     /// Remembers that a node has to be kept anew, or is gone.
