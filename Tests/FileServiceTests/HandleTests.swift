@@ -38,6 +38,44 @@ import Testing
         #expect(bench.ask("HANDLES", on: 2) == "OK count=0")
     }
 
+    @Test func `a KILL repeated while the session is put away is answered when that is done`() {
+        var bench = Bench()
+        bench.ask("OPEN /f create")
+        bench.runsAtOnce = false
+        bench.send("@1 WRITE h1 0 x")
+        let kill = bench.send("KILL c1.h1", on: 2)
+        let again = bench.send("KILL c1.h1", on: 3)
+        let gone = bench.send("@1 KILL c1.h1", on: 4)
+        bench.close(4)
+        #expect(bench.reply(to: again) == nil)
+
+        bench.runNext()
+        bench.runNext()
+
+        #expect(bench.reply(to: kill) == "OK")
+        #expect(bench.reply(to: again) == "OK")
+        #expect(bench.reply(to: gone) == nil)
+        #expect(bench.ask("KILL c1.h1", on: 3) == "OK", "as long as its connection lives")
+        bench.close(1)
+        #expect(bench.ask("KILL c1.h1", on: 3).hasPrefix("ERR stale-handle "))
+    }
+
+    @Test func `a list of sessions over its limit ends early and says so`() {
+        var limits = Limits()
+        limits.handlesPerConnection = 2_000
+        var bench = Bench(limits: limits)
+        let path = String(repeating: "/" + String(repeating: "p", count: 250), count: 15)
+        bench.ask("OPEN \(path) create")
+        #expect(bench.ask("HANDLES").hasSuffix("\nOK count=1"))
+        for _ in 1..<1_500 { bench.ask("OPEN \(path) r") }
+
+        let lines = bench.ask("HANDLES", on: 2).split(separator: "\n")
+
+        let bytes = lines.dropLast().reduce(0) { $0 + $1.utf8.count + 1 }
+        #expect(lines.last == "OK count=\(lines.count - 1) more=yes")
+        #expect((Limits.listBytes..<Limits.listBytes + 4_200).contains(bytes))
+    }
+
     @Test func `KILL ends a session by the name that HANDLES shows`() {
         var bench = Bench()
         bench.ask("OPEN /f create")

@@ -322,12 +322,13 @@ import Testing
     @Test func `when many sessions end at once few are put away at a time, and requests go on`() {
         var bench = Bench(jobLimit: 8)
         for connection: UInt64 in 1...100 { bench.ask("OPEN /f create", on: connection) }
+        bench.ask("STORE /g x", on: 200)
         bench.runsAtOnce = false
         for connection: UInt64 in 1...100 { bench.close(connection) }
 
         // They are of one file, so that one runs and the others wait in its lane.
         #expect(bench.core.unasked == 32)
-        let fetch = bench.send("STAT /f", on: 200)
+        let fetch = bench.send("STAT /g", on: 200)
         #expect(bench.jobs.count == 2)
         bench.runNext(1)
         #expect(bench.reply(to: fetch)?.hasPrefix("OK ") == true)

@@ -62,16 +62,65 @@ import Testing
     }
 
     @Test(arguments: [
-        "APPEND h1 xyz op=a1", "APPEND h2 xy op=a1", "STORE /f xy op=a1",
+        "APPEND h1 xyz op=a1", "APPEND h1 yx op=a1", "APPEND h3 xy op=a1", "STORE /f xy op=a1",
         "OPEN /f rw op=a1", "STORE /f xy mode=0600 op=a1",
     ])
     func `another request with the same op is refused`(line: String) {
         var bench = opened()
         bench.ask("OPEN /f rw")
+        bench.ask("OPEN /g create")
         bench.ask("APPEND h1 xy op=a1")
 
         #expect(bench.ask(line).hasPrefix("ERR bad-argument argument=op "))
         #expect(bench.ask("FETCH /f").hasSuffix("abcxy"))
+    }
+
+    @Test func `a handle is compared by the file that it means and not by its text`() {
+        var bench = opened()
+        bench.ask("STORE /g 123")
+        bench.ask("OPEN /g rw", on: 3)
+        bench.ask("OPEN /f rw", on: 3)
+        #expect(bench.ask("APPEND h1 xy op=a1") == "OK bytes=2 size=5")
+
+        #expect(
+            bench.ask("APPEND h1 xy op=a1", on: 3).hasPrefix("ERR bad-argument argument=op "))
+        #expect(bench.ask("APPEND h2 xy op=a1", on: 3) == "OK bytes=2 size=5")
+        #expect(bench.ask("APPEND h1 xy op=a1", on: 4) == "OK bytes=2 size=5")
+        #expect(bench.ask("APPEND h7 xy op=a1", on: 4).hasPrefix("ERR bad-argument "))
+        bench.ask("CLOSE h1", on: 3)
+        #expect(bench.ask("APPEND h1 xy op=a1", on: 3).hasPrefix("ERR bad-argument "))
+        bench.ask("CLOSE h1")
+        #expect(bench.ask("APPEND h1 xy op=a1") == "OK bytes=2 size=5")
+
+        #expect(bench.ask("FETCH /f").hasSuffix("abcxy"))
+        #expect(bench.ask("FETCH /g").hasSuffix("123"))
+    }
+
+    @Test func `a payload is compared by what it holds, however it was sent`() {
+        var bench = opened()
+        bench.ask("APPEND h1 op=a1", literal: "xy")
+
+        #expect(bench.ask("APPEND h1 op=a1", literal: "yx").hasPrefix("ERR bad-argument "))
+        #expect(bench.ask("APPEND h1 op=a1", literal: "xy") == "OK bytes=2 size=5")
+        #expect(bench.ask("APPEND h1 xy op=a1") == "OK bytes=2 size=5")
+        #expect(bench.ask("STORE /s op=s1", literal: "one") == "OK size=3 ver=0")
+        #expect(bench.ask("STORE /s op=s1", literal: "two").hasPrefix("ERR bad-argument "))
+    }
+
+    @Test func `an OPEN that is repeated again and again keeps no more than one end of it`() {
+        var limits = Limits()
+        limits.handlesPerConnection = 1
+        var bench = Bench(limits: limits)
+        bench.ask("OPEN /f create op=o1")
+        bench.close(1)
+        bench.ask("OPEN /f r", on: 2)
+
+        for _ in 0..<1_000 {
+            #expect(bench.ask("OPEN /f create op=o1", on: 2).hasPrefix("ERR too-many "))
+        }
+
+        #expect(bench.core.operations.count == 1)
+        #expect(bench.core.operations.orderCount <= 66)
     }
 
     @Test func `options may come in any order, and the tag does not count`() {
@@ -320,5 +369,92 @@ import Testing
 
         #expect(bench.ask(line, on: 2).hasPrefix("OK h=s40000000002 "))
         #expect(bench.ask("OPEN /f r lock=shared", on: 3).hasPrefix("ERR locked "))
+    }
+
+    @Test(arguments: ["", " lease=1000"])
+    func `a repetition is not kept out by the lock of the session that it follows`(lease: String) {
+        var bench = Bench()
+        let line = "OPEN /f create lock=exclusive\(lease) op=o1"
+        bench.ask(line)
+        bench.ask("WRITE \(lease.isEmpty ? "h1" : "s40000000001") 0 abc")
+        bench.runsAtOnce = false
+        bench.close(1)
+        bench.pass(milliseconds: 1_000)
+        let again = bench.send(line, on: 2)
+        let other = bench.send("@2 \(line)", on: 2)
+        let gone = bench.send("@3 \(line)", on: 3)
+        bench.close(3)
+        #expect(bench.reply(to: again) == nil, "the first session is being put away")
+
+        bench.runsAtOnce = true
+        bench.runNext()
+
+        let text = bench.reply(to: again) ?? ""
+        #expect(text.hasPrefix(lease.isEmpty ? "OK h=h1 size=3 " : "OK h=s40000000002 size=3 "))
+        #expect(bench.reply(to: other) == "@2 \(text)")
+        #expect(bench.reply(to: gone) == nil)
+        #expect(bench.core.sessions.count == 1)
+        #expect(bench.core.successions.isEmpty)
+        #expect(bench.ask("OPEN /f r lock=shared", on: 4).hasPrefix("ERR locked "))
+    }
+
+    @Test func `a repetition before the loss is noticed takes the lock over from its own session`()
+    {
+        var bench = Bench()
+        let line = "OPEN /f create lock=exclusive op=o1"
+        bench.ask(line)
+        bench.runsAtOnce = false
+        let again = bench.send(line, on: 2)
+        #expect(bench.reply(to: again) == nil)
+
+        bench.runsAtOnce = true
+        bench.runNext()
+
+        #expect(bench.reply(to: again)?.hasPrefix("OK h=h1 ") == true)
+        #expect(bench.ask("READ h1 1").hasPrefix("ERR stale-handle "))
+    }
+
+    @Test func `who waited for the lock before has it before a repetition`() {
+        var bench = Bench()
+        let line = "OPEN /f create lock=exclusive op=o1"
+        bench.ask(line)
+        let waiting = bench.send("OPEN /f rw lock=exclusive wait=60000", on: 3)
+
+        #expect(bench.ask(line, on: 2).hasPrefix("ERR locked path=/f h=c3.h1 "))
+        #expect(bench.reply(to: waiting)?.hasPrefix("OK ") == true)
+        bench.ask("CLOSE h1", on: 3)
+        #expect(bench.ask(line, on: 2).hasPrefix("OK h=h2 "))
+    }
+
+    @Test func `a file that was made is found also where the OPEN was taken back after its lock came`()
+    {
+        for isCancelled in [true, false] {
+            var bench = Bench()
+            bench.runsAtOnce = false
+            let first = bench.send("@1 OPEN /f create-new lock=exclusive wait=60000 op=o1")
+            // Another one takes the lock between the making of the file and the look at it.
+            let outcome = bench.perform(bench.jobs[0])
+            let made = bench.jobs.removeFirst()
+            bench.runsAtOnce = true
+            bench.ask("OPEN /f rw lock=exclusive", on: 5)
+            bench.finish(made, outcome)
+            let second = bench.send("OPEN /f create-new lock=exclusive wait=60000 op=o1", on: 2)
+            bench.runsAtOnce = false
+            bench.send("@1 WRITE h1 0 x", on: 5)
+            bench.send("@2 CLOSE h1", on: 5)
+            bench.runNext()
+            bench.send("@3 OPEN /f rw", on: 5)
+            bench.runNext(bench.jobs.count - 1)
+            bench.send("@4 WRITE h2 0 y", on: 5)
+            bench.runNext()
+            if isCancelled { bench.cancel(first) } else { bench.close(1) }
+
+            bench.runsAtOnce = true
+            bench.runNext()
+
+            #expect(bench.reply(to: first) == nil)
+            #expect(bench.reply(to: second)?.hasPrefix("OK h=h1 ") == true)
+            #expect(bench.core.isIdle)
+        }
     }
 }

@@ -29,14 +29,26 @@ struct FileFollower: Sendable {
 }
 
 /// The FOLLOWs of all connections, and whose turn it is to look at his file.
+///
+/// One follower of a file looks at a time: where a disk stalls, those of other files go on.
 struct FollowTable: Sendable {
     /// Looks at files at once; more would only keep the threads of the disk from others.
     static let looksAtOnce = 16
 
+    /// The followers of one file that want to look at it.
+    private struct Line: Sendable {
+        /// In the order in which they began to wait; ended ones among them.
+        var waiting: ArraySlice<RequestID> = []
+        /// Whose look is under way; it may have ended meanwhile.
+        var looking: RequestID?
+    }
+
     private var followers: [RequestID: FileFollower] = [:]
-    /// Who waits to look, in the order in which they began to; ended ones among them.
-    private var waiting: [RequestID] = []
-    private var looking = 0
+    private var lines: [FileIdentity: Line] = [:]
+    /// Files with one that waits and none that looks, in the order in which they came to that.
+    private var ready: ArraySlice<FileIdentity> = []
+    /// The files of the looks that are under way.
+    private var looks: [RequestID: FileIdentity] = [:]
     private let limit: Int
 
     /// Takes how many of them one connection may have.
@@ -61,12 +73,7 @@ struct FollowTable: Sendable {
     }
 
     /// Ends one; false where it has ended before.
-    mutating func remove(_ id: RequestID) -> Bool {
-        guard let follower = followers.removeValue(forKey: id) else { return false }
-        if follower.phase == .looking { looking -= 1 }
-        waiting.removeAll { $0 == id }
-        return true
-    }
+    mutating func remove(_ id: RequestID) -> Bool { followers.removeValue(forKey: id) != nil }
 
     /// Ends all of a connection.
     mutating func remove(_ connection: ConnectionID) {
@@ -96,24 +103,8 @@ struct FollowTable: Sendable {
     /// Lets one that was starting or sending look again, or rest where there is nothing new.
     mutating func goOn(_ id: RequestID) {
         guard let follower = followers[id] else { return }
-        if follower.phase == .looking { looking -= 1 }
         followers[id]?.phase = .resting
         if follower.hasNews { wait(id) }
-    }
-
-    private mutating func wait(_ id: RequestID) {
-        followers[id]?.phase = .waiting
-        waiting.append(id)
-    }
-
-    /// Takes the next one that may look now.
-    mutating func nextToLook() -> FileFollower? {
-        guard looking < FollowTable.looksAtOnce, !waiting.isEmpty else { return nil }
-        let id = waiting.removeFirst()
-        looking += 1
-        followers[id]?.phase = .looking
-        followers[id]?.hasNews = false
-        return followers[id]
     }
 
     /// Notes that an item is on its way, after which the follower stands at a position.
@@ -121,11 +112,44 @@ struct FollowTable: Sendable {
     /// - Parameter hasMore: Whether more is known to come behind it.
     mutating func send(_ id: RequestID, upTo position: Int64, hasMore: Bool) {
         guard var follower = followers[id] else { return }
-        if follower.phase == .looking { looking -= 1 }
         follower.phase = .sending
         follower.position = position
         if hasMore { follower.hasNews = true }
         if let cut = follower.cut, cut >= position { follower.cut = nil }
         followers[id] = follower
+    }
+}
+
+// Turns: who may look at his file now.
+extension FollowTable {
+    private mutating func wait(_ id: RequestID) {
+        guard let file = followers[id]?.file.identity else { return }
+        followers[id]?.phase = .waiting
+        lines[file, default: Line()].waiting.append(id)
+        guard let line = lines[file], line.waiting.count == 1, line.looking == nil else { return }
+        ready.append(file)
+    }
+
+    /// Takes the next one that may look now; its turn lasts until `lookEnded`.
+    mutating func nextToLook() -> FileFollower? {
+        while looks.count < FollowTable.looksAtOnce, let file = ready.popFirst() {
+            while let id = lines[file]?.waiting.popFirst() {
+                guard followers[id]?.phase == .waiting else { continue }
+                lines[file]?.looking = id
+                looks[id] = file
+                followers[id]?.phase = .looking
+                followers[id]?.hasNews = false
+                return followers[id]
+            }
+            lines[file] = nil
+        }
+        return nil
+    }
+
+    /// Notes that a look is over, also where its follower has ended: the turn is another's.
+    mutating func lookEnded(_ id: RequestID) {
+        guard let file = looks.removeValue(forKey: id) else { return }
+        lines[file]?.looking = nil
+        if lines[file]?.waiting.isEmpty == false { ready.append(file) } else { lines[file] = nil }
     }
 }

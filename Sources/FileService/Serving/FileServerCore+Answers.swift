@@ -4,13 +4,14 @@ import DFSProtocol
 extension FileServerCore {
     /// Answers a job that is over, and keeps the session it used current.
     mutating func settle(
-        _ job: PendingJob, _ result: Result<DiskOutcome, RequestError>, _ generation: Int64?,
-        _ now: MonotonicTime
+        _ job: PendingJob, _ result: Result<DiskOutcome, RequestError>, isTorn: Bool,
+        _ generation: Int64?, _ now: MonotonicTime
     ) -> [FileAction] {
         if case .end(let key) = job.purpose { return ended(key, job.ticket, generation, now) }
         guard let ticket = job.ticket else { return [] }
         switch job.purpose {
-        case .open(let order): return opened(job, ticket, order, result, generation, now)
+        case .open(let order):
+            return opened(job, ticket, order, result, isTorn: isTorn, generation, now)
         case .grant(let key): return granted(job, key, result, now)
         case .close(let key): return closed(ticket, key, result, generation, now)
         case .follow: return looked(ticket.id, result, at: now)

@@ -24,7 +24,7 @@ extension FileServerCore {
         guard key.connection == nil else {
             throw RequestError(
                 .badArgument, "RESUME is for sessions that were opened with a lease",
-                fields: [.init("argument", handle)])
+                fields: [.init("h", handle)])
         }
         guard let session = sessions[key], let token = session.token else {
             throw sessions.refusal(of: key, handle, at: ticket.receivedAt)
@@ -73,6 +73,10 @@ extension FileServerCore {
         }
         if case .killed? = sessions.ending(of: key, at: ticket.receivedAt) {
             return [.answer(ticket.id, items: nil, final: line(ticket) { _ in })]
+        }
+        if sessions[key]?.phase == .killed {
+            closings[key, default: []].append(ticket)
+            return []
         }
         guard sessions[key]?.phase == .open else {
             throw SessionTable.staleHandle(handle, "no such session is open; HANDLES shows them")

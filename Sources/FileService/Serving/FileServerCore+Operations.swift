@@ -76,6 +76,12 @@ extension FileServerCore {
             }
             // Its client asks on another connection: it does not use that session any more.
             actions += end(key, as: .lost, at: now)
+            if sessions[key]?.lock != nil {
+                // The session that is being put away holds the lock that is asked for here.
+                successions[key, default: []].append(operation)
+                operations.postpone(operation, attempt)
+                return actions
+            }
         }
         let order = OpenOrder(
             again: try OpenOrder(

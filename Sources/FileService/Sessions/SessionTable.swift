@@ -173,6 +173,12 @@ extension SessionTable {
         connections[connection].map { !$0.attached.isEmpty || $0.opening > 0 } ?? false
     }
 
+    /// Whether a handle is of a session that its connection has had.
+    func hadSession(_ key: SessionKey) -> Bool {
+        guard case .held(let connection, let number) = key else { return false }
+        return number <= connections[connection]?.lastNumber ?? 0
+    }
+
     /// How a session ended; nil where that is not known any more.
     func ending(of key: SessionKey, at now: MonotonicTime) -> Ending? {
         guard case .held(let connection, let number) = key else {
