@@ -151,6 +151,8 @@ extension NameAuthority {
     public mutating func connectionClosed(_ connection: ConnectionID, at now: Moment) {
         watchers.remove(connection)
         searches.remove(connection)
+        // Before what was begun is handed on: it must not go to a peer that is gone.
+        repetitions.waits.drop(connection)
         if deferring.remove(connection) != nil {
             dropDeferred(at: now) { $0.connection == connection }
         }
@@ -179,6 +181,7 @@ extension NameAuthority {
         } else {
             searches.cancel(request)
         }
+        repetitions.waits.drop(request)
         dropDeferred(at: now) { $0.id == request }
     }
 

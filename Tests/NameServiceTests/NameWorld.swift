@@ -104,6 +104,12 @@ struct NameWorld {
         settle()
     }
 
+    /// Takes a request back, as CANCEL does.
+    mutating func cancel(_ request: RequestID) {
+        core.cancelled(request, at: now)
+        settle()
+    }
+
     /// Does all work that is left and commits what has changed.
     mutating func settle() {
         collect()

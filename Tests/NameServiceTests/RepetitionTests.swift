@@ -176,4 +176,70 @@ import Testing
 
         #expect(world.answers[again] == "OK\n")
     }
+
+    /// How a client takes back what it has asked for.
+    enum Withdrawal: CaseIterable {
+        case cancel
+        case close
+
+        func apply(to request: RequestID, _ world: inout NameWorld) {
+            switch self {
+            case .cancel: world.cancel(request)
+            case .close: world.close(request.connection.number)
+            }
+        }
+    }
+
+    @Test(arguments: Withdrawal.allCases, Withdrawal.allCases)
+    func `a repeat that was taken back is not carried out in place of the first`(
+        repeated: Withdrawal, first: Withdrawal
+    ) throws {
+        var world = try NameWorld()
+        try world.addServer("fs1", on: 2, files: ["/a"])
+        _ = try world.post("REMOVE /a")
+        let begun = try world.post("MKDIR /a op=x1", on: 3)
+        let again = try world.post("MKDIR /a op=x1", on: 4)
+
+        repeated.apply(to: again, &world)
+        first.apply(to: begun, &world)
+        try world.send("DONE \(world.lastOperation(2))", on: 2)
+
+        #expect(world.core.repetitions.waits.count == 0)
+        #expect(world.core.repetitions.count == 0)
+        #expect(try world.send("STAT /a").hasPrefix("ERR not-found "))
+    }
+
+    @Test(arguments: Withdrawal.allCases)
+    func `a repeat that was taken back hears no more of the outcome; the others do`(
+        withdrawal: Withdrawal
+    ) throws {
+        var world = try NameWorld()
+        try world.addServer("fs1", on: 2, files: ["/a"])
+        let first = try world.post("REMOVE /a op=x1")
+        let gone = try world.post("REMOVE /a op=x1", on: 3)
+        let stays = try world.post("REMOVE /a op=x1", on: 4)
+        world.settle()
+
+        withdrawal.apply(to: gone, &world)
+        try world.send("DONE \(world.lastOperation(2))", on: 2)
+
+        #expect(world.answers == [first: "OK\n", stays: "OK\n"])
+    }
+
+    @Test func `the first of the repeats that are left takes a change over`() throws {
+        var world = try NameWorld()
+        try world.addServer("fs1", on: 2, files: ["/a"])
+        let earlier = try world.post("REMOVE /a")
+        let begun = try world.post("MKDIR /a op=x1", on: 3)
+        let repeats = try (0..<64).map { try world.post("MKDIR /a op=x1", on: 10 + $0) }
+        for index in stride(from: 0, to: 64, by: 2) { world.cancel(repeats[index]) }
+
+        world.cancel(begun)
+        world.cancel(repeats[1])
+        try world.send("DONE \(world.lastOperation(2))", on: 2)
+
+        let left = [earlier] + stride(from: 3, to: 64, by: 2).map { repeats[$0] }
+        #expect(world.answers.filter { $0.value == "OK\n" }.keys.sorted() == left)
+        #expect(world.core.repetitions.waits.count == 0)
+    }
 }

@@ -156,10 +156,11 @@ extension NameAuthority {
         let waiting = repetitions.complete(
             op, answer, departure: commits.nextDeparture, at: now.monotonic)
         keep(op)
-        return waiting.map { request, asker in
+        return waiting.map { waiting in
             // The path was read when the change was done, so it is one.
-            let line = (try? success(request, asker, answer)) ?? accepted(asker)
-            return (asker, line)
+            let line =
+                (try? success(waiting.request, waiting.asker, answer)) ?? accepted(waiting.asker)
+            return (waiting.asker, line)
         }
     }
 
@@ -198,23 +199,21 @@ extension NameAuthority {
     mutating func forget(_ op: OperationID, _ error: RequestError) {
         let (waiting, wasKept) = repetitions.forget(op)
         if wasKept { counters.append(.removeOperation(op)) }
-        for (_, asker) in waiting { fail(asker, error) }
+        for waiting in waiting { fail(waiting.asker, error) }
     }
 
     /// Leaves it to the next repeat to find out what became of a change.
     mutating func leaveOpen(_ op: OperationID, _ error: RequestError, at now: Moment) {
-        for (_, asker) in repetitions.leaveOpen(op, at: now.monotonic) { fail(asker, error) }
+        for waiting in repetitions.leaveOpen(op, at: now.monotonic) { fail(waiting.asker, error) }
     }
 
     /// Gives a change up that was not begun; the first who repeated it is the next to try.
     mutating func abandon(_ op: OperationID, at now: Moment) {
-        guard let entry = repetitions[op], case .running(let waiting) = entry.stage else { return }
-        if entry.isAnotherAttempt {
-            _ = repetitions.leaveOpen(op, at: now.monotonic)
-        } else {
-            _ = repetitions.forget(op)
-        }
-        for (request, asker) in waiting { take(request, [], asker, at: now) }
+        guard let entry = repetitions[op], case .running = entry.stage else { return }
+        let waiting =
+            entry.isAnotherAttempt
+            ? repetitions.leaveOpen(op, at: now.monotonic) : repetitions.forget(op).waiting
+        for waiting in waiting { take(waiting.request, [], waiting.asker, at: now) }
     }
 }
 

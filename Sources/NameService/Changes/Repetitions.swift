@@ -20,7 +20,7 @@ struct Repetitions {
     /// How far a change has come.
     enum Stage {
         /// It is being done; those who repeat it wait.
-        case running(waiting: [(request: Request, asker: Asker)])
+        case running
         /// The owner was asked and nobody knows what it did; the next repeat finds out.
         case open
         /// It was done; what stands behind `OK`, for CREATE without the path.
@@ -43,6 +43,8 @@ struct Repetitions {
     private let limit: Int
     private let milliseconds: Int64
     private var entries: [OperationID: Entry] = [:]
+    /// Repeats of changes that run.
+    var waits = RepeatWaits()
     /// Ends in their order; one that does not fit its entry any more means nothing.
     private var ends: [(op: OperationID, end: MonotonicTime)] = []
     private var firstEnd = 0
@@ -71,14 +73,13 @@ struct Repetitions {
                 .busy, "too many changes with op= are remembered; each is for a minute",
                 fields: [.init("retry", number: Commits.retryMilliseconds)])
         }
-        entries[op] = Entry(mark: mark, stage: .running(waiting: []))
+        entries[op] = Entry(mark: mark, stage: .running)
     }
 
     /// Lets a repeat wait for what runs.
     mutating func wait(_ op: OperationID, _ request: Request, _ asker: Asker) {
-        guard case .running(var waiting) = entries[op]?.stage else { return }
-        waiting.append((request, asker))
-        entries[op]?.stage = .running(waiting: waiting)
+        guard case .running = entries[op]?.stage else { return }
+        waits.add(op, request, asker)
     }
 
     /// Notes what the owner is going to be asked for.
@@ -90,7 +91,7 @@ struct Repetitions {
 
     /// Goes on with a change whose outcome was not known.
     mutating func reopen(_ op: OperationID) {
-        entries[op]?.stage = .running(waiting: [])
+        entries[op]?.stage = .running
         entries[op]?.isAnotherAttempt = true
         entries[op]?.end = nil
     }
@@ -100,8 +101,8 @@ struct Repetitions {
     /// - Returns: The repeats that waited for it.
     mutating func complete(
         _ op: OperationID, _ answer: [UInt8], departure: Int, at now: MonotonicTime
-    ) -> [(request: Request, asker: Asker)] {
-        let waiting = takeWaiting(op)
+    ) -> [RepeatWaits.Repeat] {
+        let waiting = waits.take(op)
         unlink(op)
         entries[op]?.stage = .done(answer: answer)
         entries[op]?.departure = departure
@@ -114,8 +115,8 @@ struct Repetitions {
     /// - Returns: The repeats that waited for it.
     mutating func leaveOpen(
         _ op: OperationID, at now: MonotonicTime
-    ) -> [(request: Request, asker: Asker)] {
-        let waiting = takeWaiting(op)
+    ) -> [RepeatWaits.Repeat] {
+        let waiting = waits.take(op)
         guard entries[op] != nil else { return [] }
         entries[op]?.stage = .open
         expectEnd(of: op, at: now)
@@ -127,20 +128,12 @@ struct Repetitions {
     /// - Returns: The repeats that waited for it, and whether the store has heard of it.
     mutating func forget(
         _ op: OperationID
-    ) -> (waiting: [(request: Request, asker: Asker)], wasKept: Bool) {
-        let waiting = takeWaiting(op)
+    ) -> (waiting: [RepeatWaits.Repeat], wasKept: Bool) {
+        let waiting = waits.take(op)
         let wasKept = entries[op]?.subject != nil
         unlink(op)
         entries[op] = nil
         return (waiting, wasKept)
-    }
-
-    private mutating func takeWaiting(
-        _ op: OperationID
-    ) -> [(request: Request, asker: Asker)] {
-        guard case .running(let waiting) = entries[op]?.stage else { return [] }
-        entries[op]?.stage = .running(waiting: [])
-        return waiting
     }
 
     private mutating func unlink(_ op: OperationID) {
