@@ -65,7 +65,12 @@ final class FileDesk: RequestResponder {
         let client = ClientName(
             address: [UInt8]((connection.peer?.description ?? "unknown").utf8),
             name: connection.clientName)
-        perform(core.receive(request, from: Caller(id: exchange.id, client: client), at: .now))
+        // Only what may be repeated is compared, where it is; a repeat is as rare as a lost answer.
+        let isRepeatable = request.option("op") != nil
+        let caller = Caller(
+            id: exchange.id, client: client,
+            payloadPrint: isRepeatable ? payload?.withUnsafeReadableBytes(DataPrint.of) ?? 0 : 0)
+        perform(core.receive(request, from: caller, at: .now))
     }
 
     /// A connection costs nothing here before its first request.
@@ -99,10 +104,13 @@ final class FileDesk: RequestResponder {
         copies[id]?.cancel()
     }
 
-    /// Ends the copies from other servers: a stop waits for no other server.
-    func stopCopies() {
+    /// Ends what waits for others than our disk; what has begun is finished.
+    ///
+    /// That is copies from other servers, and requests that wait for a lock or follow a file.
+    func beginDraining() {
         isStopping = true
         for copy in copies.values { copy.cancel() }
+        perform(core.beginDraining(at: .now))
     }
 
     /// Ends all sessions, and completes once every job has ended and every answer is sent.

@@ -426,8 +426,7 @@ import Testing
         #expect(bench.ask(line, on: 2).hasPrefix("OK h=h2 "))
     }
 
-    @Test func `a file that was made is found also where the OPEN was taken back after its lock came`()
-    {
+    @Test func `a file that was made is found also where its OPEN was taken back with its lock`() {
         for isCancelled in [true, false] {
             var bench = Bench()
             bench.runsAtOnce = false
