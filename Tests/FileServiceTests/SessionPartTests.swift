@@ -140,6 +140,33 @@ import Testing
     }
 }
 
+@Suite struct GlanceWindowTests {
+    private func file(_ number: UInt64) -> FileIdentity { FileIdentity(device: 1, inode: number) }
+
+    @Test func `only a change since the look began counts, and of its file`() {
+        var window = GlanceWindow()
+        window.begin(1)
+        window.touch(file(1))
+        window.begin(2)
+        window.touch(file(2))
+
+        #expect(window.end(2, read: file(1)) == false)
+        #expect(window.end(1, read: file(1)) == true)
+    }
+
+    @Test func `where too many files change to remember them each look is repeated`() {
+        var window = GlanceWindow()
+        window.begin(1)
+        for number in 0..<UInt64(10 * GlanceWindow.limit) { window.touch(file(number)) }
+        #expect(window.count <= GlanceWindow.limit)
+        window.begin(2)
+
+        #expect(window.end(1, read: file(.max)) == true)
+        #expect(window.end(2, read: file(.max)) == false)
+        #expect(window.count == 0)
+    }
+}
+
 @Suite struct SessionKeyTests {
     private let own = ConnectionID(number: 3)
 

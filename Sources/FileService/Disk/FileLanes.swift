@@ -90,6 +90,12 @@ struct GlanceWindow: Sendable {
     private var begun: [UInt64: UInt64] = [:]
     /// When each file last changed, as far back as the oldest one that runs.
     private var changed: [FileIdentity: UInt64] = [:]
+    /// Whoever began before this may have met any change: which files changed then is forgotten.
+    private var floor: UInt64 = 0
+    /// How many changes are remembered.
+    static let limit = 1024
+
+    var count: Int { changed.count }
 
     mutating func begin(_ job: UInt64) {
         clock += 1
@@ -100,9 +106,11 @@ struct GlanceWindow: Sendable {
     mutating func touch(_ file: FileIdentity) {
         guard !begun.isEmpty else { return }
         clock += 1
+        if changed.count >= GlanceWindow.limit {
+            changed.removeAll()
+            floor = clock
+        }
         changed[file] = clock
-        guard changed.count > 1024, let oldest = begun.values.min() else { return }
-        changed = changed.filter { $0.value > oldest }
     }
 
     /// Ends one.
@@ -111,7 +119,7 @@ struct GlanceWindow: Sendable {
     mutating func end(_ job: UInt64, read file: FileIdentity?) -> Bool {
         let start = begun.removeValue(forKey: job) ?? 0
         defer { if begun.isEmpty { changed.removeAll() } }
-        guard let file, let change = changed[file] else { return false }
-        return change > start
+        guard let file else { return false }
+        return start < floor || changed[file].map { $0 > start } ?? false
     }
 }

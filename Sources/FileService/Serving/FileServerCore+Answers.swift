@@ -13,7 +13,11 @@ extension FileServerCore {
         case .open(let order):
             return opened(job, ticket, order, result, isTorn: isTorn, generation, now)
         case .grant(let key): return granted(job, key, result, now)
-        case .close(let key): return closed(ticket, key, result, generation, now)
+        case .close(let key):
+            // Who only read has changed nothing that anybody must be told of first.
+            let writes = sessions[key]?.access.writes == true
+            return closed(
+                ticket, key, result, writes ? waits.newest(generation, of: job) : nil, now)
         case .follow: return looked(ticket.id, result, at: now)
         default: break
         }
@@ -24,11 +28,10 @@ extension FileServerCore {
             if case .resume(let key) = job.purpose, case .facts(let facts) = outcome {
                 return [resumed(key, facts, ticket)]
             }
-            let isHeld = waits(job.work)
-            let actions = hold(
-                answer(ticket, job.work, outcome), isHeld ? generation : nil, now)
+            let generation = waits(job.work) ? self.waits.newest(generation, of: job) : nil
+            let actions = hold(answer(ticket, job.work, outcome), generation, now)
             guard ticket.operation != nil else { return actions }
-            return actions + conclude(ticket, job.work, outcome, isHeld ? generation : nil, now)
+            return actions + conclude(ticket, job.work, outcome, generation, now)
         }
     }
 
@@ -49,7 +52,7 @@ extension FileServerCore {
     /// Whether the name server is to know of such work before its answer is sent.
     private func waits(_ work: DiskWork) -> Bool {
         switch work {
-        case .open, .truncate, .sync, .close, .store, .setAttributes, .setFileAttributes: true
+        case .open, .sync, .close, .store, .setAttributes, .setFileAttributes: true
         default: false
         }
     }

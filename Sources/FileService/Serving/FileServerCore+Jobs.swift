@@ -143,6 +143,7 @@ extension FileServerCore {
     ) -> [FileAction] {
         guard let job = jobs.removeValue(forKey: number) else { return [] }
         var actions: [FileAction] = []
+        if let generation, let lane = job.lane { waits.note(generation, of: lane.file) }
         let isTorn = isTorn(number, job, result)
         if case .glance(let repeats) = job.purpose, let isTorn {
             actions += glanceAgain(job, repeats, at: isTorn, now)

@@ -111,20 +111,17 @@ extension FileServerCore {
             .flatMap { admit($0.request, $0.caller, now) }
     }
 
-    /// Finds the session of a request and notes that it was used, which renews its lease.
-    mutating func use(
+    /// Finds the session of a request.
+    func use(
         _ request: Request, _ ticket: Ticket
     ) throws(RequestError) -> (key: SessionKey, session: FileSession) {
-        let found = try sessions.find(
-            request.operands[0], on: ticket.id.connection, at: ticket.receivedAt)
-        sessions.update(found.key) { $0.usedAt = ticket.receivedAt }
-        return found
+        try sessions.find(request.operands[0], on: ticket.id.connection, at: ticket.receivedAt)
     }
 
     /// Finds a session that may change its file.
     ///
     /// - Throws: `stale-handle`; `read-only` where it was opened `r`.
-    mutating func change(
+    func change(
         _ request: Request, _ ticket: Ticket
     ) throws(RequestError) -> (key: SessionKey, session: FileSession) {
         let found = try use(request, ticket)

@@ -117,6 +117,7 @@ public struct FileServerCore: Sendable {
     ) -> [FileAction] {
         // What has run out by now is over, even if nobody has called `timePassed` for it yet.
         let overdue = expire(at: now)
+        sessions.renew(request, on: caller.id.connection, at: now)
         let actions = admit(request, caller, now)
         return overdue.isEmpty ? actions : overdue + actions
     }

@@ -101,8 +101,11 @@ struct OperationMemory: Sendable {
     }
 
     private mutating func wait(_ operation: OperationID, _ attempt: Attempt) {
-        guard case .running(let others)? = entries[operation]?.state else { return }
-        entries[operation]?.state = .running(others + [attempt])
+        guard case .running(var attempts)? = entries[operation]?.state else { return }
+        // The memory lets go of the list first, so that it is not copied for each attempt.
+        entries[operation]?.state = .running([])
+        attempts.append(attempt)
+        entries[operation]?.state = .running(attempts)
         waiting[attempt.caller.id] = operation
     }
 

@@ -251,6 +251,14 @@ extension SessionTable {
         return (key, session)
     }
 
+    /// Starts the lease of the session anew that a request names, whatever becomes of the request.
+    mutating func renew(_ request: Request, on connection: ConnectionID, at now: MonotonicTime) {
+        guard let handle = request.operands.first, let key = SessionKey(handle, on: connection),
+            let session = sessions[key], session.attachment == connection
+        else { return }
+        update(key) { $0.usedAt = now }
+    }
+
     /// Says why a session can not be used by a connection that it is not attached to.
     func refusal(of key: SessionKey, _ handle: [UInt8], at now: MonotonicTime) -> RequestError {
         let phase = sessions[key]?.phase
