@@ -72,8 +72,29 @@ import Testing
         let lines = bench.ask("HANDLES", on: 2).split(separator: "\n")
 
         let bytes = lines.dropLast().reduce(0) { $0 + $1.utf8.count + 1 }
-        #expect(lines.last == "OK count=\(lines.count - 1) more=yes")
+        let shown = lines.count - 1
+        #expect(lines.last == "OK count=\(shown) more=yes after=c1.h\(shown)")
         #expect((Limits.listBytes..<Limits.listBytes + 4_200).contains(bytes))
+        let rest = bench.ask("HANDLES after=c1.h\(shown)", on: 2)
+        #expect(rest.hasPrefix("* handle h=c1.h\(shown + 1) "))
+        #expect(rest.hasSuffix("\nOK count=\(1_500 - shown)"))
+    }
+
+    @Test func `sessions are listed in pages of any size, and none is left out`() {
+        var bench = Bench()
+        for connection: UInt64 in 1...3 { bench.ask("OPEN /f create", on: connection) }
+        bench.ask("OPEN /f r lease=1000", on: 2)
+        var (seen, after): ([Substring], Substring?) = ([], nil)
+        repeat {
+            let ask = "HANDLES limit=1" + (after.map { " after=\($0)" } ?? "")
+            let words = bench.ask(ask, on: 2).split { $0 == " " || $0 == "\n" }
+            seen += words.filter { $0.hasPrefix("h=") }
+            after = words.first { $0.hasPrefix("after=") }?.dropFirst(6)
+        } while after != nil
+
+        #expect(seen == ["h=c1.h1", "h=h1", "h=c3.h1", "h=s40000000001"])
+        #expect(bench.ask("HANDLES after=x").hasPrefix("ERR bad-argument argument=after "))
+        #expect(bench.ask("HANDLES limit=0").hasPrefix("ERR bad-argument argument=limit "))
     }
 
     @Test func `KILL ends a session by the name that HANDLES shows`() {

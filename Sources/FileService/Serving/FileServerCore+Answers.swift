@@ -193,6 +193,7 @@ extension FileServerCore {
             line.pair("sha256", sha256)
             line.pair("size", facts.size)
             line.pair("ver", facts.ver)
+            if facts.fid > 0 { line.pair("fid", facts.fid) }
         case (_, .census(let census, let freeBytes)):
             let uptime = ticket.receivedAt.milliseconds(since: configuration.startedAt)
             status(census, freeBytes, uptime, into: &line)

@@ -41,16 +41,11 @@ extension FileServerCore {
     }
 
     mutating func list(_ request: Request, _ ticket: Ticket) throws(RequestError) -> [FileAction] {
-        let limit = try request.number("limit") ?? Int64(Limits.listItems)
-        guard (1...Int64(Limits.listItems)).contains(limit) else {
-            throw RequestError(
-                .badArgument, "limit is 1 to \(Limits.listItems)",
-                fields: [.init("argument", [UInt8]("limit".utf8))])
-        }
-        return enqueue(
+        enqueue(
             .list(
-                try request.path(), after: request.option("after"), limit: Int(limit),
-                tag: ticket.tag), for: ticket, at: ticket.receivedAt)
+                try request.path(), after: request.option("after"),
+                limit: try request.itemLimit(), tag: ticket.tag), for: ticket,
+            at: ticket.receivedAt)
     }
 
     mutating func fetch(_ request: Request, _ ticket: Ticket) throws(RequestError) -> [FileAction] {
@@ -153,6 +148,19 @@ extension FileServerCore {
         return enqueue(
             job.work, for: ticket, purpose: .glance(repeats: repeats + 1), in: (file, .shared),
             at: now)
+    }
+}
+
+extension Request {
+    /// Reads `limit=`, how many items a page has at most.
+    func itemLimit() throws(RequestError) -> Int {
+        let limit = try number("limit") ?? Int64(Limits.listItems)
+        guard (1...Int64(Limits.listItems)).contains(limit) else {
+            throw RequestError(
+                .badArgument, "limit is 1 to \(Limits.listItems)",
+                fields: [.init("argument", [UInt8]("limit".utf8))])
+        }
+        return Int(limit)
     }
 }
 

@@ -84,42 +84,61 @@ extension FileServerCore {
         return end(key, as: .killed, for: ticket, at: ticket.receivedAt)
     }
 
-    func handles(_ ticket: Ticket) -> FileAction {
-        let now = ticket.receivedAt
+    /// Lists sessions in the order of their keys, in pages: no session hides behind others.
+    func handles(_ request: Request, _ ticket: Ticket) throws(RequestError) -> FileAction {
+        let (limit, connection) = (try request.itemLimit(), ticket.id.connection)
+        var after: SessionKey?
+        if let handle = request.option("after") {
+            after = SessionKey(shown: handle, on: connection)
+            guard after != nil else {
+                throw RequestError(
+                    .badArgument, "after is a handle as HANDLES shows it",
+                    fields: [.init("argument", [UInt8]("after".utf8))])
+            }
+        }
         var items = LineWriter()
-        var count: Int64 = 0
+        var count = 0
+        var last: SessionKey?
         var isWhole = true
-        for key in sessions.keys {
+        for key in sessions.keys where after.map({ $0 < key }) ?? true {
             guard let session = sessions[key] else { continue }
-            guard items.bytes.count < Limits.listBytes else {
-                isWhole = false
-                break
-            }
+            isWhole = count < limit && items.bytes.count < Limits.listBytes
+            guard isWhole else { break }
             count += 1
-            items.begin(tag: ticket.tag)
-            items.append("* handle")
-            items.pair("h", key.shown(on: ticket.id.connection))
-            items.pair("path", session.path.bytes)
-            items.pair("mode", session.access.writes ? "rw" : "r")
-            items.pair("owner", session.client.address)
-            items.pair("client", session.client.name)
-            items.pair("age", now.milliseconds(since: session.openedAt))
-            items.pair("idle", now.milliseconds(since: session.usedAt))
-            items.pair("bytes", session.bytesMoved)
-            if session.leaseMilliseconds > 0 {
-                items.pair("lease", session.deadline.milliseconds(since: now))
-            } else {
-                items.append(" lease=conn")
-            }
-            items.pair("lock", session.lock?.rawValue ?? "none")
-            items.pair("state", session.state)
-            items.end()
+            last = key
+            show(session, key, ticket, in: &items)
         }
         let final = line(ticket) {
-            $0.pair("count", count)
-            if !isWhole { $0.append(" more=yes") }
+            $0.pair("count", Int64(count))
+            guard !isWhole, let last else { return }
+            $0.append(" more=yes")
+            $0.pair("after", last.shown(on: connection))
         }
         return .answer(ticket.id, items: items, final: final)
+    }
+
+    private func show(
+        _ session: FileSession, _ key: SessionKey, _ ticket: Ticket, in items: inout LineWriter
+    ) {
+        let now = ticket.receivedAt
+        items.begin(tag: ticket.tag)
+        items.append("* handle")
+        items.pair("h", key.shown(on: ticket.id.connection))
+        items.pair("path", session.path.bytes)
+        items.pair("mode", session.access.writes ? "rw" : "r")
+        items.pair("owner", session.client.address)
+        items.pair("client", session.client.name)
+        items.pair("age", now.milliseconds(since: session.openedAt))
+        items.pair("idle", now.milliseconds(since: session.usedAt))
+        items.pair("bytes", session.bytesMoved)
+        if session.leaseMilliseconds > 0 {
+            items.pair("lease", session.deadline.milliseconds(since: now))
+        } else {
+            items.append(" lease=conn")
+        }
+        items.pair("lock", session.lock?.rawValue ?? "none")
+        items.pair("state", session.state)
+        items.end()
     }
 }
 

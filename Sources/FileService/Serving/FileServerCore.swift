@@ -160,7 +160,7 @@ public struct FileServerCore: Sendable {
         _ request: Request, _ caller: Caller, _ ticket: Ticket
     ) throws(RequestError) -> [FileAction] {
         switch request.verb {
-        case .handles: return [handles(ticket)]
+        case .handles: return [try handles(request, ticket)]
         case .close: return try close(request, ticket)
         case .renew: return try renew(request, ticket)
         case .kill: return try kill(request, ticket)
