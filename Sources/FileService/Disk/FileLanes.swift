@@ -80,9 +80,9 @@ struct FileLanes: Sendable {
     var isEmpty: Bool { lanes.isEmpty }
 }
 
-/// Which files changed while work that finds its file by name ran outside of any lane, so that it is
-/// repeated inside one: FETCH, STAT of a path, and what OPEN tells of the file.
+/// Which files changed while work that finds its file by name ran outside of any lane.
 ///
+/// It is repeated inside one then: FETCH, STAT of a path, and what OPEN tells of the file.
 /// Most of it meets no change and needs one hop only.
 struct GlanceWindow: Sendable {
     private var clock: UInt64 = 0

@@ -125,7 +125,8 @@ extension FileServerCore {
     mutating func isTorn(
         _ number: UInt64, _ job: PendingJob, _ result: Result<DiskOutcome, RequestError>
     ) -> FileIdentity? {
-        let file = try? result.get().seenFile
+        var file: FileIdentity?
+        if case .success(let outcome) = result { file = outcome.seenFile }
         let hasChanged = job.looksByName ? glances.end(number, read: file) : false
         guard let file else { return nil }
         if hasChanged || job.looksByName && lanes.isChanging(file) { return file }
