@@ -60,6 +60,23 @@ import Testing
         #expect(bench.ask("KILL c1.h1", on: 3).hasPrefix("ERR stale-handle "))
     }
 
+    @Test(arguments: ["", " lease=1000"])
+    func `a KILL of a session that ends by itself is answered when it has ended`(lease: String) {
+        var bench = Bench()
+        bench.ask("OPEN /f create lock=exclusive\(lease)")
+        bench.runsAtOnce = false
+        bench.close(1)
+        bench.pass(milliseconds: 1_000)
+        let kill = bench.send("KILL \(lease.isEmpty ? "c1.h1" : HandleTests.leased)", on: 2)
+        #expect(bench.reply(to: kill) == nil)
+
+        bench.runsAtOnce = true
+        bench.runNext()
+
+        #expect(bench.reply(to: kill) == "OK")
+        #expect(bench.core.locks.isEmpty)
+    }
+
     @Test func `a list of sessions over its limit ends early and says so`() {
         var limits = Limits()
         limits.handlesPerConnection = 2_000

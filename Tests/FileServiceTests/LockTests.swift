@@ -280,6 +280,7 @@ import Testing
 
         #expect(bench.reply(to: write) == "@3 OK bytes=1 size=3")
         #expect(bench.ask("OPEN /f r lock=shared wait=60000", on: 3).hasPrefix("ERR draining "))
+        #expect(bench.ask("OPEN /f r lock=shared", on: 3).hasPrefix("ERR locked "))
         #expect(bench.ask("@4 FOLLOW h1 0").hasPrefix("ERR draining "))
         bench.ask("CLOSE h1")
         #expect(bench.ask("OPEN /f r lock=shared wait=60000", on: 3).hasPrefix("OK "))

@@ -42,14 +42,16 @@ extension FileServerCore {
     }
 
     /// Ends the FOLLOWs of a session that has ended: it was closed, killed, taken over or expired.
-    mutating func endFollowing(of key: SessionKey, _ reason: RequestError) -> [FileAction] {
-        if followers.count == 0 { return [] }
-        return followers.ids { $0.session == key }.flatMap { endFollowing($0, reason) }
+    mutating func endFollowing(
+        of key: SessionKey, on connection: ConnectionID?, _ reason: RequestError
+    ) -> [FileAction] {
+        guard let connection else { return [] }
+        return followers.ids(of: key, on: connection).flatMap { endFollowing($0, reason) }
     }
 
     /// Ends all FOLLOWs.
     mutating func endFollowing(_ reason: RequestError) -> [FileAction] {
-        followers.ids { _ in true }.flatMap { endFollowing($0, reason) }
+        followers.ids.flatMap { endFollowing($0, reason) }
     }
 
     /// Lets as many followers look at their files as may at once.

@@ -44,6 +44,9 @@ struct FollowTable: Sendable {
     }
 
     private var followers: [RequestID: FileFollower] = [:]
+    /// The same by connection, at most `limit` of each, and by file.
+    private var byConnection: [ConnectionID: Set<RequestID>] = [:]
+    private var byFile: [FileIdentity: Set<RequestID>] = [:]
     private var lines: [FileIdentity: Line] = [:]
     /// Files with one that waits and none that looks, in the order in which they came to that.
     private var ready: ArraySlice<FileIdentity> = []
@@ -63,26 +66,39 @@ struct FollowTable: Sendable {
     ///
     /// - Throws: `too-many`.
     mutating func add(_ follower: FileFollower) throws(RequestError) {
-        let connection = follower.ticket.id.connection
-        guard followers.count(where: { $0.key.connection == connection }) < limit else {
+        let id = follower.ticket.id
+        guard byConnection[id.connection]?.count ?? 0 < limit else {
             throw RequestError(
                 .tooMany, "a connection follows at most \(limit) files; CANCEL one first",
                 fields: [.init("max", number: limit)])
         }
-        followers[follower.ticket.id] = follower
+        followers[id] = follower
+        byConnection[id.connection, default: []].insert(id)
+        byFile[follower.file.identity, default: []].insert(id)
     }
 
     /// Ends one; false where it has ended before.
-    mutating func remove(_ id: RequestID) -> Bool { followers.removeValue(forKey: id) != nil }
+    mutating func remove(_ id: RequestID) -> Bool {
+        guard let follower = followers.removeValue(forKey: id) else { return false }
+        let file = follower.file.identity
+        byConnection[id.connection]?.remove(id)
+        if byConnection[id.connection]?.isEmpty == true { byConnection[id.connection] = nil }
+        byFile[file]?.remove(id)
+        if byFile[file]?.isEmpty == true { byFile[file] = nil }
+        return true
+    }
 
     /// Ends all of a connection.
     mutating func remove(_ connection: ConnectionID) {
-        for id in ids(where: { $0.ticket.id.connection == connection }) { _ = remove(id) }
+        for id in (byConnection[connection] ?? []).sorted() { _ = remove(id) }
     }
 
-    /// Those for which something is so, in the order of their requests.
-    func ids(where isSo: (FileFollower) -> Bool) -> [RequestID] {
-        followers.filter { isSo($0.value) }.keys.sorted()
+    /// All of them in the order of their requests.
+    var ids: [RequestID] { followers.keys.sorted() }
+
+    /// Those of a session that a connection has, or has just lost, in the order of their requests.
+    func ids(of session: SessionKey, on connection: ConnectionID) -> [RequestID] {
+        (byConnection[connection] ?? []).filter { followers[$0]?.session == session }.sorted()
     }
 
     /// Notes that there may be something to tell.
@@ -93,7 +109,8 @@ struct FollowTable: Sendable {
 
     /// Notes that a file was cut: whoever has told more than is left tells so first.
     mutating func noteCut(of file: FileIdentity, to size: Int64) {
-        for id in ids(where: { $0.file.identity == file && $0.position > size }) {
+        for id in (byFile[file] ?? []).sorted() {
+            guard let follower = followers[id], follower.position > size else { continue }
             let smallest = min(followers[id]?.cut ?? .max, size)
             followers[id]?.cut = smallest
             noteNews(id)

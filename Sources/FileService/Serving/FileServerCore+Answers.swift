@@ -28,10 +28,10 @@ extension FileServerCore {
             if case .resume(let key) = job.purpose, case .facts(let facts) = outcome {
                 return [resumed(key, facts, ticket)]
             }
-            let generation = waits(job.work) ? self.waits.newest(generation, of: job) : nil
-            let actions = hold(answer(ticket, job.work, outcome), generation, now)
+            let change = waits(job.work) ? waits.newest(generation, of: job) : nil
+            let actions = hold(answer(ticket, job.work, outcome), change, now)
             guard ticket.operation != nil else { return actions }
-            return actions + conclude(ticket, job.work, outcome, generation, now)
+            return actions + conclude(ticket, job.work, outcome, change, now)
         }
     }
 

@@ -41,7 +41,7 @@ extension FileServerCore {
             loser == nil
             ? []
             : endFollowing(
-                of: key,
+                of: key, on: loser,
                 SessionTable.staleHandle(handle, "another connection has resumed the session"))
         sessions.update(key) {
             $0.usedAt = ticket.receivedAt
@@ -74,14 +74,15 @@ extension FileServerCore {
         if case .killed? = sessions.ending(of: key, at: ticket.receivedAt) {
             return [.answer(ticket.id, items: nil, final: line(ticket) { _ in })]
         }
-        if sessions[key]?.phase == .killed {
+        switch sessions[key]?.phase {
+        case .open: return end(key, as: .killed, for: ticket, at: ticket.receivedAt)
+        case .killed, .expired, .lost:
+            // It is being put away: when that is done its lock is free and nothing of it can land.
             closings[key, default: []].append(ticket)
             return []
-        }
-        guard sessions[key]?.phase == .open else {
+        case .closing, nil:
             throw SessionTable.staleHandle(handle, "no such session is open; HANDLES shows them")
         }
-        return end(key, as: .killed, for: ticket, at: ticket.receivedAt)
     }
 
     /// Lists sessions in the order of their keys, in pages: no session hides behind others.

@@ -52,10 +52,10 @@ extension FileServerCore {
             openings.insert(opening, key)
             return grant([key], now)
         }
-        guard !isDraining else { return giveUp(ticket, order, file, facts, .draining, now) }
         guard let patience = order.patience, now < patience,
             !isOnlyHolder(connection, of: file.identity) || ticket.tag != nil
         else { return giveUp(ticket, order, file, facts, locked(opening, now), now) }
+        guard !isDraining else { return giveUp(ticket, order, file, facts, .draining, now) }
         locks.wait(kind, of: file.identity, for: key)
         openings.insert(opening, key)
         self.patience.insert(key, at: patience)

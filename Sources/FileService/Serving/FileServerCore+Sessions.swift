@@ -72,7 +72,8 @@ extension FileServerCore {
         }
         let (key, session) = try use(request, ticket)
         sessions.update(key) { $0.phase = .closing }
-        let ended = endFollowing(of: key, sessions.refusal(of: key, handle, at: ticket.receivedAt))
+        let ended = endFollowing(
+            of: key, on: connection, sessions.refusal(of: key, handle, at: ticket.receivedAt))
         return ended
             + enqueue(
                 alone: .close(session.file), on: session.file, for: ticket, purpose: .close(key),
@@ -146,7 +147,8 @@ extension FileServerCore {
     ) -> [FileAction] {
         guard let session = sessions[key], session.phase == .open else { return [] }
         sessions.update(key) { $0.phase = phase }
-        let ended = endFollowing(of: key, sessions.refusal(of: key, key.handle, at: now))
+        let ended = endFollowing(
+            of: key, on: session.attachment, sessions.refusal(of: key, key.handle, at: now))
         sessions.detach(key)
         let released = session.attachment.map { [FileAction.released($0)] } ?? []
         guard ticket != nil || unasked < configuration.endLimit else {

@@ -15,7 +15,7 @@ struct ReportWaits: Sendable {
     }
 
     /// In the order of arrival, which is the order of deadlines too.
-    private var held: [Held] = []
+    private var held: ArraySlice<Held> = []
     /// Up to which change each file was changed last, as far as that may not be acknowledged.
     ///
     /// One session's SYNC counts what all have written: theirs wait for the same report.
@@ -70,13 +70,20 @@ struct ReportWaits: Sendable {
         return release { $0.generation <= generation }
     }
 
-    mutating func expire(at now: MonotonicTime) -> [FileAction] { release { $0.deadline <= now } }
+    mutating func expire(at now: MonotonicTime) -> [FileAction] {
+        var due: [FileAction] = []
+        while let first = held.first, first.deadline <= now {
+            due.append(first.action)
+            held.removeFirst()
+        }
+        return due
+    }
 
     mutating func releaseAll() -> [FileAction] { release { _ in true } }
 
     private mutating func release(_ isDue: (Held) -> Bool) -> [FileAction] {
         var due: [FileAction] = []
-        var kept: [Held] = []
+        var kept: ArraySlice<Held> = []
         for entry in held {
             if isDue(entry) { due.append(entry.action) } else { kept.append(entry) }
         }

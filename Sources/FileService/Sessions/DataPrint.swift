@@ -1,7 +1,7 @@
 /// 64 bits by which data is told from other data; XXH64 with seed 0.
 ///
 /// It guards against mistakes and not against an attacker, who would only fool himself: an `op=`
-/// is its client's own. Reads the bytes where they are, many to a nanosecond.
+/// is its client's own. Reads the bytes where they are.
 /// - Source: xxHash, `doc/xxhash_spec.md`.
 public enum DataPrint {
     private static let prime1: UInt64 = 0x9E37_79B1_85EB_CA87
