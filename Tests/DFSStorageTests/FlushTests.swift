@@ -1,6 +1,7 @@
 import CPosix
 import DFSProtocol
 import FileService
+import Glibc
 import Synchronization
 import Testing
 
@@ -123,5 +124,45 @@ import Testing
 
         #expect(try disk.get(path("/1/2/3/4/5/6/7/8/9/10/file")) == "x")
         #expect(disk.store.table.exports[0].fresh.withLock { $0.isEmpty })
+    }
+
+    @Test func `many new directories are brought to the disk where they are, or one by one`() throws
+    {
+        let disk = try OpenStore(folder)
+        let deep = path("/1/2/3/4/5/6/7/8/9/10/file")
+        let whole = try Fault(DFS_SYNC_ALL, EIO, at: folder.path)
+        #expect(refusal { try disk.put("x", at: deep) } == .io)
+        // The directories stand, and nobody says that the disk has their names.
+        #expect(folder.exists("1/2/3/4/5/6/7/8/9/10"))
+        #expect(disk.store.table.exports[0].fresh.withLock { $0.count } == 10)
+        whole.disarm()
+
+        // A file system that may do less than promised is asked for each name.
+        let other = try Fault(DFS_SYNC_ALL, EOPNOTSUPP, at: folder.path)
+        try disk.put("x", at: path("/a/2/3/4/5/6/7/8/9/10/file"))
+        try disk.put("x", at: deep)
+        other.disarm()
+        #expect(disk.store.table.exports[0].fresh.withLock { $0.isEmpty })
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "needs a file system of its own"))
+    func `new directories on another file system are not taken for flushed with the export's`()
+        throws
+    {
+        let small = try #require(MountedFolder(folder.folder("other"), "size=2m"))
+        let disk = try OpenStore(folder)
+        let deep = path("/other/1/2/3/4/5/6/7/8/9/10/file")
+        let fault = try Fault(DFS_SYNC_ALL, EIO, at: small.path)
+
+        #expect(refusal { try disk.put("x", at: deep) } == .io)
+        #expect(disk.store.table.exports[0].fresh.withLock { $0.count } == 10)
+        fault.disarm()
+
+        let top = try Fault(DFS_SYNC_ALL, EIO, at: folder.path)
+        try disk.put("x", at: path("/other/a/2/3/4/5/6/7/8/9/10/file"))
+        try disk.put("x", at: deep)
+        top.disarm()
+        #expect(disk.store.table.exports[0].fresh.withLock { $0.isEmpty })
+        try disk.store.close()
     }
 }

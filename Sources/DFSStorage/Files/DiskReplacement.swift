@@ -155,6 +155,7 @@ extension Export {
             return file
         }
         try checkAvailable(path)
+        try ledger.waitUntilWritable()
         _ = try replaceable(path, in: folder)
         let (place, facts) = try ledger.state.withLock { (state) throws(RequestError) in
             guard isCurrent(folder, state) else { throw refusal(SystemError(ENOENT), path) }
@@ -169,13 +170,30 @@ extension Export {
     /// Whichever of the two a power cut spares is right: a row without its file, or a file without
     /// its row, is a change that the next look counts. Waiting is shared: one fsync of the
     /// directory and one commit of the ledger serve all who wait for them.
+    ///
+    /// - Throws: `io`, whatever failed: the name stands, and only that tells who asked so.
     func settle(_ place: NodeID, _ path: TreePath, in folder: Folder) throws(RequestError) {
         ledger.wake()
         do throws(SystemError) { try flush(folder) } catch {
             noteUnverified(place)
-            throw refusal(error, path)
+            throw DiskRefusal.inDoubt(refusal(error, path), path)
         }
-        try waitUntilDurable(place)
+        do throws(RequestError) { try waitUntilDurable(place) } catch {
+            keepVersion(of: place)
+            throw DiskRefusal.inDoubt(error, path)
+        }
+    }
+
+    /// Has the next start go beyond the version of a file that the ledger could not keep.
+    private func keepVersion(of place: NodeID) {
+        let node = ledger.state.withLock { state in
+            state.tree.contains(place) ? state.tree[place] : LedgerNode()
+        }
+        guard node.kind == .file else { return }
+        // A mark that can not be made has nothing to add to a request that fails in any case. It
+        // takes its slot until the next start: names are refused before they change as long as the
+        // ledger is known to fail, so that these are few.
+        _ = try? marks.mark(node.fid, ver: node.ver)
     }
 
     /// Checks the version and renames, in the ledger's lock.
@@ -200,13 +218,14 @@ extension Export {
             let current = state.tree[known].ver
             if current != version { throw .conflict(path, is: current) }
         }
-        let status = try naming(path) { () throws(SystemError) in
-            let number = folder.descriptor.number
-            let code = withName(temporary) { from in
-                withName(name) { dfs_rename(number, from, number, $0, 0) }
-            }
-            try SystemError.check(code)
-            return try descriptor.status()
+        let number = folder.descriptor.number
+        let code = withName(temporary) { from in
+            withName(name) { dfs_rename(number, from, number, $0, 0) }
+        }
+        if code < 0 { throw refusal(SystemError(-code), path) }
+        let status: FileStatus
+        do throws(SystemError) { status = try descriptor.status() } catch {
+            throw DiskRefusal.inDoubt(refusal(error, path), path)
         }
         let place: NodeID
         if let known {

@@ -16,6 +16,8 @@ final class Export: Sendable {
     let rootIdentity: FileIdentity
     let ledger: Ledger
     let live: LiveFiles
+    /// Files that were told with a version which the ledger on disk has not.
+    let marks: WritingMarks
     /// Names that the disk has moved and the ledger not yet.
     let moves: MovingMarks
     /// Tells who follows a file; one for all exports.
@@ -52,6 +54,7 @@ final class Export: Sendable {
         ledger = parts.ledger
         watches = parts.watches
         live = LiveFiles(parts.marks, parts.watches)
+        marks = parts.marks
         moves = parts.moves
         found = parts.found
         state = parts.state

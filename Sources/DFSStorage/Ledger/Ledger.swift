@@ -11,9 +11,14 @@ final class Ledger: Sendable {
     private struct Progress {
         var committed: Int64 = 0
         var failedThrough: Int64 = 0
+        /// Why the last round failed; nil where it was written.
         var failure: RequestError?
+        /// Rounds that have ended.
+        var rounds: Int64 = 0
         var isClosing = false
         var isFinished = false
+        /// Whether the thread is there.
+        var isRunning = false
         /// Set when there is something to write; saves a lock a round.
         var hasWork = false
     }
@@ -45,6 +50,7 @@ final class Ledger: Sendable {
 
     /// Starts the thread that writes.
     func start() {
+        progress.withLock { $0.isRunning = true }
         NamedThread.start("dfs-ledger") { [self] in run() }
     }
 
@@ -78,6 +84,23 @@ final class Ledger: Sendable {
         }
     }
 
+    /// Returns at once where the last round was written; after one that failed, when the next was.
+    ///
+    /// Asked before a name changes on the disk: what is refused here was not done.
+    ///
+    /// - Throws: `no-space` or `io` as long as the ledger can not be written.
+    func waitUntilWritable() throws(RequestError) {
+        condition.lock()
+        defer { condition.unlock() }
+        let begun = progress.withLock { $0.rounds }
+        while true {
+            let state = progress.withLock { ($0.failure, $0.rounds, $0.isFinished) }
+            guard let failure = state.0 else { return }
+            if state.1 > begun || state.2 { throw failure }
+            condition.wait()
+        }
+    }
+
     /// Writes what waits and closes the file; later changes are not kept.
     func close() throws(RequestError) {
         condition.lock()
@@ -94,12 +117,19 @@ final class Ledger: Sendable {
         condition.lock()
         progress.withLock { $0.isFinished = true }
         condition.broadcast()
+        while progress.withLock({ $0.isRunning }) { condition.wait() }
         condition.unlock()
         // The file is closed so that a test can open it again; nothing more was written to it.
         try? store.close()
     }
 
     private func run() {
+        defer {
+            condition.lock()
+            progress.withLock { $0.isRunning = false }
+            condition.broadcast()
+            condition.unlock()
+        }
         // Set after a failure for which the file may not be written any more, until it is replaced.
         var isBroken = false
         while let isLast = nextRound() {
@@ -109,6 +139,7 @@ final class Ledger: Sendable {
             condition.lock()
             progress.withLock { progress in
                 progress.failure = failure.map(DiskRefusal.of)
+                progress.rounds += 1
                 if failure == nil {
                     progress.committed = max(progress.committed, sequence)
                 } else {
