@@ -27,6 +27,8 @@ final class Export: Sendable {
     /// Where removed directories go before their contents are removed.
     let trashCan: TrashCan
     let flushes = FolderFlushes()
+    /// Puts stored files in place, many at once.
+    let rounds = StoreRounds()
     /// Directories that were made and whose own name the disk may not have yet, by their place,
     /// with a number that tells one making from the next.
     ///
