@@ -132,6 +132,18 @@ struct DoubtTests {
         try again.store.close()
     }
 
+    @Test func `a ledger that failed is written again although others keep waking it`() throws {
+        _ = failing { number in _ = try disk.put("", at: path("/stored-\(number)")) }
+        let (ledger, isDone) = (disk.store.table.exports[0].ledger, Flag())
+        let waking = Background { while !isDone.isRaised { ledger.wake() } }
+
+        makeRoom()
+
+        #expect(refusal { try disk.put("", at: path("/after")) } == nil)
+        isDone.raise()
+        waking.wait()
+    }
+
     @Test func `a session goes on when the ledger has room again, and CLOSE tells what is kept`()
         throws
     {

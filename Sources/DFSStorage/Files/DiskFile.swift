@@ -98,7 +98,7 @@ final class DiskFile: OpenFile {
     func sync() throws(RequestError) -> FileFacts {
         let file = try current()
         if live.isStale { throw DiskRefusal.stale(path) }
-        try syncChanges(of: file)
+        try syncChanges(of: file, always: true)
         return try keptFacts()
     }
 
@@ -260,13 +260,19 @@ final class DiskFile: OpenFile {
     }
 
     /// Brings all changes so far to the disk and counts them once.
-    private func syncChanges(of file: Descriptor) throws(RequestError) {
+    ///
+    /// - Parameter always: Whether the disk is asked also where no session changed the file since
+    ///   it was last asked: others may have written it, or a run that was killed, and what the disk
+    ///   did to that is told by the next fsync only.
+    private func syncChanges(
+        of file: Descriptor, always: Bool = false
+    ) throws(RequestError) {
         try checkHealth()
         if live.isStale, lastChange.load(ordering: .relaxed) > live.countedChange {
             throw DiskRefusal.stale(path)
         }
         let change = live.newestChange
-        if change > live.syncedChange {
+        if always || change > live.syncedChange {
             do throws(SystemError) { try file.sync() } catch {
                 export.noteUnverified(live, file)
                 throw refusal(error)

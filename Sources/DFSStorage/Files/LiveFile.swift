@@ -81,8 +81,8 @@ final class LiveFile: Sendable {
         watches.tell(identity)
     }
 
-    /// Notes a version that was seen.
-    func sawVersion(_ ver: Int64) { lastVersion.store(ver, ordering: .relaxed) }
+    /// Notes a version that was seen; one that was seen earlier and is told later does nothing.
+    func sawVersion(_ ver: Int64) { lastVersion.max(ver, ordering: .relaxed) }
 
     /// Marks the file and counts a change, before it is made.
     func beginChange() throws(SystemError) -> Int64 {

@@ -1,3 +1,4 @@
+import CPosix
 import DFSDatabase
 import DFSProtocol
 import Foundation
@@ -15,6 +16,8 @@ final class Ledger: Sendable {
         var failure: RequestError?
         /// Rounds that have ended.
         var rounds: Int64 = 0
+        /// When a round that failed is tried again, on the monotonic clock.
+        var retryAt: Int64 = 0
         var isClosing = false
         var isFinished = false
         /// Whether the thread is there.
@@ -35,6 +38,9 @@ final class Ledger: Sendable {
 
     /// Rows that may wait before a scan pauses for the disk.
     static let backlogLimit = 50_000
+
+    /// How long after a round that failed the next one is tried.
+    private static let retryMilliseconds: Int64 = 1000
 
     /// Takes over a store that was loaded; nothing is written before `start`.
     init(
@@ -140,6 +146,7 @@ final class Ledger: Sendable {
             progress.withLock { progress in
                 progress.failure = failure.map(DiskRefusal.of)
                 progress.rounds += 1
+                progress.retryAt = dfs_monotonic_milliseconds() + Ledger.retryMilliseconds
                 if failure == nil {
                     progress.committed = max(progress.committed, sequence)
                 } else {
@@ -169,9 +176,12 @@ final class Ledger: Sendable {
             if progress.hasWork, progress.failure == nil { return false }
             if progress.failure == nil {
                 condition.wait()
-            } else if !condition.wait(until: Date(timeIntervalSinceNow: 1)) {
-                return false
+                continue
             }
+            // Whoever wakes the thread meanwhile does not put it off.
+            let left = progress.retryAt - dfs_monotonic_milliseconds()
+            if left <= 0 { return false }
+            _ = condition.wait(until: Date(timeIntervalSinceNow: Double(left) / 1000))
         }
     }
 

@@ -9,10 +9,16 @@ final class WritingMarks: Sendable {
     /// A file's identity and the version that was last told of it.
     typealias Mark = (fid: Int64, ver: Int64)
 
+    /// One block: as many files are marked also where the disk is full.
+    private static let reservedSize = 4096
+
     private let slots: SlotFile
 
     /// Takes the open file; nil keeps nothing, for an export that can not be written.
-    init(_ file: Descriptor?) { slots = SlotFile(file, slotBytes: MemoryLayout<Mark>.size) }
+    init(_ file: Descriptor?) {
+        slots = SlotFile(
+            file, slotBytes: MemoryLayout<Mark>.size, reservedBytes: WritingMarks.reservedSize)
+    }
 
     /// Reads the marks that the last run left; torn or empty ones are left out.
     func leftovers() -> [Mark] {
