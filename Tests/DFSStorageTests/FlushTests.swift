@@ -165,4 +165,39 @@ import Testing
         #expect(disk.store.table.exports[0].fresh.withLock { $0.isEmpty })
         try disk.store.close()
     }
+
+    @Test func `a directory whose own directory is another one on disk is busy, and flushed later`()
+        throws
+    {
+        // Nobody follows what others do in the folder, so that the ledger does not learn of it.
+        let store = try DiskStore.open(exports: [ExportSettings(folder: folder.path)])
+        let export = store.table.exports[0]
+        export.ledger.start()
+        export.rounds.start(export)
+        defer {
+            export.rounds.stop()
+            export.ledger.abandon()
+            export.release()
+        }
+        func put(_ name: String) throws {
+            let replacement = try store.beginReplacement(of: path(name), mode: nil)
+            try replacement.write("x")
+            _ = try replacement.commit(mtime: nil)
+        }
+        try put("/a/file")
+        let fault = try Fault(DFS_SYNC, EIO, at: folder.path + "/a")
+        #expect(refusal { try put("/a/new/file") } == .io)
+        fault.disarm()
+
+        rename(folder.path + "/a", folder.path + "/away")
+        _ = folder.folder("a")
+        rename(folder.path + "/away/new", folder.path + "/a/new")
+        #expect(refusal { try put("/a/new/file") } == .busy)
+        #expect(!folder.exists("a/new/file"))
+
+        // The ledger learns of the other directory, as it does from whoever follows the folder.
+        _ = try store.entry(path("/a"))
+        try put("/a/new/file")
+        #expect(folder.read("a/new/file") == "x")
+    }
 }
