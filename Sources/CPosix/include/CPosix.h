@@ -202,20 +202,6 @@ static inline int dfs_sync_all(int descriptor) {
     return syscall(SYS_syncfs, descriptor) == 0 ? 0 : -errno;
 }
 
-// Bytes that wait to be written to any disk of the machine, or -errno.
-static inline int64_t dfs_dirty_bytes(void) {
-    char text[4096];
-    int file = (int)DFS_CALL(open("/proc/meminfo", O_RDONLY | O_CLOEXEC));
-    if (file < 0) return file;
-    long count = DFS_CALL(read(file, text, sizeof text - 1));
-    close(file);
-    if (count < 0) return count;
-    text[count] = 0;
-    const char *line = strstr(text, "\nDirty:");
-    if (line == NULL) return -ENODATA;
-    return (int64_t)strtoull(line + strlen("\nDirty:"), NULL, 10) * 1024;
-}
-
 // Whether the contents of a file that a sync of its file system covered reached the disk: as fsync,
 // an error is told once. Nothing is written.
 static inline int dfs_check_written(int descriptor) {

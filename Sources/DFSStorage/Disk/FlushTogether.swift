@@ -9,19 +9,24 @@ import Synchronization
 /// many threads wait at once. Each file is asked afterwards whether its own contents were written.
 /// By an fsync of each, from several threads, where that would not do: where the file system is
 /// not known to bring all to the disk, where the sync fails, so that each hears of its own failure
-/// and of no other, and where much else waits to be written, for which all would have to wait.
-enum FlushTogether {
-    /// More than this waiting for the disk, in bytes, and files are brought there one by one.
-    ///
-    /// Of the whole machine, as the kernel tells nothing else: a tenth of a second on most disks.
-    static let mostDirtyBytes: Int64 = 64 << 20
+/// and of no other, and for a while after a sync that took long: then much else was written by it,
+/// for which all had to wait.
+struct FlushTogether {
+    /// A sync of a file system that takes longer than this has written what others wrote.
+    private static let longMilliseconds: Int64 = 250
+    /// For how many times as long files are brought to the disk one by one then.
+    private static let pause: Int64 = 10
+
+    /// Until when they are, on the monotonic clock.
+    private var singlyUntil: Int64 = 0
+
     /// Threads that call fsync at once: they wait in the kernel, which joins them in its commits.
     private static let threads = 16
 
     /// Flushes each; files that stand on different file systems may be among them.
     ///
     /// - Returns: For each of them nil, or what failed; it is never tried again.
-    static func flush(_ descriptors: [Descriptor]) -> [SystemError?] {
+    mutating func flush(_ descriptors: [Descriptor]) -> [SystemError?] {
         var outcomes = [SystemError?](repeating: nil, count: descriptors.count)
         var byDevice: [UInt64: [Int]] = [:]
         for (index, descriptor) in descriptors.enumerated() {
@@ -33,25 +38,32 @@ enum FlushTogether {
         }
         var single: [Int] = []
         for (_, indices) in byDevice.sorted(by: { $0.key < $1.key }) {
-            if indices.count > 1, hasLittleToWrite,
-                dfs_sync_all(descriptors[indices[0]].number) == 0
-            {
+            if indices.count > 1, syncAll(descriptors[indices[0]]) {
                 for index in indices {
-                    outcomes[index] = error(dfs_check_written(descriptors[index].number))
+                    outcomes[index] = Self.error(dfs_check_written(descriptors[index].number))
                 }
             } else {
                 single += indices
             }
         }
-        for (index, outcome) in zip(single, syncEach(single.map { descriptors[$0] })) {
+        for (index, outcome) in zip(single, Self.syncEach(single.map { descriptors[$0] })) {
             outcomes[index] = outcome
         }
         return outcomes
     }
 
-    private static var hasLittleToWrite: Bool {
-        let bytes = dfs_dirty_bytes()
-        return bytes >= 0 && bytes <= mostDirtyBytes
+    /// Brings all of a file system to the disk, unless that took too long lately.
+    ///
+    /// - Returns: Whether it is there.
+    private mutating func syncAll(_ descriptor: Descriptor) -> Bool {
+        let start = dfs_monotonic_milliseconds()
+        guard start >= singlyUntil else { return false }
+        let code = dfs_sync_all(descriptor.number)
+        let end = dfs_monotonic_milliseconds()
+        if end - start > Self.longMilliseconds {
+            singlyUntil = end + Self.pause * (end - start)
+        }
+        return code == 0
     }
 
     private static func error(_ code: Int32) -> SystemError? {
