@@ -33,9 +33,10 @@ struct StoragePool: Sendable {
     /// Many fsyncs under way are what makes each of them cheap: the file system puts them into one
     /// commit of its journal, and the disk empties its cache once for all. So they have threads of
     /// their own, which wait in the kernel and not for each other: `FolderFlushes` and the ledger
-    /// share what can be shared. A thread costs 8 MiB of addresses and some 20 KiB of memory. Reads
-    /// and writes, which wait for no flush, have other threads, and are not delayed by any number
-    /// of these.
+    /// share what can be shared. A STORE takes one only while it writes its data; what waits for
+    /// the disk then holds no thread, and any number of them is on its way at once. A thread costs
+    /// 8 MiB of addresses and some 20 KiB of memory. Reads and writes, which wait for no flush,
+    /// have other threads, and are not delayed by any number of these.
     static let flushThreads = 32
 
     /// Starts the threads.
@@ -62,7 +63,8 @@ struct StoragePool: Sendable {
     func run(
         _ job: DiskJob, payload: ByteBuffer?, _ interest: Interest, on loop: any EventLoop
     ) -> EventLoopFuture<Completion> {
-        submit(job.work.kind, on: loop) {
+        if case .store = job.work { return begin(job, payload: payload, on: loop) }
+        return submit(job.work.kind, on: loop) {
             let before = changes.newest
             var space = ByteSpace()
             let result = (payload ?? ByteBuffer()).withUnsafeReadableBytes { bytes in
@@ -75,6 +77,28 @@ struct StoragePool: Sendable {
             return Completion(
                 result: result, bytes: space.taken, generation: after > before ? after : nil)
         }
+    }
+
+    /// Begins a STORE on a thread, which is free again long before the answer comes.
+    private func begin(
+        _ job: DiskJob, payload: ByteBuffer?, on loop: any EventLoop
+    ) -> EventLoopFuture<Completion> {
+        let promise = loop.makePromise(of: Completion.self)
+        flushes.submit { state in
+            guard state == .active else { return promise.fail(ChannelError.ioOnClosedChannel) }
+            let before = changes.newest
+            let finish: @Sendable (Result<DiskOutcome, RequestError>) -> Void = { result in
+                let after = changes.newest
+                promise.succeed(
+                    Completion(
+                        result: result, bytes: ByteBuffer(),
+                        generation: after > before ? after : nil))
+            }
+            (payload ?? ByteBuffer()).withUnsafeReadableBytes { bytes in
+                _ = job.work.begin(on: store, payload: bytes, then: finish)
+            }
+        }
+        return promise.futureResult
     }
 
     /// Runs blocking work and completes on the loop; fails only where the pool has ended.

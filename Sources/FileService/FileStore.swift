@@ -285,6 +285,13 @@ public protocol FileReplacement: AnyObject, Sendable {
     ///   there.
     func commit(mtime: WallTime?, ifVersion version: Int64?) throws(RequestError) -> FileEntry
 
+    /// Puts the file in place as the other `commit` does, and waits for nothing.
+    ///
+    /// - Parameter finish: Called once, from any thread, with what the other one returns or throws.
+    func commit(
+        mtime: WallTime?, ifVersion version: Int64?,
+        then finish: @escaping @Sendable (Result<FileEntry, RequestError>) -> Void)
+
     /// Removes the temporary file; nothing happened. Safe to call after `commit`.
     func abandon()
 }

@@ -137,4 +137,28 @@ import Testing
         #expect(sentence(settings, after: before)?.contains("it has no ledger") == true)
         #expect(folder.entries("export") == [])
     }
+
+    @Test func `a copy in the folder's place is an outage, and is served from the next start on`()
+        throws
+    {
+        let disk = try OpenStore([settings])
+        let before = try disk.put("x", at: path("/photos/a")).facts
+        TemporaryFolder.run("/bin/cp", "-a", export, export + "-copy")
+        rename(export, export + "-away")
+        rename(export + "-copy", export)
+
+        #expect(disk.wait { disk.store.isAway })
+        #expect(refusal { _ = try disk.store.entry(path("/photos/a")) } == .io)
+        #expect(refusal { try disk.put("y", at: path("/photos/b")) } == .io)
+        let served = disk.store.served
+        try disk.store.close()
+
+        let again = try OpenStore([settings], servedBefore: served)
+        let after = try again.store.entry(path("/photos/a")).facts
+        #expect(try again.get(path("/photos/a")) == "x")
+        #expect(after.fid == before.fid)
+        // Nobody has seen what was copied: it counts as changed.
+        #expect(after.ver > before.ver)
+        #expect(folder.entries("export-away") == [".dfs", "a"])
+    }
 }

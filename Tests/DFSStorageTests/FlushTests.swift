@@ -1,6 +1,7 @@
 import CPosix
 import DFSProtocol
 import FileService
+import Glibc
 import Synchronization
 import Testing
 
@@ -123,5 +124,80 @@ import Testing
 
         #expect(try disk.get(path("/1/2/3/4/5/6/7/8/9/10/file")) == "x")
         #expect(disk.store.table.exports[0].fresh.withLock { $0.isEmpty })
+    }
+
+    @Test func `many new directories are brought to the disk where they are, or one by one`() throws
+    {
+        let disk = try OpenStore(folder)
+        let deep = path("/1/2/3/4/5/6/7/8/9/10/file")
+        let whole = try Fault(DFS_SYNC_ALL, EIO, at: folder.path)
+        #expect(refusal { try disk.put("x", at: deep) } == .io)
+        // The directories stand, and nobody says that the disk has their names.
+        #expect(folder.exists("1/2/3/4/5/6/7/8/9/10"))
+        #expect(disk.store.table.exports[0].fresh.withLock { $0.count } == 10)
+        whole.disarm()
+
+        // A file system that may do less than promised is asked for each name.
+        let other = try Fault(DFS_SYNC_ALL, EOPNOTSUPP, at: folder.path)
+        try disk.put("x", at: path("/a/2/3/4/5/6/7/8/9/10/file"))
+        try disk.put("x", at: deep)
+        other.disarm()
+        #expect(disk.store.table.exports[0].fresh.withLock { $0.isEmpty })
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "needs a file system of its own"))
+    func `new directories on another file system are not taken for flushed with the export's`()
+        throws
+    {
+        let small = try #require(MountedFolder(folder.folder("other"), "size=2m"))
+        let disk = try OpenStore(folder)
+        let deep = path("/other/1/2/3/4/5/6/7/8/9/10/file")
+        let fault = try Fault(DFS_SYNC_ALL, EIO, at: small.path)
+
+        #expect(refusal { try disk.put("x", at: deep) } == .io)
+        #expect(disk.store.table.exports[0].fresh.withLock { $0.count } == 10)
+        fault.disarm()
+
+        let top = try Fault(DFS_SYNC_ALL, EIO, at: folder.path)
+        try disk.put("x", at: path("/other/a/2/3/4/5/6/7/8/9/10/file"))
+        try disk.put("x", at: deep)
+        top.disarm()
+        #expect(disk.store.table.exports[0].fresh.withLock { $0.isEmpty })
+        try disk.store.close()
+    }
+
+    @Test func `a directory whose own directory is another one on disk is busy, and flushed later`()
+        throws
+    {
+        // Nobody follows what others do in the folder, so that the ledger does not learn of it.
+        let store = try DiskStore.open(exports: [ExportSettings(folder: folder.path)])
+        let export = store.table.exports[0]
+        export.ledger.start()
+        export.rounds.start(export)
+        defer {
+            export.rounds.stop()
+            export.ledger.abandon()
+            export.release()
+        }
+        func put(_ name: String) throws {
+            let replacement = try store.beginReplacement(of: path(name), mode: nil)
+            try replacement.write("x")
+            _ = try replacement.commit(mtime: nil)
+        }
+        try put("/a/file")
+        let fault = try Fault(DFS_SYNC, EIO, at: folder.path + "/a")
+        #expect(refusal { try put("/a/new/file") } == .io)
+        fault.disarm()
+
+        rename(folder.path + "/a", folder.path + "/away")
+        _ = folder.folder("a")
+        rename(folder.path + "/away/new", folder.path + "/a/new")
+        #expect(refusal { try put("/a/new/file") } == .busy)
+        #expect(!folder.exists("a/new/file"))
+
+        // The ledger learns of the other directory, as it does from whoever follows the folder.
+        _ = try store.entry(path("/a"))
+        try put("/a/new/file")
+        #expect(folder.read("a/new/file") == "x")
     }
 }

@@ -154,6 +154,13 @@ final class MemoryReplacement: FileReplacement {
         return try result.get()
     }
 
+    func commit(
+        mtime: WallTime?, ifVersion version: Int64?,
+        then finish: @escaping @Sendable (Result<FileEntry, RequestError>) -> Void
+    ) {
+        finish(Result { () throws(RequestError) in try commit(mtime: mtime, ifVersion: version) })
+    }
+
     func abandon() {}
 }
 

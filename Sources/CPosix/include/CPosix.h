@@ -19,6 +19,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -121,14 +122,16 @@ static inline int dfs_rename(
         syscall(SYS_renameat2, from_directory, from, directory, to, flags));
 }
 
-// Renames only where the new name is free, also where the file system has no such call.
+// Renames only where the new name is free, also where the file system has no such call. There the
+// old name may stay beside the new one where it can not be removed.
 static inline int dfs_rename_new(
     int from_directory, const char *from, int directory, const char *to
 ) {
     int result = dfs_rename(from_directory, from, directory, to, RENAME_NOREPLACE);
     if (result != -EINVAL && result != -ENOSYS) return result;
     result = (int)DFS_CALL(linkat(from_directory, from, directory, to, 0));
-    return result < 0 ? result : (int)DFS_CALL(unlinkat(from_directory, from, 0));
+    if (result >= 0) (void)DFS_CALL(unlinkat(from_directory, from, 0));
+    return result;
 }
 
 static inline int dfs_unlink(int directory, const char *name, int is_directory) {
@@ -140,7 +143,7 @@ static inline int dfs_make_directory(int directory, const char *name, mode_t mod
 }
 
 // Calls on one file that a unit test can have fail, as a disk would; see dfs_fault_arm.
-enum dfs_faulty_call { DFS_READ, DFS_WRITE, DFS_TRUNCATE, DFS_SYNC, DFS_CLOSE };
+enum dfs_faulty_call { DFS_READ, DFS_WRITE, DFS_TRUNCATE, DFS_SYNC, DFS_SYNC_ALL, DFS_CLOSE };
 
 // Has calls of one kind on one file fail with an errno until dfs_fault_disarm; the first `passing`
 // ones pass, and a write that passes writes half of its bytes. Returns -ENOSYS in release builds,
@@ -181,9 +184,31 @@ static inline void dfs_drop_cache(int descriptor) {
     (void)posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED);
 }
 
-// Brings a whole file system to the disk: for many new directories at once.
+// Brings a whole file system to the disk, or -EOPNOTSUPP: only where that is known to bring names
+// and contents there as fsync does. FUSE, for one, leaves them in the memory of its server.
 static inline int dfs_sync_all(int descriptor) {
+    struct statfs system;
+    if (DFS_CALL(fstatfs(descriptor, &system)) < 0) return -EOPNOTSUPP;
+    switch ((uint32_t)system.f_type) {
+    case 0xEF53:      // ext4
+    case 0x58465342:  // xfs
+    case 0x9123683E:  // btrfs
+    case 0x01021994:  // tmpfs
+        break;
+    default: return -EOPNOTSUPP;
+    }
+    int fault = dfs_fault(DFS_SYNC_ALL, descriptor);
+    if (fault < 0) return fault;
     return syscall(SYS_syncfs, descriptor) == 0 ? 0 : -errno;
+}
+
+// Whether the contents of a file that a sync of its file system covered reached the disk: as fsync,
+// an error is told once. Nothing is written.
+static inline int dfs_check_written(int descriptor) {
+    int fault = dfs_fault(DFS_SYNC, descriptor);
+    if (fault < 0) return fault;
+    const unsigned int wait_before = 1;  // SYNC_FILE_RANGE_WAIT_BEFORE
+    return (int)DFS_CALL(syscall(SYS_sync_file_range, descriptor, 0, 0, wait_before));
 }
 
 // close is called once: on Linux the descriptor is gone even where it failed.

@@ -68,6 +68,17 @@ enum DiskRefusal {
             "the file was replaced or removed; open it again and compare before writing")
     }
 
+    /// A name that stands as it was asked for, and that disk or ledger may lose with a crash.
+    ///
+    /// No other code says that something was done: whoever repeats after `no-space` may do it
+    /// twice.
+    static func inDoubt(_ error: RequestError, _ path: TreePath) -> RequestError {
+        RequestError(
+            .io, path: path,
+            "the file stands under its name, but the server can not make that durable: look at it "
+                + "before you repeat this (\(error.advice))")
+    }
+
     /// What is neither a regular file nor a directory.
     static func unserved(_ path: TreePath) -> RequestError {
         RequestError(

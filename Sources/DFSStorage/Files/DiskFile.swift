@@ -98,8 +98,8 @@ final class DiskFile: OpenFile {
     func sync() throws(RequestError) -> FileFacts {
         let file = try current()
         if live.isStale { throw DiskRefusal.stale(path) }
-        try syncChanges(of: file)
-        return try facts()
+        try syncChanges(of: file, always: true)
+        return try keptFacts()
     }
 
     func setAttributes(mode: FileMode?, mtime: WallTime?) throws(RequestError) -> FileFacts {
@@ -116,11 +116,11 @@ final class DiskFile: OpenFile {
             export.live.close(live)
         }
         let hasWritten = lastChange.load(ordering: .relaxed) > 0
-        let settled = min(live.syncedChange, live.countedChange)
+        let settled = min(live.syncedChange, live.countedChange, live.keptChange)
         if lastChange.load(ordering: .relaxed) > settled || isRefused {
             try syncChanges(of: file)
         }
-        let facts = try facts()
+        let facts = hasWritten ? try keptFacts() : try facts()
         do throws(SystemError) { try file.close() } catch {
             // Some file systems tell only here that what was written did not reach the disk.
             if hasWritten { export.noteUnverified(live, nil) }
@@ -137,6 +137,13 @@ final class DiskFile: OpenFile {
     private func current() throws(RequestError) -> Descriptor {
         guard let file = descriptor.withLock({ $0 }) else { throw DiskFile.closed }
         return file
+    }
+
+    /// As `facts`, with a version that the ledger has on disk: it never comes again.
+    private func keptFacts() throws(RequestError) -> FileFacts {
+        let facts = try facts()
+        try export.waitUntilDurable(live.place)
+        return facts
     }
 
     private func refusal(_ error: SystemError) -> RequestError { DiskRefusal.of(error, path) }
@@ -186,10 +193,10 @@ final class DiskFile: OpenFile {
 
     /// Makes one change; the caller orders those of all sessions.
     ///
-    /// The file is looked at again afterwards, as a replacement does not wait for its changes: one
-    /// that is answered OK was made before any replacement or removal of the file was. One that was
-    /// overtaken is refused although it may have been made just before: nothing tells the two
-    /// apart, and where it went no name leads.
+    /// A refusal as `stale-file` is made before anything is written, and nowhere else. A
+    /// replacement does not wait for changes: one that is overtaken while it runs was made, to the
+    /// file that had the name when it began. It is answered OK, as one that came just before the
+    /// replacement; SYNC and CLOSE tell its session what became of it.
     ///
     /// - Parameter body: Gets the size that the file has before.
     private func change(
@@ -199,17 +206,21 @@ final class DiskFile: OpenFile {
             throw RequestError(.readOnly, path: path, "the session was opened r; open it rw")
         }
         let file = try current()
-        let size = try checkFresh(file).stamp.size
+        let before = try checkFresh(file)
         if let version { try export.checkVersion(version, of: live, file, path) }
-        do throws(SystemError) {
-            lastChange.store(try live.beginChange(), ordering: .relaxed)
+        let change: Int64
+        do throws(SystemError) { change = try live.beginChange() } catch { throw refusal(error) }
+        do throws(ChangeFailure) {
+            try body(file, before.stamp.size)
+            lastChange.store(live.endChange(), ordering: .relaxed)
         } catch {
-            throw refusal(error)
+            if error.leftAsItWas {
+                export.dropChange(change, of: live, file, before)
+            } else {
+                lastChange.store(live.endChange(), ordering: .relaxed)
+            }
+            throw note(error, file)
         }
-        let outcome = Result { () throws(ChangeFailure) in try body(file, size) }
-        lastChange.store(live.endChange(), ordering: .relaxed)
-        if case .failure(let failure) = outcome { throw note(failure, file) }
-        if live.isStale { throw DiskRefusal.stale(path) }
     }
 
     /// Ends what a failed change ends.
@@ -249,13 +260,19 @@ final class DiskFile: OpenFile {
     }
 
     /// Brings all changes so far to the disk and counts them once.
-    private func syncChanges(of file: Descriptor) throws(RequestError) {
+    ///
+    /// - Parameter always: Whether the disk is asked also where no session changed the file since
+    ///   it was last asked: others may have written it, or a run that was killed, and what the disk
+    ///   did to that is told by the next fsync only.
+    private func syncChanges(
+        of file: Descriptor, always: Bool = false
+    ) throws(RequestError) {
         try checkHealth()
         if live.isStale, lastChange.load(ordering: .relaxed) > live.countedChange {
             throw DiskRefusal.stale(path)
         }
         let change = live.newestChange
-        if change > live.syncedChange {
+        if always || change > live.syncedChange {
             do throws(SystemError) { try file.sync() } catch {
                 export.noteUnverified(live, file)
                 throw refusal(error)

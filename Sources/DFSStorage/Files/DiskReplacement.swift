@@ -2,6 +2,7 @@ import CPosix
 import Crypto
 import DFSProtocol
 import FileService
+import Foundation
 import Synchronization
 
 /// A file that grows as `.dfs-tmp-...` beside the name that it will take.
@@ -60,20 +61,68 @@ final class DiskReplacement: FileReplacement {
     }
 
     func commit(mtime: WallTime?, ifVersion version: Int64?) throws(RequestError) -> FileEntry {
+        let answer = Answer()
+        commit(mtime: mtime, ifVersion: version) { answer.give($0) }
+        return try answer.wait().get()
+    }
+
+    func commit(
+        mtime: WallTime?, ifVersion version: Int64?,
+        then finish: @escaping @Sendable (Result<FileEntry, RequestError>) -> Void
+    ) {
+        do throws(RequestError) {
+            let descriptor = try complete(mtime: mtime)
+            let identity = try export.naming(path) { () throws(SystemError) in
+                try folder.descriptor.status().identity
+            }
+            let isTaken = export.rounds.add(
+                Placement(
+                    path: path, folder: folder, folderIdentity: identity, temporary: temporary,
+                    descriptor: descriptor, version: version, finish: finish))
+            guard isTaken else {
+                throw RequestError(.io, "the server is stopping; ask again when it is back")
+            }
+            progress.withLock { $0.descriptor = nil }
+        } catch {
+            abandon()
+            finish(.failure(error))
+        }
+    }
+
+    /// The file as it is to be, unless writing it has failed.
+    private func complete(mtime: WallTime?) throws(RequestError) -> Descriptor {
         let descriptor = try progress.withLock { (progress) throws(RequestError) in
             guard let file = progress.descriptor else { throw ended }
             if let failure = progress.failure { throw failure }
             return file
         }
-        do throws(RequestError) {
-            let entry = try export.replace(
-                path, with: descriptor, named: temporary, in: folder, mtime: mtime,
-                ifVersion: version)
-            progress.withLock { $0.descriptor = nil }
-            return entry
-        } catch {
-            abandon()
-            throw error
+        try export.naming(path) { () throws(SystemError) in
+            guard let mtime else { return }
+            try SystemError.check(
+                dfs_set_mtime(descriptor.number, mtime.seconds, mtime.nanoseconds))
+        }
+        return descriptor
+    }
+
+    /// What one thread waits for and another one gives.
+    private final class Answer: Sendable {
+        private let condition = NSCondition()
+        private let result = Mutex<Result<FileEntry, RequestError>?>(nil)
+
+        func give(_ result: Result<FileEntry, RequestError>) {
+            condition.lock()
+            self.result.withLock { $0 = result }
+            condition.signal()
+            condition.unlock()
+        }
+
+        func wait() -> Result<FileEntry, RequestError> {
+            condition.lock()
+            defer { condition.unlock() }
+            while true {
+                if let result = result.withLock({ $0 }) { return result }
+                condition.wait()
+            }
         }
     }
 
@@ -136,32 +185,37 @@ extension Export {
         throw DiskRefusal.unserved(path)
     }
 
-    /// Puts a complete file in place: fsync, rename, fsync of the directory, ledger.
-    func replace(
-        _ path: TreePath, with descriptor: Descriptor, named temporary: [UInt8],
-        in folder: Folder, mtime: WallTime?, ifVersion version: Int64? = nil
-    ) throws(RequestError) -> FileEntry {
-        try naming(path) { () throws(SystemError) in
-            if let mtime {
-                try SystemError.check(
-                    dfs_set_mtime(descriptor.number, mtime.seconds, mtime.nanoseconds))
-            }
-            try descriptor.sync()
-        }
+    /// Gives a file, whose contents the disk has, its name; `answer` is for when the disk has that.
+    func place(_ placement: Placement) throws(RequestError) -> (place: NodeID, entry: FileEntry) {
+        let (path, folder) = (placement.path, placement.folder)
         let file = try naming(path) { () throws(SystemError) in
             // Some file systems tell only here that what was written did not reach the disk.
-            let file = try Descriptor(dfs_reopen(descriptor.number, dfs_o_path))
-            try descriptor.close()
+            let file = try Descriptor(dfs_reopen(placement.descriptor.number, dfs_o_path))
+            try placement.descriptor.close()
             return file
         }
         try checkAvailable(path)
         _ = try replaceable(path, in: folder)
         let (place, facts) = try ledger.state.withLock { (state) throws(RequestError) in
             guard isCurrent(folder, state) else { throw refusal(SystemError(ENOENT), path) }
-            return try swap(&state, path, file, temporary, version, in: folder)
+            return try swap(
+                &state, path, file, placement.temporary, placement.version, in: folder)
         }
-        try settle(place, path, in: folder)
-        return FileEntry(path: path, isDirectory: false, facts: facts)
+        return (place, FileEntry(path: path, isDirectory: false, facts: facts))
+    }
+
+    /// Answers for a file that has its name, once it is known whether the disk has that too.
+    ///
+    /// - Parameter failure: Why the disk may not have it.
+    func answer(
+        _ placement: Placement, _ place: NodeID, _ entry: FileEntry, _ failure: SystemError?
+    ) {
+        do throws(RequestError) {
+            try settle(place, placement.path, failure)
+            placement.finish(.success(entry))
+        } catch {
+            placement.finish(.failure(error))
+        }
     }
 
     /// Brings a new name to the disk, in the directory and in the ledger; both at the same time.
@@ -169,13 +223,39 @@ extension Export {
     /// Whichever of the two a power cut spares is right: a row without its file, or a file without
     /// its row, is a change that the next look counts. Waiting is shared: one fsync of the
     /// directory and one commit of the ledger serve all who wait for them.
+    ///
+    /// - Throws: `io`, whatever failed: the name stands, and only that tells who asked so.
     func settle(_ place: NodeID, _ path: TreePath, in folder: Folder) throws(RequestError) {
         ledger.wake()
-        do throws(SystemError) { try flush(folder) } catch {
+        var failure: SystemError?
+        do throws(SystemError) { try flush(folder) } catch { failure = error }
+        try settle(place, path, failure)
+    }
+
+    /// Waits for the ledger to have a new name, which the directory has, or has not.
+    private func settle(
+        _ place: NodeID, _ path: TreePath, _ failure: SystemError?
+    ) throws(RequestError) {
+        if let failure {
             noteUnverified(place)
-            throw refusal(error, path)
+            throw DiskRefusal.inDoubt(refusal(failure, path), path)
         }
-        try waitUntilDurable(place)
+        do throws(RequestError) { try waitUntilDurable(place) } catch {
+            keepVersion(of: place)
+            throw DiskRefusal.inDoubt(error, path)
+        }
+    }
+
+    /// Has the next start go beyond the version of a file that the ledger could not keep.
+    private func keepVersion(of place: NodeID) {
+        let node = ledger.state.withLock { state in
+            state.tree.contains(place) ? state.tree[place] : LedgerNode()
+        }
+        guard node.kind == .file else { return }
+        // A mark that can not be made has nothing to add to a request that fails in any case. It
+        // takes its slot until the next start: names are refused before they change as long as the
+        // ledger is known to fail, so that these are few.
+        _ = try? marks.mark(node.fid, ver: node.ver)
     }
 
     /// Checks the version and renames, in the ledger's lock.
@@ -200,13 +280,14 @@ extension Export {
             let current = state.tree[known].ver
             if current != version { throw .conflict(path, is: current) }
         }
-        let status = try naming(path) { () throws(SystemError) in
-            let number = folder.descriptor.number
-            let code = withName(temporary) { from in
-                withName(name) { dfs_rename(number, from, number, $0, 0) }
-            }
-            try SystemError.check(code)
-            return try descriptor.status()
+        let number = folder.descriptor.number
+        let code = withName(temporary) { from in
+            withName(name) { dfs_rename(number, from, number, $0, 0) }
+        }
+        if code < 0 { throw refusal(SystemError(-code), path) }
+        let status: FileStatus
+        do throws(SystemError) { status = try descriptor.status() } catch {
+            throw DiskRefusal.inDoubt(refusal(error, path), path)
         }
         let place: NodeID
         if let known {

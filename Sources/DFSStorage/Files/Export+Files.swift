@@ -100,6 +100,10 @@ extension Export {
         let descriptor = try naming(path) { () throws(SystemError) in
             try makeTemporary(temporary, mode ?? FileMode(bits: 0o644), in: folder)
         }
+        do throws(RequestError) { try ledger.waitUntilWritable() } catch {
+            removeTemporary(temporary, in: folder)
+            throw error
+        }
         let joined: LiveFile?
         do throws(SystemError) {
             joined = try publish(descriptor, from: temporary, to: path.name, in: folder)
@@ -226,5 +230,6 @@ extension Export {
             throw DiskRefusal.stale(path)
         }
         try waitUntilDurable(file.place)
+        file.noteKept(upTo: change)
     }
 }

@@ -24,10 +24,30 @@ extension Export {
             return state.sequence
         }
         guard let sequence else { return }
-        do throws(RequestError) { try ledger.waitUntilDurable(sequence) } catch {
-            return file.keepMark()
+        do throws(RequestError) {
+            try ledger.waitUntilDurable(sequence)
+            file.noteKept(upTo: change)
+        } catch {
+            // The request fails in any case, and the mark stays with the version of now.
         }
         file.settleMark()
+    }
+
+    /// Notes that a change was refused with nothing of it made: the version stands.
+    ///
+    /// Some file systems set the time of a write that they refuse. A time that is new since just
+    /// before the change, with the size as it was, is taken for that and for nothing else.
+    func dropChange(
+        _ change: Int64, of file: LiveFile, _ descriptor: Descriptor, _ before: FileStatus
+    ) {
+        ledger.state.withLock { state in
+            // What a failing disk does not tell now is seen by whoever asks next.
+            guard isCurrent(file, state), state.tree[file.place].stamp == before.stamp,
+                let status = try? descriptor.status(), status.stamp.size == before.stamp.size
+            else { return }
+            state.update(file.place, status, raisingVersion: false)
+        }
+        file.dropChange(change)
     }
 
     /// Notes that a name may not be on the disk as it was told: the file behind it is in doubt.

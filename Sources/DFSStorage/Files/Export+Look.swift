@@ -151,6 +151,9 @@ extension Export {
         return try descend(to: path, creating: creating)
     }
 
+    /// A directory that was made, by its place, and a number that tells it from the next one there.
+    private typealias Making = (place: NodeID, number: Int64)
+
     /// More new directories than this are brought to the disk by one call for the whole file
     /// system.
     private static let foldersSyncedSingly = 8
@@ -158,22 +161,44 @@ extension Export {
     /// Opens a directory name by name; each is looked at and, if wanted, made.
     private func descend(to path: TreePath, creating: Bool) throws(RequestError) -> Folder {
         var folder = try topFolder(path)
-        var made: [NodeID] = []
+        var made: [(folder: Folder, making: Making)] = []
         for name in relative(path).split(separator: TreePath.slash) {
             let next = try naming(path) { () throws(SystemError) in
                 try step(from: folder, into: name, creating: creating)
             }
-            if next.isMade { made.append(next.folder.place) }
+            if let making = next.making { made.append((folder, making)) }
             folder = next.folder
         }
         try naming(path) { () throws(SystemError) in
-            if made.count > Export.foldersSyncedSingly {
-                try SystemError.check(dfs_sync_all(root.number))
-                fresh.withLock { fresh in made.forEach { fresh[$0] = nil } }
-            }
+            if made.count > Export.foldersSyncedSingly { try flushTogether(made) }
             if creating { try flushFresh(above: folder.place) }
         }
         return folder
+    }
+
+    /// Brings the names of new directories to the disk by one call for each of their file systems.
+    ///
+    /// - Parameter made: Each with the directory that holds its name.
+    private func flushTogether(_ made: [(folder: Folder, making: Making)]) throws(SystemError) {
+        var flushed: Set<UInt64> = []
+        for (folder, making) in made {
+            let device = try folder.descriptor.status().identity.device
+            if !flushed.contains(device) {
+                let code = dfs_sync_all(folder.descriptor.number)
+                // Each by itself, then.
+                if code == -EOPNOTSUPP { continue }
+                try SystemError.check(code)
+                flushed.insert(device)
+            }
+            forget(making)
+        }
+    }
+
+    /// Notes that the disk has the name of a new directory, unless the place is another's by now.
+    private func forget(_ making: Making) {
+        fresh.withLock { fresh in
+            if fresh[making.place] == making.number { fresh[making.place] = nil }
+        }
     }
 
     /// Brings the names of new directories to the disk: a place and all above it.
@@ -186,11 +211,9 @@ extension Export {
             state.tree.contains(place) ? state.tree.places(above: place) : []
         }
         for place in places {
-            guard let making = fresh.withLock({ $0[place] }) else { continue }
+            guard let number = fresh.withLock({ $0[place] }) else { continue }
             try flushName(of: place)
-            fresh.withLock { fresh in
-                if fresh[place] == making { fresh[place] = nil }
-            }
+            forget((place, number))
         }
     }
 
@@ -258,23 +281,23 @@ extension Export {
 
     private func step(
         from folder: Folder, into name: ArraySlice<UInt8>, creating: Bool
-    ) throws(SystemError) -> (folder: Folder, isMade: Bool) {
-        let made = creating ? try makeFolder(named: name, in: folder) : nil
-        if let made { found.add(made) }
+    ) throws(SystemError) -> (folder: Folder, making: Making?) {
+        let making = creating ? try makeFolder(named: name, in: folder) : nil
+        if let making { found.add(making.place) }
         let descriptor = try Export.open(name, in: folder.descriptor, O_RDONLY | dfs_o_directory)
         let inode = try descriptor.status().stamp.inode
         guard case .directory(let place) = try look(in: folder, named: name) else {
             throw SystemError(ENOENT)
         }
-        return (Folder(descriptor: descriptor, place: place, inode: inode), made != nil)
+        return (Folder(descriptor: descriptor, place: place, inode: inode), making)
     }
 
     /// Makes a directory, and notes in the same step that the disk may not have its name yet.
     ///
-    /// - Returns: Its place; nil where there was something already.
+    /// - Returns: Nil where there was something already.
     private func makeFolder(
         named name: ArraySlice<UInt8>, in folder: Folder
-    ) throws(SystemError) -> NodeID? {
+    ) throws(SystemError) -> Making? {
         try ledger.state.withLock { (state) throws(SystemError) in
             guard isCurrent(folder, state) else { throw SystemError(ENOENT) }
             let code = withName(name) {
@@ -285,9 +308,9 @@ extension Export {
             guard case .directory(let place) = try absorb(&state, folder, name) else {
                 return nil
             }
-            let making = makings.add(1, ordering: .relaxed).newValue
-            fresh.withLock { $0[place] = making }
-            return place
+            let number = makings.add(1, ordering: .relaxed).newValue
+            fresh.withLock { $0[place] = number }
+            return (place, number)
         }
     }
 

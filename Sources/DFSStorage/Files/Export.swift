@@ -16,6 +16,8 @@ final class Export: Sendable {
     let rootIdentity: FileIdentity
     let ledger: Ledger
     let live: LiveFiles
+    /// Files that were told with a version which the ledger on disk has not.
+    let marks: WritingMarks
     /// Names that the disk has moved and the ledger not yet.
     let moves: MovingMarks
     /// Tells who follows a file; one for all exports.
@@ -25,6 +27,8 @@ final class Export: Sendable {
     /// Where removed directories go before their contents are removed.
     let trashCan: TrashCan
     let flushes = FolderFlushes()
+    /// Puts stored files in place, many at once.
+    let rounds = StoreRounds()
     /// Directories that were made and whose own name the disk may not have yet, by their place,
     /// with a number that tells one making from the next.
     ///
@@ -52,6 +56,7 @@ final class Export: Sendable {
         ledger = parts.ledger
         watches = parts.watches
         live = LiveFiles(parts.marks, parts.watches)
+        marks = parts.marks
         moves = parts.moves
         found = parts.found
         state = parts.state

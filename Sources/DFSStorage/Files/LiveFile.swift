@@ -9,13 +9,6 @@ import Synchronization
 /// in any order: a change counts when it begins and again when it has been made, so that no sync
 /// that ran meanwhile covers it.
 final class LiveFile: Sendable {
-    private struct Marking {
-        /// Where the writing mark stands; nil while nothing is to be counted.
-        var slot: Int?
-        /// Whether it stays, because the ledger could not take what it stands for.
-        var isKept = false
-    }
-
     /// What the disk failed under the file.
     private struct Health {
         /// Writes and syncs that failed.
@@ -35,12 +28,15 @@ final class LiveFile: Sendable {
 
     private let marks: WritingMarks
     private let watches: FileWatches
-    private let marking = Mutex(Marking())
+    /// Where the writing mark stands; nil while nothing is to be counted.
+    private let marking = Mutex<Int?>(nil)
     private let health = Mutex(Health())
     /// Changes made through sessions; raised when one begins and when it has been made.
     private let made = Atomic<Int64>(0)
     /// Changes that a version counts.
     private let counted = Atomic<Int64>(0)
+    /// Changes that a version counts which the ledger has on disk; never ahead of `counted`.
+    private let kept = Atomic<Int64>(0)
     /// Changes that an fsync brought to the disk; behind `counted` where one failed.
     private let synced = Atomic<Int64>(0)
     private let stale = Atomic(false)
@@ -67,6 +63,9 @@ final class LiveFile: Sendable {
     /// The newest change that a version counts.
     var countedChange: Int64 { counted.load(ordering: .sequentiallyConsistent) }
 
+    /// The newest change that a version counts which the ledger has on disk.
+    var keptChange: Int64 { kept.load(ordering: .sequentiallyConsistent) }
+
     /// The newest change that the disk has for certain.
     var syncedChange: Int64 { synced.load(ordering: .sequentiallyConsistent) }
 
@@ -82,19 +81,34 @@ final class LiveFile: Sendable {
         watches.tell(identity)
     }
 
-    /// Notes a version that was seen.
-    func sawVersion(_ ver: Int64) { lastVersion.store(ver, ordering: .relaxed) }
+    /// Notes a version that was seen; one that was seen earlier and is told later does nothing.
+    func sawVersion(_ ver: Int64) { lastVersion.max(ver, ordering: .relaxed) }
 
     /// Marks the file and counts a change, before it is made.
     func beginChange() throws(SystemError) -> Int64 {
-        try marking.withLock { (marking) throws(SystemError) in
-            if marking.slot == nil { marking.slot = try marks.mark(fid, ver: version) }
+        try marking.withLock { (slot) throws(SystemError) in
+            if slot == nil { slot = try marks.mark(fid, ver: version) }
         }
         return made.add(1, ordering: .sequentiallyConsistent).newValue
     }
 
-    /// Counts a change once more when it has been made, or has failed.
+    /// Counts a change once more when it has been made, or may have been.
     func endChange() -> Int64 { made.add(1, ordering: .sequentiallyConsistent).newValue }
+
+    /// Notes that a change was refused with nothing of it made: no version has to count it.
+    ///
+    /// Where all before it was counted, it is too: it is nothing. Else the version that counts
+    /// those changes covers it.
+    func dropChange(_ change: Int64) {
+        // Another number stands there where more is to be synced, counted or kept: that goes on.
+        _ = synced.compareExchange(
+            expected: change - 1, desired: change, ordering: .sequentiallyConsistent)
+        _ = counted.compareExchange(
+            expected: change - 1, desired: change, ordering: .sequentiallyConsistent)
+        _ = kept.compareExchange(
+            expected: change - 1, desired: change, ordering: .sequentiallyConsistent)
+        settleMark()
+    }
 
     /// Notes that the disk has all changes up to one.
     func noteSynced(upTo change: Int64) {
@@ -107,19 +121,25 @@ final class LiveFile: Sendable {
         counted.store(max(change, countedChange), ordering: .sequentiallyConsistent)
     }
 
-    /// Leaves the mark for the next start, which counts what the ledger could not take.
-    func keepMark() { marking.withLock { $0.isKept = true } }
+    /// Notes that the ledger on disk has the version that counts all changes up to one.
+    func noteKept(upTo change: Int64) {
+        kept.store(max(change, keptChange), ordering: .sequentiallyConsistent)
+    }
 
-    /// Takes the mark back, or moves it where more changes came; after the version is on disk.
+    /// Takes the mark back where nothing is left to count, else has it name the version of now.
+    ///
+    /// A version that is counted and that the ledger could not keep may have been told: then the
+    /// mark stays, and the next start goes beyond that version.
     func settleMark() {
-        marking.withLock { marking in
-            guard let slot = marking.slot, !marking.isKept else { return }
-            if isDirty, !isStale {
-                // A mark that could not be moved does nothing; the file's times tell the same.
-                try? marks.move(slot, fid, to: version)
+        marking.withLock { slot in
+            guard let taken = slot else { return }
+            if keptChange >= countedChange, isStale || !isDirty {
+                marks.clear(taken)
+                slot = nil
             } else {
-                marks.clear(slot)
-                marking.slot = nil
+                // A mark that could not be moved names the version before; the file's times tell
+                // the same.
+                try? marks.move(taken, fid, to: version)
             }
         }
     }

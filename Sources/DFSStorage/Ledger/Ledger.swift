@@ -1,3 +1,4 @@
+import CPosix
 import DFSDatabase
 import DFSProtocol
 import Foundation
@@ -11,9 +12,16 @@ final class Ledger: Sendable {
     private struct Progress {
         var committed: Int64 = 0
         var failedThrough: Int64 = 0
+        /// Why the last round failed; nil where it was written.
         var failure: RequestError?
+        /// Rounds that have ended.
+        var rounds: Int64 = 0
+        /// When a round that failed is tried again, on the monotonic clock.
+        var retryAt: Int64 = 0
         var isClosing = false
         var isFinished = false
+        /// Whether the thread is there.
+        var isRunning = false
         /// Set when there is something to write; saves a lock a round.
         var hasWork = false
     }
@@ -31,6 +39,9 @@ final class Ledger: Sendable {
     /// Rows that may wait before a scan pauses for the disk.
     static let backlogLimit = 50_000
 
+    /// How long after a round that failed the next one is tried.
+    private static let retryMilliseconds: Int64 = 1000
+
     /// Takes over a store that was loaded; nothing is written before `start`.
     init(
         _ state: LedgerState, in store: any LedgerStore, header: LedgerHeader, export: Int,
@@ -45,6 +56,7 @@ final class Ledger: Sendable {
 
     /// Starts the thread that writes.
     func start() {
+        progress.withLock { $0.isRunning = true }
         NamedThread.start("dfs-ledger") { [self] in run() }
     }
 
@@ -78,6 +90,23 @@ final class Ledger: Sendable {
         }
     }
 
+    /// Returns at once where the last round was written; after one that failed, when the next was.
+    ///
+    /// Asked before a name changes on the disk: what is refused here was not done.
+    ///
+    /// - Throws: `no-space` or `io` as long as the ledger can not be written.
+    func waitUntilWritable() throws(RequestError) {
+        condition.lock()
+        defer { condition.unlock() }
+        let begun = progress.withLock { $0.rounds }
+        while true {
+            let state = progress.withLock { ($0.failure, $0.rounds, $0.isFinished) }
+            guard let failure = state.0 else { return }
+            if state.1 > begun || state.2 { throw failure }
+            condition.wait()
+        }
+    }
+
     /// Writes what waits and closes the file; later changes are not kept.
     func close() throws(RequestError) {
         condition.lock()
@@ -94,12 +123,19 @@ final class Ledger: Sendable {
         condition.lock()
         progress.withLock { $0.isFinished = true }
         condition.broadcast()
+        while progress.withLock({ $0.isRunning }) { condition.wait() }
         condition.unlock()
         // The file is closed so that a test can open it again; nothing more was written to it.
         try? store.close()
     }
 
     private func run() {
+        defer {
+            condition.lock()
+            progress.withLock { $0.isRunning = false }
+            condition.broadcast()
+            condition.unlock()
+        }
         // Set after a failure for which the file may not be written any more, until it is replaced.
         var isBroken = false
         while let isLast = nextRound() {
@@ -109,6 +145,8 @@ final class Ledger: Sendable {
             condition.lock()
             progress.withLock { progress in
                 progress.failure = failure.map(DiskRefusal.of)
+                progress.rounds += 1
+                progress.retryAt = dfs_monotonic_milliseconds() + Ledger.retryMilliseconds
                 if failure == nil {
                     progress.committed = max(progress.committed, sequence)
                 } else {
@@ -138,9 +176,12 @@ final class Ledger: Sendable {
             if progress.hasWork, progress.failure == nil { return false }
             if progress.failure == nil {
                 condition.wait()
-            } else if !condition.wait(until: Date(timeIntervalSinceNow: 1)) {
-                return false
+                continue
             }
+            // Whoever wakes the thread meanwhile does not put it off.
+            let left = progress.retryAt - dfs_monotonic_milliseconds()
+            if left <= 0 { return false }
+            _ = condition.wait(until: Date(timeIntervalSinceNow: Double(left) / 1000))
         }
     }
 

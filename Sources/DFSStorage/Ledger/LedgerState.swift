@@ -97,6 +97,12 @@ struct LedgerState: Sendable {
         tell(id)
     }
 
+    /// Notes what the disk now says of a file, and counts its version beyond one that was told.
+    mutating func update(_ id: NodeID, _ status: FileStatus, raisingVersionAbove told: Int64) {
+        tree[id].ver = max(told, tree[id].ver)
+        update(id, status, raisingVersion: true)
+    }
+
     /// Notes what the disk now says of a directory; told only where its mode or the folder itself
     /// changed.
     mutating func updateDirectory(_ id: NodeID, _ status: FileStatus) {

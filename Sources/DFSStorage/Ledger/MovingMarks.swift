@@ -1,7 +1,4 @@
-import CPosix
 import DFSProtocol
-import Glibc
-import Synchronization
 
 /// Which names are being given another place, in `.dfs/moving`, readable after kill -9.
 ///
@@ -32,78 +29,41 @@ final class MovingMarks: Sendable {
     /// One block: as many renames at once are marked also where the disk is full.
     private static let reservedSize = 4096
 
-    private struct Slots {
-        var free: [Int] = []
-        var count = 0
-    }
-
-    private let file: Descriptor?
-    private let slots = Mutex(Slots())
+    private let slots: SlotFile
 
     /// Takes the open file; nil keeps nothing, for an export that can not be written.
-    init(_ file: Descriptor?) { self.file = file }
+    init(_ file: Descriptor?) {
+        slots = SlotFile(
+            file, slotBytes: MovingMarks.markSize, reservedBytes: MovingMarks.reservedSize)
+    }
 
     /// Reads the marks that the last run left; torn or empty ones are left out.
     func leftovers() -> [Mark] {
-        guard let file else { return [] }
         var marks: [Mark] = []
-        var bytes = [UInt8](repeating: 0, count: MovingMarks.markSize)
-        var offset: Int64 = 0
-        while true {
-            let count = bytes.withUnsafeMutableBytes { bytes in
-                dfs_read(file.number, bytes.baseAddress, bytes.count, offset)
-            }
-            guard count == MovingMarks.markSize else { return marks }
+        slots.leftovers { bytes in
             if let mark = MovingMarks.mark(in: bytes) { marks.append(mark) }
-            offset += Int64(MovingMarks.markSize)
         }
+        return marks
     }
 
     /// Forgets the marks of the last run, once the ledger on disk has what they stand for.
-    func reset() {
-        guard let file else { return }
-        // What stays is checked against the disk again, and space that is not to be had now may be
-        // had when a mark is made.
-        _ = dfs_truncate(file.number, 0)
-        let zeros = [UInt8](repeating: 0, count: MovingMarks.reservedSize)
-        _ = zeros.withUnsafeBytes { dfs_write(file.number, $0.baseAddress, $0.count, 0) }
-    }
+    ///
+    /// What stays is checked against the disk again.
+    func reset() { slots.reset() }
 
     /// Marks a name before it moves on the disk.
     ///
     /// - Returns: What `clear` takes.
     func mark(_ mark: Mark) throws(SystemError) -> Int {
-        let slot = slots.withLock { slots in
-            if let slot = slots.free.popLast() { return slot }
-            slots.count += 1
-            return slots.count - 1
-        }
-        do throws(SystemError) {
-            try put(MovingMarks.bytes(of: mark), in: slot)
-        } catch {
-            slots.withLock { $0.free.append(slot) }
-            throw error
-        }
-        return slot
+        try MovingMarks.bytes(of: mark).withUnsafeBytes { bytes in
+            Result { () throws(SystemError) in try slots.take(bytes) }
+        }.get()
     }
 
     /// Takes a mark back: the ledger has the move, or there was none.
-    func clear(_ slot: Int) {
-        // A mark that stays is checked against the disk, and does nothing.
-        try? put([UInt8](repeating: 0, count: MovingMarks.markSize), in: slot)
-        slots.withLock { $0.free.append(slot) }
-    }
-
-    private func put(_ bytes: [UInt8], in slot: Int) throws(SystemError) {
-        guard let file else { return }
-        let count = bytes.withUnsafeBytes { bytes in
-            dfs_write(
-                file.number, bytes.baseAddress, bytes.count, Int64(slot * MovingMarks.markSize))
-        }
-        guard count == MovingMarks.markSize else {
-            throw SystemError(count < 0 ? Int32(clamping: -count) : ENOSPC)
-        }
-    }
+    ///
+    /// One that stays is checked against the disk, and does nothing.
+    func clear(_ slot: Int) { slots.free(slot) }
 
     private static func bytes(of mark: Mark) -> [UInt8] {
         var bytes: [UInt8] = []
@@ -117,7 +77,7 @@ final class MovingMarks: Sendable {
         return bytes + [UInt8](repeating: 0, count: markSize - bytes.count)
     }
 
-    private static func mark(in bytes: [UInt8]) -> Mark? {
+    private static func mark(in bytes: UnsafeRawBufferPointer) -> Mark? {
         func number(_ index: Int) -> UInt64 {
             bytes[(8 * index)..<(8 * index + 8)].reversed().reduce(0) { $0 << 8 | UInt64($1) }
         }

@@ -40,20 +40,23 @@ extension DiskStore {
         return (reports, nil)
     }
 
+    /// Waits until the disk has what is told, where it can: then no crash takes it back.
     private func page(of export: Export, after path: TreePath?, limit: Int) -> [FileReport] {
         var walk = self.walk.withLock { kept -> LedgerWalk? in
             guard let path, kept?.last == path else { return nil }
             defer { kept = nil }
             return kept
         }
-        let reports = export.ledger.state.withLock { state -> [FileReport] in
+        let (reports, sequence) = export.ledger.state.withLock { state -> ([FileReport], Int64) in
             let names = path.map { export.relative($0).split(separator: TreePath.slash) } ?? []
             var current = walk ?? state.walk(after: names)
             let reports = state.take(limit, from: &current)
             current.last = reports.last?.path
             walk = current
-            return reports
+            return (reports, state.sequence)
         }
+        // A ledger that can not be written keeps nobody from hearing what is there.
+        try? export.ledger.waitUntilDurable(sequence)
         self.walk.withLock { $0 = walk }
         return reports
     }

@@ -119,6 +119,7 @@ public final class DiskStore: FileStore, ChangeSource {
     public func start() {
         for (export, follower) in zip(table.exports, followers) {
             export.ledger.start()
+            export.rounds.start(export)
             export.trashCan.start()
             follower.start()
         }
@@ -146,6 +147,7 @@ public final class DiskStore: FileStore, ChangeSource {
         var failure: RequestError?
         for export in table.exports {
             export.trashCan.stop()
+            export.rounds.stop()
             do throws(RequestError) { try export.ledger.close() } catch { failure = error }
             export.release()
         }
@@ -159,6 +161,7 @@ public final class DiskStore: FileStore, ChangeSource {
         for follower in followers { follower.stop() }
         for export in table.exports {
             export.trashCan.stop()
+            export.rounds.stop()
             export.release()
         }
     }

@@ -160,6 +160,8 @@ extension Export {
             // As above: the scan asks again.
             return try? probe?.status()
         }
+        // What a run that was killed had written and made is in memory at best: its names too.
+        if opened.state != nil { _ = dfs_sync_all(opened.root.number) }
         // Moves first: versions are counted where the names are now.
         state.settleMoves(opened.moves.leftovers(), look)
         state.countLeftovers(opened.marks.leftovers(), look)

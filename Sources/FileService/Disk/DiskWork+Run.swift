@@ -48,6 +48,37 @@ extension DiskWork {
         }
     }
 
+    /// Begins a STORE: its data is written when this returns, and the rest needs no thread.
+    ///
+    /// - Parameter finish: Called once, from any thread, when the file is durable under its name or
+    ///   refused.
+    /// - Returns: Whether it is a STORE; everything else is for `run`.
+    public func begin(
+        on store: any FileStore, payload: UnsafeRawBufferPointer,
+        then finish: @escaping @Sendable (Result<DiskOutcome, RequestError>) -> Void
+    ) -> Bool {
+        guard case .store(let path, let data, let mode, let mtime, let version) = self else {
+            return false
+        }
+        do throws(RequestError) {
+            let replacement = try store.beginReplacement(of: path, mode: mode)
+            do throws(RequestError) {
+                try data.use(payload) { (bytes) throws(RequestError) in
+                    try replacement.write(bytes)
+                }
+            } catch {
+                replacement.abandon()
+                throw error
+            }
+            replacement.commit(mtime: mtime, ifVersion: version) { result in
+                finish(result.map { .entry($0) })
+            }
+        } catch {
+            finish(.failure(error))
+        }
+        return true
+    }
+
     private func runOnPath(
         _ store: any FileStore, _ payload: UnsafeRawBufferPointer, _ space: inout some ReadSpace
     ) throws(RequestError) -> DiskOutcome {

@@ -9,7 +9,7 @@ struct CallFaultTests {
         CallFault(.open, EIO, ["io"]), CallFault(.open, EMFILE, ["busy"]),
         CallFault(.read, EIO, ["io"]), CallFault(.write, EIO, ["io"]),
         CallFault(.write, ENOSPC, ["no-space"]), CallFault(.write, EDQUOT, ["quota"]),
-        CallFault(.sync, EIO, ["io"]), CallFault(.sync, ENOSPC, ["no-space"]),
+        CallFault(.sync, EIO, ["io"]), CallFault(.sync, ENOSPC, ["no-space", "io"]),
         CallFault(.rename, EIO, ["io"]), CallFault(.rename, ENOSPC, ["no-space"]),
         CallFault(.unlink, EIO, ["io"]), CallFault(.truncate, EIO, ["io"]),
         CallFault(.makeFolder, ENOSPC, ["no-space"]), CallFault(.list, EIO, ["io"]),

@@ -5,7 +5,8 @@ import Testing
 /// The same for what the server keeps for itself: identities, versions and marks in `.dfs`.
 struct LedgerFaultTests {
     private static let faults: [CallFault] = [
-        CallFault(.write, ENOSPC, ["no-space"], at: .own),
+        // Behind a name that has changed it is told as what nobody knows.
+        CallFault(.write, ENOSPC, ["no-space", "io"], at: .own),
         CallFault(.write, EIO, ["io"], at: .own),
         CallFault(.sync, EIO, ["io"], at: .own),
         CallFault(.write, EROFS, ["io", "read-only"], at: .own, isLasting: true),

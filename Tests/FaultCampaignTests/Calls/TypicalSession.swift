@@ -152,8 +152,12 @@ final class TypicalSession {
     }
 
     private func store(_ path: String, _ bytes: [UInt8]) throws {
-        let code = try ask("STORE \(path)", payload: bytes)
-        possible[path] = code == nil ? [bytes] : (possible[path] ?? [nil]) + [bytes]
+        switch try ask("STORE \(path)", payload: bytes) {
+        case nil: possible[path] = [bytes]
+        // All or nothing, and nobody knows which; every other code says that nothing was done.
+        case "io", "internal": possible[path] = (possible[path] ?? [nil]) + [bytes]
+        default: break
+        }
     }
 
     /// Reads a file and holds it against what may be there.

@@ -121,10 +121,8 @@ struct FileState: Hashable, Sendable {
         else { return [] }
         let changed = change(versions[place].content).map { setting(place, $0) }
         if operation.answer == .stale {
-            // While a replacement runs, a change may get as far as the file that loses its name: it
-            // is refused all the same. Later only older sessions can see it there.
-            let traces = operation.isRacing ? changed : []
-            return storer == current ? traces : [self] + traces
+            // Refused before anything was written: nothing of it is anywhere.
+            return storer == current ? [] : [self]
         }
         guard storer == current else {
             return operation.isCertain || !operation.isRacing ? [] : changed

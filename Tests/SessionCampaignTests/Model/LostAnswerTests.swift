@@ -97,7 +97,7 @@ import Testing
         #expect(Self.isViolation(mixed))
     }
 
-    @Test func `lets a refused change leave a trace in a file that just loses its name`() {
+    @Test func `lets no refused change leave a trace, also in a file that just loses its name`() {
         let history = History().opened()
             .add(10..<11, .write(session: 1, offset: 0, count: 4), .size(4), id: 2)
             .add(12..<20, .store(count: 3), .size(3), id: 3)
@@ -109,9 +109,13 @@ import Testing
         let before = history.add(13..<21, .truncate(session: 1, size: 2), .stale)
             .add(14..<15, .fetch(offset: 0, count: 4), .whole(2, 2, size: 2))
 
-        #expect(Self.verdict(race) == .linearizable)
-        #expect(Self.verdict(before) == .linearizable)
+        let made = history.add(13..<21, .truncate(session: 1, size: 2), .size(2))
+            .add(22..<23, .read(session: 2, offset: 0, count: 4), .whole(2, 2))
+
+        #expect(Self.isViolation(race))
+        #expect(Self.isViolation(before))
         #expect(Self.isViolation(later))
+        #expect(Self.verdict(made) == .linearizable)
     }
 
     @Test func `finds an OPEN and a STAT that tell a size from the middle of a change`() {
