@@ -64,13 +64,14 @@ extension DFSClient {
     private func storeAtOnce(
         _ path: TreePath, _ content: ByteBuffer, _ attributes: Attributes, _ verifies: Bool
     ) async throws(DFSError) -> FileFacts? {
-        let limit = deadline()
+        let patience = patience()
         let place: FileLocation
         do throws(DFSError) {
             // A version is asked of a file that is there.
             place =
                 attributes.ifVersion == nil
-                ? try await placeForCreating(path, limit) : try await locate(path, limit)
+                ? try await placeForCreating(path, patience) : try await locate(path, patience)
+            patience.renew()
         } catch {
             var failure = error
             failure.isTargetUntouched = true
@@ -85,17 +86,16 @@ extension DFSClient {
         request.payload = content
         let asked = request
         do throws(DFSError) {
-            let (reply, location) = try await onOwner(of: path, at: place, .asOneChange, limit) {
+            let (reply, location) = try await onOwner(of: path, at: place, .asOneChange, patience) {
                 (link) throws(ConnectionError) -> Reply? in
                 guard content.readableBytes <= link.payloadBytes else { return nil }
-                let timeout = limit.remaining(forBytes: Int64(content.readableBytes))
-                return try await send(asked, to: link, timeout: timeout)
+                return try await send(asked, to: link, until: patience)
             }
             guard let reply else { return nil }
             let facts = try FileFacts(reply.final, path: path)
             return verifies ? try await verified(facts, path, at: location, content) : facts
         } catch {
-            guard error.isOutcomeUnknown, !limit.isOver,
+            guard error.isOutcomeUnknown, !patience.isOver,
                 let facts = await factsIfStored(path, content)
             else { throw error }
             return facts
@@ -119,9 +119,8 @@ extension DFSClient {
     private func verified(
         _ facts: FileFacts, _ path: TreePath, at location: FileLocation, _ content: ByteBuffer
     ) async throws(DFSError) -> FileFacts {
-        guard let digest = try await digest(of: path, at: location, size: facts.size) else {
-            throw .violation("no digest", path: path)
-        }
+        let digest = try await digest(
+            of: path, at: location, patience(forWorkOn: Int64(content.readableBytes)))
         guard digest.facts.isSameContent(as: facts) else {
             throw DFSError(.staleFile, path: path, "the file was changed right after it was stored")
         }
@@ -141,21 +140,21 @@ extension DFSClient {
     ) async throws -> FileFacts {
         let server = try await ownerToReplace(path)
         let temporary = try temporaryPath(for: path)
-        var isRenaming = false
+        var (mayBeThere, isRenaming) = (false, false)
         do {
             let place = try await create(temporary, on: server)
+            mayBeThere = true
             let file = try await open(
                 Opening(
                     path: temporary, mode: .createNew, permissions: attributes.mode,
-                    lease: DFSClient.storingLease), at: place, deadline())
-            let checksum = try await write(next, to: file)
+                    lease: DFSClient.storingLease), at: place, patience())
+            let (checksum, size) = try await write(next, to: file)
             if let modified = attributes.modified {
                 try await file.setAttributes(modified: modified)
             }
-            let (size, _) = try await file.close()
-            guard let digest = try await digest(of: temporary, at: place, size: size) else {
-                throw DFSError.violation("no digest", path: path)
-            }
+            try await file.close()
+            let digest = try await digest(
+                of: temporary, at: place, patience(forWorkOn: size))
             if verifies, !digest.sha256.utf8.elementsEqual(checksum.text) {
                 throw DFSError(.corrupt, path: path, "the server has not what was sent")
             }
@@ -165,18 +164,25 @@ extension DFSClient {
             if verifies { facts.sha256 = digest.sha256 }
             return facts
         } catch var failure as DFSError {
-            if await !removeLeftover(temporary, mayComeLater: failure.isOutcomeUnknown) {
-                failure.leftover = temporary
+            // A name server that has just let a deadline pass is not asked for another one.
+            let isNameServerSilent = failure.known == .timeout && failure.server == nil
+            if mayBeThere {
+                var isRemoved = false
+                if !isNameServerSilent {
+                    isRemoved = await removeLeftover(
+                        temporary, mayComeLater: failure.isOutcomeUnknown)
+                }
+                if !isRemoved { failure.leftover = temporary }
             }
             if !isRenaming {
                 failure.isTargetUntouched = true
-                failure.isOutcomeUnknown = false
+                failure.changedNothing()
             }
             // The caller knows nothing of the temporary name.
             if failure.path == temporary { failure.path = path }
             throw failure
         } catch {
-            _ = await removeLeftover(temporary, mayComeLater: false)
+            if mayBeThere { _ = await removeLeftover(temporary, mayComeLater: false) }
             throw error
         }
     }
@@ -229,10 +235,10 @@ extension DFSClient {
     /// Writes pieces side by side while `next` gives more.
     private func write(
         _ next: () async throws -> ByteBuffer?, to file: RemoteFile
-    ) async throws -> Checksum {
+    ) async throws -> (checksum: Checksum, size: Int64) {
         var checksum = Checksum()
+        var offset: Int64 = 0
         try await withThrowingTaskGroup(of: Void.self) { group in
-            var offset: Int64 = 0
             var inFlight = 0
             while var bytes = try await next() {
                 checksum.update(bytes)
@@ -251,7 +257,7 @@ extension DFSClient {
             }
             try await group.waitForAll()
         }
-        return checksum
+        return (checksum, offset)
     }
 
     /// Copies a file from one file server to another, without its bytes passing through here.
@@ -259,25 +265,22 @@ extension DFSClient {
     /// An existing file is replaced, atomically. The copy's SHA-256 is compared with the source's.
     /// - Throws: `not-found`, `server-down`, `corrupt`, `stale-file` where the source changed.
     public func copy(_ source: TreePath, to target: TreePath) async throws(DFSError) -> FileFacts {
-        let limit = deadline()
-        guard let before = try await digest(of: source, at: nil, size: 0) else {
-            throw .violation("no digest", path: source)
-        }
-        let place = try await placeForCreating(target, limit)
+        let before = try await digest(of: source)
+        let place = try await placeForCreating(target, patience())
         var request = request(.pull, target)
         request.option("source", source.bytes)
         request.nameOperation()
         let asked = request
-        let (reply, location) = try await onOwner(of: target, at: place, .asOneChange, limit) {
+        // Read there, sent, written and read again: what one pass may take, four times.
+        let (bytes, isTooMuch) = before.facts.size.multipliedReportingOverflow(by: 4)
+        let patience = patience(forWorkOn: isTooMuch ? .max : bytes)
+        let (reply, location) = try await onOwner(of: target, at: place, .asOneChange, patience) {
             (link) throws(ConnectionError) in
-            try await send(
-                asked, to: link, timeout: limit.remaining(forBytes: before.facts.size))
+            try await send(asked, to: link, until: patience)
         }
         var facts = try FileFacts(reply.final, path: target)
         let size = facts.size
-        guard let after = try await digest(of: target, at: location, size: size) else {
-            throw .violation("no digest", path: target)
-        }
+        let after = try await digest(of: target, at: location, self.patience(forWorkOn: size))
         guard after.sha256 == before.sha256 else {
             throw size == before.facts.size
                 ? DFSError(.corrupt, path: target, "the copy differs from \(source)")

@@ -56,6 +56,7 @@ enum TransferCommands {
                     tally.failed(code)
                 }
             }
+            try await session.disk.settle()
         }
     }
 

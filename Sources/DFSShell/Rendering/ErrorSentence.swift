@@ -19,10 +19,13 @@ extension ShellFailure {
 
 extension Error {
     /// Whether it is that no name server answers: nothing more of many things can be done then.
+    ///
+    /// One that was silent for a whole deadline is none either: each further file would wait anew.
     var meansNoNameServer: Bool {
         guard let error = self as? DFSError else { return false }
         return error.code == "no-name-server"
-            || error.code == "unreachable" && error.server == nil
+            || ["unreachable", "timeout"].contains(error.code) && error.server == nil
+                && error.endpoint != nil
     }
 }
 
@@ -64,16 +67,21 @@ enum ErrorSentence {
         case .serverDown: serverDown(error)
         case .noReplica:
             "no file server exports a folder there; \"servers\" shows which mounts there are"
-        case .timeout where error.isTargetUntouched:
-            "no answer in time; nothing was put under its name"
-        case .timeout:
-            "no answer in time; it may have been done all the same, so look before repeating it"
+        case .timeout: timeout(error)
         case .crossServer: "the two names are on different file servers"
+        case .staleFile where error.isOutcomeUnknown:
+            "the session was lost before this was answered, and whether it was done is not known"
+                + earlier(error) + "; look what the file holds" + detail(error)
+        case .staleFile where error.earlierChanges != nil:
+            "the session was lost, and this was not done" + earlier(error)
+                + "; look what the file holds" + detail(error)
         case .staleFile:
-            "the file was changed or replaced meanwhile; what was read or written is void"
-                + detail(error)
-        case .staleHandle: "the session is over; open the file again" + detail(error)
-        case .leaseExpired: "the session's lease has ended; open the file again" + detail(error)
+            "the file was changed or replaced meanwhile; look what it holds now" + detail(error)
+        case .staleHandle where error.missingSession != nil: safe(error.advice)
+        case .staleHandle:
+            "the session is over\(earlier(error)); open the file again" + detail(error)
+        case .leaseExpired:
+            "the session's lease has ended\(earlier(error)); open the file again" + detail(error)
         case .locked: locked(error)
         case .conflict where error.currentVersion != nil:
             "the file is at version \(error.currentVersion ?? 0) now; look at it before changing it"
@@ -86,6 +94,24 @@ enum ErrorSentence {
             "\(error.code)\(server(error)): \(safe(error.advice))"
         default: ofConnections(error)
         }
+    }
+
+    /// What became of what the session had been answered before.
+    private static func earlier(_ error: DFSError) -> String {
+        switch error.earlierChanges {
+        case nil: ""
+        case .stand: "; what was written before stands, but is not synced"
+        case .standUnlessPowerFailed:
+            "; what was written before stands unless its machine lost power"
+        }
+    }
+
+    /// Who was silent, and what is known of what was asked.
+    private static func timeout(_ error: DFSError) -> String {
+        let sentence = error.advice.isEmpty ? "no answer in time" : safe(error.advice)
+        if error.isTargetUntouched { return "\(sentence); nothing was put under its name" }
+        guard error.isOutcomeUnknown, !sentence.contains("not known") else { return sentence }
+        return "\(sentence); it may have been done all the same, so look before repeating it"
     }
 
     private static func detail(_ error: DFSError) -> String {
@@ -120,7 +146,9 @@ enum ErrorSentence {
             return "the connection\(server(error)) was lost: \(safe(error.advice)); "
                 + (error.isTargetUntouched
                     ? "nothing was put under its name"
-                    : "what was asked may have been done all the same")
+                    : error.isOutcomeUnknown
+                        ? "what was asked may have been done all the same; look before repeating it"
+                        : "nothing was changed")
         case "protocol-violation":
             return "the server\(server(error)) broke the protocol: \(safe(error.advice))"
         default:
