@@ -61,14 +61,23 @@ enum HandleCommands {
         let word = call.operands[0]
         let own = session.state.withLock { $0.sessions[word.text] }
         if let own, call.operands.count == 1 {
-            let server = try await session.server(own.server)
-            try await session.client.kill(own.handle, on: server)
+            try await kill(own.handle, as: word, on: try await session.server(own.server), session)
             _ = session.state.withLock { $0.sessions.removeValue(forKey: word.text) }
             return
         }
         let named = call.operands.count > 1 ? call.operands[1] : nil
         let server = try await session.server(having: word, named: named)
-        try await session.client.kill(word.bytes, on: server)
+        try await kill(word.bytes, as: word, on: server, session)
+    }
+
+    private static func kill(
+        _ handle: [UInt8], as word: Word, on server: ServerInfo, _ session: ShellSession
+    ) async throws {
+        do throws(DFSError) {
+            try await session.client.kill(handle, on: server)
+        } catch {
+            throw session.missing(word, on: server, error)
+        }
     }
 }
 

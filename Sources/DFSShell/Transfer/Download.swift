@@ -148,7 +148,7 @@ extension Download {
         do {
             try await file(entry, as: entry.name, in: directory)
         } catch {
-            try tally.tell(error, session)
+            try await tally.tell(error, session)
         }
     }
 }

@@ -20,6 +20,7 @@ public enum Dfsh {
         } catch {
             let failure = ShellFailure(error)
             output.complain(failure.sentence)
+            output.settleBlocking()
             return failure.code.rawValue
         }
     }
@@ -27,23 +28,26 @@ public enum Dfsh {
     private static func run(_ options: DfshOptions, _ output: ShellOutput) throws -> ExitCode {
         if options.wantsHelp || options.wantsVersion {
             output.line(options.wantsHelp ? DfshOptions.help : "dfsh DFS/1")
-            output.flush()
+            output.settleBlocking()
             return .ok
         }
         let isInteractive = options.source == .standardInput && isatty(STDIN_FILENO) == 1
         let session = ShellSession(
-            client: try client(options), output: output, isInteractive: isInteractive,
-            readsCommandsFromInput: options.source == .standardInput)
+            client: try client(options, output), output: output, isInteractive: isInteractive,
+            readsCommandsFromInput: options.source == .standardInput,
+            outagePatience: options.deadlineMilliseconds.map { .milliseconds($0) })
         if isInteractive {
             // The end of the process closes its connections, without waiting for a server that is
             // just being dialled and does not answer.
-            defer { output.flush() }
+            defer { output.settleBlocking() }
             return Conversation.hold(with: session)
         }
         return interruptible { await run(options, session) }
     }
 
-    private static func client(_ options: DfshOptions) throws -> DFSClient {
+    private static func client(
+        _ options: DfshOptions, _ output: ShellOutput
+    ) throws -> DFSClient {
         var settings = ClientOptions()
         settings.tagsEveryRequest = false
         if let milliseconds = options.deadlineMilliseconds {
@@ -53,8 +57,8 @@ public enum Dfsh {
         let writer: TraceWriter? =
             switch options.trace {
             case .none: nil
-            case .standardError: TraceWriter(descriptor: STDERR_FILENO)
-            case .file(let path): try TraceWriter(file: path)
+            case .standardError: TraceWriter { output.trace($0) }
+            case .file(let path): try TraceWriter(file: path, output)
             }
         if let writer { settings.trace = { writer.write($1, at: $0) } }
         return DFSClient(nameServers: try nameServers(options), options: settings)
@@ -91,7 +95,6 @@ public enum Dfsh {
                 Glibc.close(descriptor)
             }
         }
-        session.output.flush()
         await session.close()
         return code
     }

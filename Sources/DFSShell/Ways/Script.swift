@@ -46,7 +46,7 @@ struct Script {
             if first == .ok { first = code }
             if code != .ok && !keepsGoing || session.wantsToQuit { break }
         }
-        session.output.flush()
+        _ = await session.output.settle()
         return first
     }
 }
@@ -74,7 +74,7 @@ extension ErrorSentence {
     }
 }
 
-/// Reads a descriptor line by line, on the calling thread: a script has nothing else to do.
+/// Reads a descriptor line by line; sessions that are held are renewed meanwhile.
 struct LineReader {
     /// Longest line of a script.
     static let limitBytes = 1_048_576
@@ -100,19 +100,14 @@ struct LineReader {
                 defer { pending = [] }
                 return pending.isEmpty || wasTooLong ? nil : pending
             }
-            fill()
+            await fill()
         }
     }
 
-    private mutating func fill() {
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        let count = buffer.withUnsafeMutableBytes {
-            Glibc.read(descriptor, $0.baseAddress, $0.count)
-        }
-        if count > 0 {
-            pending += buffer[..<count]
-        } else if count == 0 || errno != EINTR {
-            isAtEnd = true
-        }
+    private mutating func fill() async {
+        // One that can not be read, and one nobody waits for any more, has ended.
+        let bytes = try? await DescriptorWait.read(descriptor, count: 65_536)
+        pending += bytes ?? []
+        isAtEnd = bytes?.isEmpty ?? true
     }
 }

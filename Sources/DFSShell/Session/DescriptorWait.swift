@@ -1,0 +1,76 @@
+import Dispatch
+import Glibc
+import Synchronization
+
+/// Waits for a descriptor on a thread of its own, and gives up when the task is cancelled.
+enum DescriptorWait {
+    /// Waits until bytes can be read, and reads them.
+    ///
+    /// - Returns: The bytes, none at the end.
+    /// - Throws: `LocalFailure`; `CancellationError`.
+    static func read(_ descriptor: Int32, count: Int) async throws -> [UInt8] {
+        let answer = await run(descriptor, events: Int16(POLLIN)) {
+            var buffer = [UInt8](repeating: 0, count: count)
+            while true {
+                let count = Glibc.read(descriptor, &buffer, buffer.count)
+                if count >= 0 { return Result<[UInt8], LocalFailure>.success(Array(buffer[..<count])) }
+                if errno != EINTR { return .failure(LocalFailure(path: [], number: errno)) }
+            }
+        }
+        guard let answer else { throw CancellationError() }
+        return try answer.get()
+    }
+
+    /// Waits until nobody reads any more what is written to a descriptor, or the task is cancelled.
+    ///
+    /// A file has no reader that could go away: there it waits for the cancellation.
+    static func hangUp(of descriptor: Int32) async {
+        _ = await run(descriptor, events: 0) {}
+    }
+
+    private static func run<Answer: Sendable>(
+        _ descriptor: Int32, events: Int16, then body: @escaping @Sendable () -> Answer
+    ) async -> Answer? {
+        let end = Wake()
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                DispatchQueue(label: "dfsh.wait").async {
+                    let isReady = wait(descriptor, events, or: end)
+                    continuation.resume(returning: isReady ? body() : nil)
+                }
+            }
+        } onCancel: {
+            end.signal()
+        }
+    }
+
+    /// - Returns: false where the wait was ended.
+    private static func wait(_ descriptor: Int32, _ events: Int16, or end: Wake) -> Bool {
+        var polled = [
+            pollfd(fd: end.descriptor, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: descriptor, events: events, revents: 0),
+        ]
+        while true {
+            let count = poll(&polled, 2, -1)
+            if count < 0, errno == EINTR { continue }
+            if count < 0 || polled[0].revents != 0 { return false }
+            if polled[1].revents == 0 { continue }
+            // One that is closed says nothing of a reader; reading it fails by itself.
+            guard events == 0, polled[1].revents & Int16(POLLNVAL) != 0 else { return true }
+            polled[1].fd = -1
+        }
+    }
+
+    /// Ends a `poll` from elsewhere.
+    private final class Wake: Sendable {
+        let descriptor = eventfd(0, Int32(EFD_CLOEXEC.rawValue) | Int32(EFD_NONBLOCK.rawValue))
+
+        func signal() {
+            var one: UInt64 = 1
+            // Only a full counter refuses this, and then the poll has ended already.
+            _ = Glibc.write(descriptor, &one, MemoryLayout<UInt64>.size)
+        }
+
+        deinit { close(descriptor) }
+    }
+}
