@@ -52,15 +52,24 @@ public protocol FileStore: Sendable {
 
     /// Removes a file or a directory, durably; removing what is not there succeeds.
     ///
+    /// - Parameter fid: Which file is meant, where the removal may be the repetition of one that
+    ///   was done: another one that has the name by now stays, as what is meant is not there.
     /// - Throws: `not-empty` for a directory with contents unless `recursive`.
-    func remove(_ path: TreePath, recursive: Bool) throws(RequestError)
+    func remove(_ path: TreePath, recursive: Bool, fid: Int64?) throws(RequestError)
 
-    /// Renames within one export, durably, replacing a file or an empty directory.
+    /// Renames within one export, durably.
     ///
-    /// Missing parents of the target are made.
+    /// Missing parents of the target are made. Looking at both names and renaming are one step.
     ///
-    /// - Throws: `cross-server` where the two paths belong to different exports.
-    func rename(_ from: TreePath, to target: TreePath) throws(RequestError)
+    /// - Parameters:
+    ///   - replacing: Whether a file or an empty directory at the target gives way.
+    ///   - fid: Which file is meant, where the rename may be the repetition of one that was done:
+    ///     if the target is that file already, all is done; another one at `from` is not moved.
+    /// - Throws: `exists` where something is at the target and `replacing` is false, `not-found`,
+    ///   `cross-server` where the two paths belong to different exports.
+    func rename(
+        _ from: TreePath, to target: TreePath, replacing: Bool, fid: Int64?
+    ) throws(RequestError)
 
     /// Bytes that can still be written to the export with the most room.
     func freeBytes() throws(RequestError) -> Int64

@@ -23,6 +23,54 @@ import Testing
         #expect(sessions.map(\.mode) == ["r", "rw"])
     }
 
+    @Test func `every server answers with its sessions or with why it can not`() async throws {
+        let good = try await ScriptedServer.start { _, _ in .send(Self.items) }
+        let bad = try await ScriptedServer.start { _, _ in .send("* handle path=/a\nOK\n") }
+        let refusing = try await ScriptedServer.start { _, _ in .send("ERR busy retry=9 \"x\"\n") }
+        let silent = try await ScriptedServer.start { _, _ in .silence }
+        let gone = try await ScriptedServer.start { _, _ in .silence }
+        try await gone.stop()
+        let places = [
+            ("bad", bad.endpoint, "up"), ("down", gone.endpoint, "down"),
+            ("gone", gone.endpoint, "up"), ("good", good.endpoint, "up"),
+            ("refusing", refusing.endpoint, "suspect"), ("silent", silent.endpoint, "up"),
+        ]
+        let lines = places.map { "* server id=\($0) addr=\($1) state=\($2) seen=7\n" }
+
+        let answers = try await withClient(
+            of: { _, _ in .send(lines.joined() + "OK count=6\n") }, deadline: .seconds(2)
+        ) { client, _ in
+            try await client.handles()
+        }
+
+        #expect(answers.map(\.server.id.text) == places.map(\.0))
+        let told = answers.map { answer in
+            switch answer.result {
+            case .success(let sessions): "\(sessions.count)"
+            case .failure(let error): "\(error.code) of \(error.server?.text ?? "nobody")"
+            }
+        }
+        #expect(
+            told == [
+                "protocol-violation of bad", "server-down of down", "unreachable of gone", "2",
+                "busy of refusing", "timeout of silent",
+            ])
+        for server in [good, bad, refusing, silent] { try await server.stop() }
+    }
+
+    @Test func `a caller who gives up gets no half of an answer`() async throws {
+        let failure = try await withFileServer { _, _ in
+            .silence
+        } _: { client, server in
+            let task = Task { await refusal { _ = try await client.handles() } }
+            _ = await server.file.lines(1)
+            task.cancel()
+            return await task.value
+        }
+
+        #expect(failure?.known == .cancelled)
+    }
+
     @Test(arguments: [
         "* handle path=/a\nOK\n", "* handle h=h1 path=a\nOK\n", "* handle h=h1 path=/a age=x\nOK\n",
         "* handle h=h1 path=/a lease=0\nOK\n",

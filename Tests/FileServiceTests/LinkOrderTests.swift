@@ -25,7 +25,7 @@ import Testing
     }
 
     @Test(arguments: [("", ErrorCode.exists), (" replace=yes", nil)])
-    func `a rename puts only that away which the name server knows of`(
+    func `a rename puts away what is at the target only where that was asked for`(
         option: String, refusal: ErrorCode?
     ) throws {
         let bench = try LinkBench()

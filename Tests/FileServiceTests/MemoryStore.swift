@@ -106,7 +106,8 @@ final class MemoryStore: FileStore, ChangeSource {
         return try result.get()
     }
 
-    func remove(_ path: TreePath, recursive: Bool) throws(RequestError) {
+    func remove(_ path: TreePath, recursive: Bool, fid: Int64? = nil) throws(RequestError) {
+        if let fid, identity(at: path) != fid { return }
         var gone: [Node] = []
         let result = state.withLock { state -> Result<Void, RequestError> in
             let below = state.files.keys.filter { $0.isWithin(path) }
@@ -128,7 +129,16 @@ final class MemoryStore: FileStore, ChangeSource {
         try result.get()
     }
 
-    func rename(_ from: TreePath, to target: TreePath) throws(RequestError) {
+    func rename(
+        _ from: TreePath, to target: TreePath, replacing: Bool = true, fid: Int64? = nil
+    ) throws(RequestError) {
+        if let fid, identity(at: target) == fid { return }
+        if let fid, identity(at: from) != fid {
+            throw RequestError(.notFound, path: from, "no such file")
+        }
+        if !replacing, state.withLock({ $0.files[target] != nil }) {
+            throw RequestError(.exists, path: target, "there is one already")
+        }
         let isThere = state.withLock { state in
             guard let node = state.files.removeValue(forKey: from) else { return false }
             state.files[target] = node
@@ -138,6 +148,10 @@ final class MemoryStore: FileStore, ChangeSource {
         }
         guard isThere else { throw RequestError(.notFound, path: from, "no such file") }
         tell()
+    }
+
+    private func identity(at path: TreePath) -> Int64? {
+        state.withLock { state in state.files[path].map { state.facts($0).fid } }
     }
 
     func freeBytes() throws(RequestError) -> Int64 { 4_096 }

@@ -41,7 +41,7 @@ import Testing
         var world = try world()
         let first = try world.post("REMOVE /d/a op=x1")
         world.settle()
-        #expect(world.takeNotices(2).count == 1)
+        #expect(world.takeNotices(2) == ["! remove op=1000001 path=/d/a\n"])
 
         world.close(2)
         let lost = world.answers[first]
@@ -59,6 +59,7 @@ import Testing
         let notices = world.takeNotices(3)
         if disk == .untouched {
             let number = notices.last?.split(separator: " ")[2] ?? ""
+            #expect(notices == ["! remove \(number) path=/d/a fid=7\n"])
             try world.send("DONE \(number)", on: 3)
         }
 
@@ -80,6 +81,7 @@ import Testing
         var world = try world()
         let first = try world.post("RENAME /d/a /d/b op=x1")
         world.settle()
+        #expect(world.takeNotices(2) == ["! rename op=1000001 from=/d/a to=/d/b\n"])
         world.close(2)
         #expect(world.answers[first]?.hasPrefix("ERR timeout path=/d/a ") == true)
         if isRestart { try world.restart() }
@@ -99,6 +101,7 @@ import Testing
         if disk == .untouched, !isRestart { try world.send("DONE op=1000002", on: 3) }
 
         #expect(notices.count == (disk == .untouched ? 1 : 0))
+        #expect(notices.allSatisfy { $0.hasSuffix(" from=/d/a to=/d/b fid=7\n") })
         #expect(world.answers[again] == "OK\n")
         #expect(try world.send("STAT /d/b").contains(" fid=7 "))
         let old = try world.send("STAT /d/a")

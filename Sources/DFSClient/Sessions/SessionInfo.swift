@@ -48,17 +48,77 @@ public struct SessionInfo: Sendable {
     }
 }
 
+/// What one file server answered to the question for its sessions, or why it did not.
+public struct ServerHandles: Sendable {
+    /// The server, as the name server knows it.
+    public let server: ServerInfo
+    /// Its sessions in its order; or `server-down`, `unreachable`, `timeout`, `protocol-violation`,
+    /// or what it refused, each with `DFSError.server`.
+    public let result: Result<[SessionInfo], DFSError>
+}
+
 extension DFSClient {
-    /// The sessions that are open on one file server, in its order.
+    /// The sessions that are open on every file server, ordered by the server's id.
     ///
-    /// - Throws: `unreachable`, `timeout`; `unknown-server` where its address is not known.
-    public func handles(on server: ServerInfo) async throws(DFSError) -> [SessionInfo] {
+    /// The servers are asked side by side: those that do not answer cost one deadline together, and
+    /// take nothing from what the others said. One that is down is not asked.
+    /// - Throws: Why the name server did not say which servers there are; `cancelled`.
+    public func handles() async throws(DFSError) -> [ServerHandles] {
+        let servers = try await servers()
+        let limit = deadline()
+        let results = await withTaskGroup(
+            of: (Int, Result<[SessionInfo], DFSError>).self
+        ) { group in
+            for (number, server) in servers.enumerated() {
+                group.addTask { [self] in
+                    do throws(DFSError) {
+                        return (number, .success(try await handles(on: server, limit)))
+                    } catch {
+                        return (number, .failure(error))
+                    }
+                }
+            }
+            var results: [Int: Result<[SessionInfo], DFSError>] = [:]
+            for await (number, result) in group { results[number] = result }
+            return results
+        }
+        if Task.isCancelled { throw DFSError(.cancelled, "given up by the caller") }
+        return servers.enumerated().compactMap { number, server in
+            results[number].map { ServerHandles(server: server, result: $0) }
+        }
+    }
+
+    private func handles(
+        on server: ServerInfo, _ limit: Deadline
+    ) async throws(DFSError) -> [SessionInfo] {
+        guard server.state.isAvailable else {
+            var failure = DFSError(.serverDown, "\(server.id) is \(server.state.word)")
+            failure.server = server.id
+            failure.endpoint = server.address
+            failure.seenMilliseconds = server.seenMilliseconds
+            throw failure
+        }
         let reply = try await onServer(server) { (link) throws(ConnectionError) in
-            try await send(request(.handles), to: link, timeout: options.deadline)
+            try await send(request(.handles), to: link, timeout: limit.remaining)
         }
         var sessions: [SessionInfo] = []
-        for item in reply.items { sessions.append(try SessionInfo(item.line)) }
+        do throws(DFSError) {
+            for item in reply.items { sessions.append(try SessionInfo(item.line)) }
+        } catch {
+            var failure = error
+            failure.server = server.id
+            failure.endpoint = server.address
+            throw failure
+        }
         return sessions
+    }
+
+    /// The sessions that are open on one file server, in its order.
+    ///
+    /// - Throws: `server-down` where the name server says so, `unreachable`, `timeout`;
+    ///   `unknown-server` where its address is not known.
+    public func handles(on server: ServerInfo) async throws(DFSError) -> [SessionInfo] {
+        try await handles(on: server, deadline())
     }
 
     /// Ends a session, whoever holds it; its changes stay, its lock is released.

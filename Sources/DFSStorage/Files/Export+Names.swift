@@ -4,7 +4,7 @@ import FileService
 
 extension Export {
     /// Removes a file or a directory, durably; removing what is not there succeeds.
-    func remove(_ path: TreePath, recursive: Bool) throws(RequestError) {
+    func remove(_ path: TreePath, recursive: Bool, fid: Int64?) throws(RequestError) {
         try checkAvailable(path)
         let folder: Folder
         do throws(RequestError) {
@@ -22,10 +22,12 @@ extension Export {
         switch kind {
         case nil: break
         case .symlink, .other: throw DiskRefusal.unserved(path)
+        // What was meant is a file, and it is not there any more.
+        case .directory where fid != nil: break
         case .directory where recursive: return try discard(path, in: folder)
         case .file, .directory:
             try naming(path) { () throws(SystemError) in
-                try unlink(path.name, isDirectory: kind == .directory, in: folder)
+                try unlink(path.name, isDirectory: kind == .directory, in: folder, fid: fid)
             }
         }
         try naming(path) { () throws(SystemError) in try folder.descriptor.sync() }
@@ -50,10 +52,16 @@ extension Export {
     }
 
     private func unlink(
-        _ name: ArraySlice<UInt8>, isDirectory: Bool, in folder: Folder
+        _ name: ArraySlice<UInt8>, isDirectory: Bool, in folder: Folder, fid: Int64?
     ) throws(SystemError) {
         try ledger.state.withLock { (state) throws(SystemError) in
             guard isCurrent(folder, state) else { throw SystemError(ENOENT) }
+            if let fid {
+                // What was meant is not there any more, and stays so.
+                guard case .file(let id) = try absorb(&state, folder, name),
+                    state.tree[id].fid == fid
+                else { return }
+            }
             let code = withName(name) {
                 dfs_unlink(folder.descriptor.number, $0, isDirectory ? 1 : 0)
             }
@@ -104,8 +112,44 @@ extension Export {
 
     // MARK: Renaming
 
-    /// Renames within the export, durably, replacing a file or an empty directory.
-    func rename(_ from: TreePath, to target: TreePath) throws(RequestError) {
+    /// Renames within the export, durably; see `FileStore.rename`.
+    func rename(
+        _ from: TreePath, to target: TreePath, replacing: Bool, fid: Int64?
+    ) throws(RequestError) {
+        do throws(RequestError) {
+            try carryOut(from, to: target, replacing: replacing, fid: fid)
+        } catch {
+            guard let fid, error.code == .exists || error.code == .notFound,
+                try hasArrived(fid, at: target)
+            else { throw error }
+        }
+    }
+
+    /// Whether an earlier attempt has brought a file to where it was to go; durably from here on.
+    private func hasArrived(_ fid: Int64, at target: TreePath) throws(RequestError) -> Bool {
+        let folder: Folder
+        do throws(RequestError) { folder = try openParent(of: target) } catch {
+            if error.code == .notFound { return false }
+            throw error
+        }
+        let place = try naming(target) { () throws(SystemError) -> NodeID? in
+            try ledger.state.withLock { (state) throws(SystemError) in
+                guard isCurrent(folder, state),
+                    case .file(let id) = try absorb(&state, folder, target.name),
+                    state.tree[id].fid == fid
+                else { return nil }
+                return id
+            }
+        }
+        guard let place else { return false }
+        try naming(target) { () throws(SystemError) in try folder.descriptor.sync() }
+        try waitUntilDurable(place)
+        return true
+    }
+
+    private func carryOut(
+        _ from: TreePath, to target: TreePath, replacing: Bool, fid: Int64?
+    ) throws(RequestError) {
         try checkAvailable(from)
         let source = try openParent(of: from)
         if from == target {
@@ -134,7 +178,9 @@ extension Export {
         if !isKept { try waitUntilDurable(destination.place) }
         let (place, slot) = try naming(target) { () throws(SystemError) in
             try ledger.state.withLock { (state) throws(SystemError) in
-                try move(&state, (source, from.name), (destination, target.name))
+                try move(
+                    &state, (source, from.name), (destination, target.name),
+                    replacing: replacing, fid: fid)
             }
         }
         try naming(target) { () throws(SystemError) in
@@ -159,7 +205,7 @@ extension Export {
     /// - Returns: Its place, and the mark to be cleared when the ledger has committed.
     private func move(
         _ state: inout LedgerState, _ from: (folder: Folder, name: ArraySlice<UInt8>),
-        _ target: (folder: Folder, name: ArraySlice<UInt8>)
+        _ target: (folder: Folder, name: ArraySlice<UInt8>), replacing: Bool, fid: Int64?
     ) throws(SystemError) -> (NodeID, slot: Int) {
         guard isCurrent(from.folder, state), isCurrent(target.folder, state) else {
             throw SystemError(ENOENT)
@@ -178,6 +224,11 @@ extension Export {
         case .nothing: replaced = nil
         case .unserved: throw SystemError(EPERM)
         }
+        if let replaced, !replacing || state.tree[replaced].fid == fid {
+            throw SystemError(EEXIST)
+        }
+        // What is meant has gone; another file has its name.
+        if let fid, state.tree[place].fid != fid { throw SystemError(ENOENT) }
         let isSameFile = replaced.map {
             state.tree[$0].stamp.inode == state.tree[place].stamp.inode
         }
@@ -190,13 +241,14 @@ extension Export {
             // Two names of one file: rename would leave both.
             if isSameFile == true { return dfs_unlink(from.folder.descriptor.number, name, 0) }
             return withName(target.name) {
-                dfs_rename(
-                    from.folder.descriptor.number, name, target.folder.descriptor.number, $0, 0)
+                Export.rename(
+                    from.folder.descriptor.number, name, target.folder.descriptor.number, $0,
+                    replacing: replacing)
             }
         }
         if code < 0 { moves.clear(slot) }
         // A directory with contents as target: some file systems say that it exists.
-        try SystemError.check(code == -EEXIST ? -ENOTEMPTY : code)
+        try SystemError.check(replacing && code == -EEXIST ? -ENOTEMPTY : code)
         let status = try FileStatus(
             in: target.folder.descriptor.number, named: target.name)
         if let replaced { live.makeStale(state.drop(replaced)) }
@@ -208,6 +260,20 @@ extension Export {
 }
 
 extension Export {
+    /// Renames; without `replacing` also not over what another program puts there at this moment.
+    ///
+    /// - Returns: 0 or a negative errno.
+    private static func rename(
+        _ source: Int32, _ name: UnsafePointer<CChar>, _ destination: Int32,
+        _ newName: UnsafePointer<CChar>, replacing: Bool
+    ) -> Int32 {
+        if replacing { return dfs_rename(source, name, destination, newName, 0) }
+        let code = dfs_rename_new(source, name, destination, newName)
+        // A file system that has neither the flag nor links (to directories): the ledger's lock
+        // keeps our own requests away, and nothing keeps other programs away there.
+        return code == -EPERM ? dfs_rename(source, name, destination, newName, 0) : code
+    }
+
     /// Takes a rename by somebody else into the ledger, if that is what the disk shows now.
     func followMove(
         _ from: (folder: Folder, name: [UInt8]), _ target: (folder: Folder, name: [UInt8])

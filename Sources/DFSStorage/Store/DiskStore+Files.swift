@@ -70,21 +70,25 @@ extension DiskStore {
     }
 
     /// Removes a file or a directory, durably.
-    public func remove(_ path: TreePath, recursive: Bool) throws(RequestError) {
+    public func remove(
+        _ path: TreePath, recursive: Bool, fid: Int64? = nil
+    ) throws(RequestError) {
         // Below no mount there is nothing, and removing nothing succeeds.
         guard table.owner(of: path) != nil || !table.names(in: path).isEmpty else { return }
-        try owner(of: path).remove(path, recursive: recursive)
+        try owner(of: path).remove(path, recursive: recursive, fid: fid)
     }
 
     /// Renames within one export, durably.
-    public func rename(_ from: TreePath, to target: TreePath) throws(RequestError) {
+    public func rename(
+        _ from: TreePath, to target: TreePath, replacing: Bool = true, fid: Int64? = nil
+    ) throws(RequestError) {
         let export = try owner(of: from)
         guard table.owner(of: target) === export else {
             throw RequestError(
                 .crossServer, path: target,
                 "source and target are in different exports; copy, then remove")
         }
-        try export.rename(from, to: target)
+        try export.rename(from, to: target, replacing: replacing, fid: fid)
     }
 
     /// Bytes that can still be written to the export with the most room.

@@ -40,7 +40,7 @@ public final class LineConnection: Sendable {
         let greeted = loop.makePromise(of: ReplyLine.self)
         let connecting = ClientBootstrap(group: loop)
             .connectTimeout(TimeAmount(timeout))
-            .channelOption(.socketOption(.tcp_nodelay), value: 1)
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(
                 .recvAllocator,
                 value: AdaptiveRecvByteBufferAllocator(

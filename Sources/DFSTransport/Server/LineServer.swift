@@ -70,7 +70,7 @@ public final class LineServer: Sendable {
                     try channel.pipeline.syncOperations.addHandler(DescriptorRoom.backoff())
                 }
             }
-            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.writeBufferWaterMark, value: waterMark)
             .childChannelOption(

@@ -80,7 +80,7 @@ public struct NameServerOrder: Equatable, Sendable {
     /// What to do.
     public enum Kind: Equatable, Sendable {
         case remove(TreePath, recursive: Bool)
-        /// What stands at the target gives way only if the name server knows of it.
+        /// What stands at the target gives way only where the client said so.
         case rename(TreePath, to: TreePath, replaces: Bool)
     }
 
@@ -88,7 +88,7 @@ public struct NameServerOrder: Equatable, Sendable {
     public let number: Int64
     /// What to do, and to which path.
     public let kind: Kind
-    /// Which file a rename is about, where it may be the repetition of one that was done; else nil.
+    /// Which file it is about, where it may be the repetition of one that was done; else nil.
     public let fid: Int64?
 
     /// Joins the parts of an order.
@@ -98,7 +98,7 @@ public struct NameServerOrder: Equatable, Sendable {
         self.fid = fid
     }
 
-    /// Reads `! remove op= path= [recursive=yes]` or `! rename op= from= to= [replace=yes] [fid=]`.
+    /// Reads `! remove op= path= [recursive=yes]` or `! rename op= from= to= [replace=yes]`, each `[fid=]`.
     ///
     /// - Throws: `bad-argument`, `bad-name`, `name-too-long` or `unsupported`.
     public init(_ notice: ReplyLine) throws(RequestError) {
@@ -124,40 +124,10 @@ public struct NameServerOrder: Equatable, Sendable {
     /// Does it; blocks, so it runs on the storage pool.
     public func perform(on store: any FileStore) throws(RequestError) {
         switch kind {
-        case .remove(let path, let recursive): try store.remove(path, recursive: recursive)
+        case .remove(let path, let recursive):
+            try store.remove(path, recursive: recursive, fid: fid)
         case .rename(let from, let target, let replaces):
-            do throws(RequestError) {
-                if !replaces { try NameServerOrder.requireAbsent(target, in: store) }
-                try store.rename(from, to: target)
-            } catch {
-                guard try isDone(error, to: target, in: store) else { throw error }
-            }
+            try store.rename(from, to: target, replacing: replaces, fid: fid)
         }
-    }
-
-    /// Whether a rename is refused because an earlier attempt has done it.
-    private func isDone(
-        _ error: RequestError, to target: TreePath, in store: any FileStore
-    ) throws(RequestError) -> Bool {
-        guard let fid, error.code == .exists || error.code == .notFound else { return false }
-        do throws(RequestError) {
-            return try store.entry(target).facts.fid == fid
-        } catch {
-            if error.code == .notFound { return false }
-            throw error
-        }
-    }
-
-    /// A file that no report has told of yet is not overwritten by a RENAME that expects none.
-    private static func requireAbsent(
-        _ path: TreePath, in store: any FileStore
-    ) throws(RequestError) {
-        do throws(RequestError) {
-            _ = try store.entry(path)
-        } catch {
-            if error.code == .notFound { return }
-            throw error
-        }
-        throw RequestError(.exists, path: path, "there is one already")
     }
 }

@@ -39,6 +39,19 @@ extension NameAuthority {
 
     private mutating func send(_ operation: OwnerOperations.Operation, at now: Moment) {
         operations.asked(operation.number, at: now.monotonic)
+        let isAnotherAttempt =
+            operation.name.map { repetitions[$0]?.isAnotherAttempt == true } ?? false
+        for server in operation.waiting {
+            guard let connection = membership[server].connection else { continue }
+            // By its identity the owner knows what an earlier attempt has done, and leaves alone
+            // what has taken the name since.
+            let isKnown = isAnotherAttempt && operation.subject.server == server
+            let line = order(operation, fid: isKnown ? operation.subject.fid : 0)
+            act(.notify(connection, line))
+        }
+    }
+
+    private func order(_ operation: OwnerOperations.Operation, fid: Int64) -> LineWriter {
         var line = LineWriter()
         switch operation.task {
         case .remove(let path, let isRecursive):
@@ -52,15 +65,10 @@ extension NameAuthority {
             line.pair("from", from.bytes)
             line.pair("to", to.bytes)
             if isReplacing { line.pair("replace", "yes") }
-            // By its identity the owner knows what an earlier attempt has moved.
-            if operation.name != nil, operation.subject.fid > 0 {
-                line.pair("fid", operation.subject.fid)
-            }
         }
+        if fid > 0 { line.pair("fid", fid) }
         line.end()
-        for server in operation.waiting {
-            if let connection = membership[server].connection { act(.notify(connection, line)) }
-        }
+        return line
     }
 
     /// Refuses where an owner is not up, so that nothing is done half.
