@@ -22,7 +22,7 @@ enum ListingCommands {
             .init("a", "names that begin with a dot too"),
             .init("R", "directories below, too"),
         ],
-        "Lists directories, or files by name; what is on a server that is down stays, and is marked.",
+        "Lists directories and files; those on servers that are down stay listed and are marked.",
         examples: [
             ("ls", "the working directory"),
             ("ls -l /docs", "sizes, times and servers"),

@@ -11,7 +11,8 @@ enum TailCommand {
             .init("n", "how many lines; 10 unless given", value: .number),
             .init(
                 "f",
-                "goes on with what is added, over outages too, until Ctrl-C or the file is replaced"),
+                "goes on with what is added, over outages too, until Ctrl-C or the file is replaced"
+            ),
         ],
         "Writes the last lines of a file to standard output.",
         examples: [
@@ -126,7 +127,7 @@ extension ShellSession {
         after error: DFSError, _ following: Following, at place: Int64
     ) async throws -> Following {
         do {
-            return try await following.file.isBack(after: error, at: place, self)
+            return try await following.file.followedAgain(after: error, at: place, self)
         } catch let error as DFSError where error.known == .staleFile {
             throw replaced(following.file.path)
         }
@@ -145,12 +146,13 @@ extension RemoteFile {
     ///
     /// - Throws: As `showOverOutages` does; where another file has the name now, that it was
     ///   replaced.
-    fileprivate func isBack(
+    fileprivate func followedAgain(
         after error: DFSError, at place: Int64, _ session: ShellSession
     ) async throws -> Following {
         let end = session.outagePatience.map { ContinuousClock.now + $0 }
         session.output.complain(
-            "\(ErrorSentence.absence(error, of: path)); waiting until it is back (Ctrl-C ends this)")
+            "\(ErrorSentence.absence(error, of: path)); waiting until it is back (Ctrl-C ends this)"
+        )
         while true {
             // A pause that comes to its end by a cancellation throws.
             try await Task.sleep(for: .seconds(1))

@@ -13,7 +13,9 @@ enum DescriptorWait {
             var buffer = [UInt8](repeating: 0, count: count)
             while true {
                 let count = Glibc.read(descriptor, &buffer, buffer.count)
-                if count >= 0 { return Result<[UInt8], LocalFailure>.success(Array(buffer[..<count])) }
+                if count >= 0 {
+                    return Result<[UInt8], LocalFailure>.success(Array(buffer[..<count]))
+                }
                 if errno != EINTR { return .failure(LocalFailure(path: [], number: errno)) }
             }
         }
@@ -61,16 +63,31 @@ enum DescriptorWait {
         }
     }
 
-    /// Ends a `poll` from elsewhere.
+    /// Ends a `poll` from elsewhere, by closing the other end of a connection.
     private final class Wake: Sendable {
-        let descriptor = eventfd(0, Int32(EFD_CLOEXEC.rawValue) | Int32(EFD_NONBLOCK.rawValue))
+        let descriptor: Int32
+        private let other: Mutex<Int32?>
 
-        func signal() {
-            var one: UInt64 = 1
-            // Only a full counter refuses this, and then the poll has ended already.
-            _ = Glibc.write(descriptor, &one, MemoryLayout<UInt64>.size)
+        init() {
+            var ends: [Int32] = [-1, -1]
+            let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+            // Without descriptors there is none to wait for either: poll leaves -1 out.
+            _ = socketpair(AF_UNIX, kind, 0, &ends)
+            descriptor = ends[0]
+            other = Mutex(ends[1])
         }
 
-        deinit { close(descriptor) }
+        func signal() {
+            let end = other.withLock { end in
+                defer { end = nil }
+                return end
+            }
+            if let end { close(end) }
+        }
+
+        deinit {
+            signal()
+            close(descriptor)
+        }
     }
 }

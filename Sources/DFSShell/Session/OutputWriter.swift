@@ -6,7 +6,9 @@ import Synchronization
 /// Nobody is held up by a reader who stands still, but for those who ask to be: Swift's pool has a
 /// thread a processor, and sessions that are held must be renewed on it.
 final class OutputWriter: Sendable {
-    /// Takes bytes; false where they could not be written. May block.
+    /// Takes bytes, and may block.
+    ///
+    /// Returns false where they could not be written.
     typealias Sink = @Sendable ([UInt8]) -> Bool
 
     /// What becomes of a piece where something goes wrong.
@@ -49,6 +51,9 @@ final class OutputWriter: Sendable {
     /// Whether a result could not be written: none is taken any more.
     var isBroken: Bool { state.withLock { $0.isBroken } }
 
+    /// Bytes that are not written yet.
+    var waitingBytes: Int { state.withLock { $0.bytes } }
+
     /// Adds a piece behind those that wait; never blocks.
     func put(_ bytes: [UInt8], _ kind: Kind, _ sink: @escaping Sink) {
         if bytes.isEmpty { return }
@@ -59,7 +64,8 @@ final class OutputWriter: Sendable {
                 let end = min(start + OutputWriter.pieceBytes, bytes.count)
                 let isWhole = end - start == bytes.count
                 state.pieces.append(
-                    Piece(kind: kind, bytes: isWhole ? bytes : Array(bytes[start..<end]), sink: sink))
+                    Piece(
+                        kind: kind, bytes: isWhole ? bytes : Array(bytes[start..<end]), sink: sink))
                 start = end
             }
             state.bytes += bytes.count
@@ -115,7 +121,9 @@ final class OutputWriter: Sendable {
             }
         } onCancel: {
             let waiter = state.withLock { state in
-                state.waiters.firstIndex { $0.number == number }.map { state.waiters.remove(at: $0) }
+                state.waiters.firstIndex { $0.number == number }.map {
+                    state.waiters.remove(at: $0)
+                }
             }
             waiter?.continuation.resume()
         }

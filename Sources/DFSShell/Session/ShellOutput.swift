@@ -71,10 +71,13 @@ public final class ShellOutput: Sendable {
     /// Whether results could not be written, as where `head` has enough: no more need be made.
     public var isBroken: Bool { writer.isBroken }
 
+    /// Bytes that were handed over and are not written yet.
+    var waitingBytes: Int { writer.waitingBytes }
+
     /// Adds a line to the results; names in it have passed through `Quoting`.
     public func line(_ text: String) { collect([UInt8](text.utf8) + [UInt8(ascii: "\n")]) }
 
-    /// Adds bytes of a file to the results: as they are, or on a terminal as what is harmless there.
+    /// Adds bytes of a file to the results as they are, or as what is harmless on a terminal.
     ///
     /// Waits where more was made than is read.
     /// - Throws: `ShellFailure` where nobody reads the results; `CancellationError`.
@@ -180,7 +183,7 @@ public final class ShellOutput: Sendable {
         writer.waitBlocking()
     }
 
-    /// Runs something until it ends, or nobody reads the results any more, or the task is cancelled.
+    /// Runs something until it ends, nobody reads the results any more, or the task is cancelled.
     ///
     /// - Throws: What `body` throws; `ShellFailure` where nobody reads the results.
     func whileRead(_ body: @escaping @Sendable () async throws -> Void) async throws {

@@ -24,7 +24,7 @@ struct Download: Sendable {
                     return
                 }
                 head = nil
-                let new = try await disk.createTemporary(in: directory)
+                let new = try await disk.createTemporary(for: name, in: directory)
                 file = new
                 try await disk.append(first, to: new)
                 try await disk.append(bytes, to: new)

@@ -162,25 +162,6 @@ actor LocalDisk {
 }
 
 extension LocalDisk {
-    /// Starts a file under a temporary name that nothing else has.
-    func createTemporary(in directory: LocalDirectory) throws -> LocalFile {
-        while true {
-            let number = String(UInt64.random(in: .min ... .max), radix: 36)
-            let name = [UInt8](".dfsh-\(number).part".utf8)
-            let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
-            let descriptor = LocalName.withPath(name) {
-                openat(directory.descriptor, $0, flags, 0o600)
-            }
-            if descriptor >= 0 {
-                return LocalFile(
-                    descriptor: descriptor, directory: directory, temporaryName: name)
-            }
-            guard errno == EEXIST else {
-                throw LocalFailure(path: directory.path, number: errno)
-            }
-        }
-    }
-
     /// Adds bytes at the end.
     func append(_ bytes: ByteBuffer, to file: LocalFile) throws {
         try bytes.withUnsafeReadableBytes { raw in
@@ -237,7 +218,7 @@ extension LocalDisk {
         _ bytes: ByteBuffer, as name: [UInt8], in directory: LocalDirectory,
         _ attributes: LocalAttributes
     ) throws {
-        let file = try createTemporary(in: directory)
+        let file = try createTemporary(for: name, in: directory)
         do {
             try append(bytes, to: file)
             try finish(file, as: name, attributes)
