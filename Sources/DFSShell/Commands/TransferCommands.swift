@@ -71,8 +71,13 @@ enum TransferCommands {
     /// Writes whole files to standard output, verified at the end of each.
     private static func write(_ sources: [TreePath], _ session: ShellSession) async throws {
         try await session.forEach(sources) { path in
-            _ = try await session.client.fetch(path) { bytes in
-                try await session.output.content(bytes.readableBytesView)
+            do {
+                _ = try await session.client.fetch(path) { bytes in
+                    try await session.output.content(bytes.readableBytesView)
+                }
+            } catch let error as DFSError where error.known == .corrupt {
+                throw ShellFailure(
+                    .integrity, "\(path): damaged on the way; what was written is not the file")
             }
         }
     }

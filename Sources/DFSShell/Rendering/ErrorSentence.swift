@@ -78,6 +78,9 @@ enum ErrorSentence {
             "\(error.code)\(server(error)): \(safe(error.advice)); \"handles\" shows what is open"
         case .busy, .draining: "\(error.code)\(server(error)): \(safe(error.advice)); try again"
         case .cancelled: "interrupted"
+        case .corrupt where error.isOutcomeUnknown:
+            "damaged on the way: \(safe(error.advice)); what has the name there now is not what "
+                + "was sent, so put it again"
         case .corrupt: "damaged on the way: \(safe(error.advice)); nothing was kept"
         case .denied, .readOnly, .noSpace, .io:
             "\(error.code)\(server(error)): \(safe(error.advice))"

@@ -29,6 +29,17 @@ final class LocalFile: Sendable {
         self.temporaryName = temporaryName
     }
 
+    /// Has the system tell what a disk across a network, or one with a quota, refuses at the close.
+    ///
+    /// The file stays open, and locked under its temporary name until it has its own.
+    /// - Returns: 0 or an errno.
+    func flushByClosing() -> Int32 {
+        let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        guard copy >= 0 else { return errno }
+        // Linux has closed it whatever it says, also after a signal.
+        return Glibc.close(copy) == 0 || errno == EINTR ? 0 : errno
+    }
+
     deinit { Glibc.close(descriptor) }
 }
 
@@ -200,6 +211,10 @@ extension LocalDisk {
                 throw LocalFailure(path: path, number: errno)
             }
         }
+        // Only what is whole gets its name. When it comes to the disk is the system's affair, as
+        // with cp: what was there before is replaced in one step.
+        let refused = file.flushByClosing()
+        guard refused == 0 else { throw LocalFailure(path: path, number: refused) }
         let directory = file.directory.descriptor
         let renamed = LocalName.withPath(file.temporaryName) { from in
             LocalName.withPath(name) { renameat(directory, from, directory, $0) }
