@@ -134,6 +134,21 @@ import Testing
         #expect(reader.wasTooLong)
     }
 
+    @Test func `a script that can not be read is no success`() async throws {
+        let screen = Screen()
+        let session = ShellSession(
+            client: DFSClient(nameServers: [Endpoint(host: "127.0.0.1", port: 1)]),
+            output: ShellOutput(results: screen.take, complaints: screen.take))
+        let folder = Glibc.open("/", O_RDONLY)
+
+        let code = await Script(session: session).run(descriptor: folder)
+        await session.close()
+        Glibc.close(folder)
+
+        #expect(screen.text == "dfsh: the script can not be read: Is a directory\n")
+        #expect(code == .failed)
+    }
+
     @Test func `relative paths are resolved here, and can not climb over the top`() async throws {
         let (screen, code) = try await run("pwd\ncd\npwd\n")
 

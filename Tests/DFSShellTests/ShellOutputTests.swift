@@ -137,6 +137,20 @@ import Testing
         }
     }
 
+    @Test func `a complaint takes the place of a line of progress`() async throws {
+        let reader = try Reader()
+        reader.letGo()
+        let output = ShellOutput(results: reader.take, complaints: reader.take)
+
+        output.progress("got 1 file")
+        output.complain("told")
+        output.complain("again")
+        _ = await output.settle()
+
+        #expect(
+            reader.text == "\r\u{1B}[Kgot 1 file\r\u{1B}[Kdfsh: told\ndfsh: again\n")
+    }
+
     @Test func `a terminal gets no raw control byte of a file, and a pipe gets all`() async throws {
         for (isTerminal, text) in [(true, "\\x1b]0;x\\x07\n"), (false, "\u{1B}]0;x\u{7}\n")] {
             let reader = try Reader()

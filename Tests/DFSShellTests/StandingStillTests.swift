@@ -221,6 +221,48 @@ import Testing
         }
     }
 
+    @Test(arguments: [(SIGINT, ChildProcess.Ending.exit(130)), (SIGTERM, .signal(SIGTERM))])
+    func `the first signal ends a dfsh that waits for standard input`(
+        signal: Int32, ending: ChildProcess.Ending
+    ) async throws {
+        try await ClusterSlots.shared.run {
+            let cluster = try cluster(["f": "text\n"])
+            defer { cluster.shutDown() }
+            var ends: [Int32] = [0, 0]
+            try #require(pipe(&ends) == 0)
+            defer { for end in ends { close(end) } }
+            try #require(write(ends[1], "cat /f\n", 7) == 7)
+            let shell = try Beside(cluster, [], input: ends[0])
+            try shell.await(output: "text\n")
+
+            shell.process.signal(signal)
+
+            #expect(try shell.process.wait() == ending)
+        }
+    }
+
+    @Test func `what is ignored from outside stays so`() async throws {
+        try await ClusterSlots.shared.run {
+            let cluster = try cluster(["f": "text\n"])
+            defer { cluster.shutDown() }
+            let program = try Executable.shell.path
+
+            let run = try ShellRun(
+                "/bin/sh",
+                [
+                    "-c",
+                    """
+                    trap '' HUP; (echo cat /f; until grep -q text seen; do :; done; kill -HUP \
+                    $(cat pid); echo cat /f) | sh -c 'echo $$ > pid; exec \(program)' > seen; \
+                    echo $?; cat seen
+                    """,
+                ], environment: try cluster.environment, folder: cluster.folder,
+                scratch: cluster.folder)
+
+            #expect(run.output == "0\ntext\ntext\n")
+        }
+    }
+
     @Test func `a disk that is full is told`() async throws {
         try await ClusterSlots.shared.run {
             let cluster = try cluster(["f": "text\n"])

@@ -29,15 +29,29 @@ enum TailCommand {
         let lines = call.number("n") ?? 10
         guard call.has("f") else {
             let file = try await session.client.open(path, .read)
-            try await write(lines, of: file, session)
+            try await writeOrClose(lines, of: file, session)
             _ = try await file.close()
             return
         }
         let following = try await session.client.follow(path)
-        try await write(lines, of: following.file, session)
+        try await writeOrClose(lines, of: following.file, session)
         session.output.flush()
         try await session.output.whileRead {
             try await session.showOverOutages(following, of: path)
+        }
+    }
+
+    /// Writes the last lines of a file; its session does not outlive a failure.
+    private static func writeOrClose(
+        _ lines: Int64, of file: RemoteFile, _ session: ShellSession
+    ) async throws {
+        do {
+            try await write(lines, of: file, session)
+        } catch {
+            // Nobody waits for it: it only read, and at worst it ends with its connection. A task
+            // of its own is not cancelled by Ctrl-C.
+            Task { _ = try? await file.close() }
+            throw error
         }
     }
 

@@ -9,6 +9,17 @@ enum DescriptorWait {
     /// - Returns: The bytes, none at the end.
     /// - Throws: `LocalFailure`; `CancellationError`.
     static func read(_ descriptor: Int32, count: Int) async throws -> [UInt8] {
+        while true {
+            do {
+                return try await readOnce(descriptor, count: count)
+            } catch let failure as LocalFailure where failure.number == EAGAIN {
+                // Somebody else who has it open was quicker.
+                continue
+            }
+        }
+    }
+
+    private static func readOnce(_ descriptor: Int32, count: Int) async throws -> [UInt8] {
         let answer = await run(descriptor, events: Int16(POLLIN)) {
             var buffer = [UInt8](repeating: 0, count: count)
             while true {

@@ -24,6 +24,8 @@ public final class ShellOutput: Sendable {
         var content: ContentText?
         /// Whether the last byte of the results ended a line.
         var isAtLineStart = true
+        /// Whether a line of progress stands on the terminal.
+        var hasProgress = false
         /// Why results could not be written, where that is more than a reader who left.
         var failure: Int32?
     }
@@ -127,12 +129,24 @@ public final class ShellOutput: Sendable {
     /// Writes `dfsh: sentence` to standard error, on a line of its own behind the results so far.
     public func complain(_ sentence: String) {
         endContent()
-        let isGlued = state.withLock { state in
+        let lead = state.withLock { state in
+            if state.hasProgress {
+                state.hasProgress = false
+                return ShellOutput.clearedLine
+            }
             defer { if isOneStream { state.isAtLineStart = true } }
-            return isOneStream && !state.isAtLineStart
+            return isOneStream && !state.isAtLineStart ? "\n" : ""
         }
-        tell((isGlued ? "\n" : "") + "dfsh: " + sentence + "\n")
+        tell(lead + "dfsh: " + sentence + "\n")
     }
+
+    /// Shows a line of progress in the place of the last one; a complaint takes its place.
+    func progress(_ text: String) {
+        state.withLock { $0.hasProgress = !text.isEmpty }
+        tell(ShellOutput.clearedLine + text)
+    }
+
+    private static let clearedLine = "\r\u{1B}[K"
 
     /// Writes text to standard error as it is, behind the results so far.
     public func tell(_ text: String) {

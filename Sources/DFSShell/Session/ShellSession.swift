@@ -1,5 +1,6 @@
 import DFSClient
 import DFSProtocol
+import Glibc
 import Synchronization
 
 /// One person's or script's place in the tree: working directory, open sessions, and a way to run
@@ -21,7 +22,6 @@ public final class ShellSession: Sendable {
         var sessionsOpened = 0
         var wantsToQuit = false
         var history: @Sendable () -> [[UInt8]] = { [] }
-        var confirmation: (@Sendable (String) -> Bool)?
     }
 
     /// Asks the servers.
@@ -133,16 +133,16 @@ public final class ShellSession: Sendable {
         state.withLock { $0.history = lines }
     }
 
-    /// Gives the shell somebody to ask; without, everything is confirmed, as in a script.
-    public func setConfirmation(_ ask: @escaping @Sendable (String) -> Bool) {
-        state.withLock { $0.confirmation = ask }
-    }
-
-    /// Asks the person whether to go on.
-    func confirms(_ question: String) -> Bool {
-        guard let ask = state.withLock({ $0.confirmation }) else { return true }
-        output.flush()
-        return ask(question)
+    /// Asks the person whether to go on; a script is not asked.
+    ///
+    /// The terminal collects lines while a command runs. Its end and an empty line mean no.
+    /// - Throws: `CancellationError` after Ctrl-C; `LocalFailure`.
+    func confirms(_ question: String) async throws -> Bool {
+        guard isInteractive else { return true }
+        output.tell("dfsh: \(question) (y or n) ")
+        _ = await output.settle()
+        let answer = try await DescriptorWait.read(STDIN_FILENO, count: 4096)
+        return answer.first == UInt8(ascii: "y") || answer.first == UInt8(ascii: "Y")
     }
 
     /// Ends open sessions by closing the connections.

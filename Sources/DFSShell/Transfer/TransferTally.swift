@@ -121,9 +121,9 @@ final class TransferTally: Sendable {
             var text = summary
             if let total, total > 0 { text += ", \(min(100, bytes * 100 / total)) %" }
             if still >= 6 { text += ", stalled" }
-            output.tell("\r\u{1B}[K\(text)")
+            output.progress(text)
         }
-        output.tell("\r\u{1B}[K")
+        output.progress("")
     }
 }
 

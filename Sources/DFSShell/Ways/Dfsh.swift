@@ -33,7 +33,8 @@ public enum Dfsh {
         }
         let isInteractive = options.source == .standardInput && isatty(STDIN_FILENO) == 1
         let session = ShellSession(
-            client: try client(options, output), output: output, isInteractive: isInteractive,
+            client: try client(options, output, isInteractive: isInteractive), output: output,
+            isInteractive: isInteractive,
             readsCommandsFromInput: options.source == .standardInput,
             outagePatience: options.deadlineMilliseconds.map { .milliseconds($0) })
         if isInteractive {
@@ -46,10 +47,12 @@ public enum Dfsh {
     }
 
     private static func client(
-        _ options: DfshOptions, _ output: ShellOutput
+        _ options: DfshOptions, _ output: ShellOutput, isInteractive: Bool
     ) throws -> DFSClient {
         var settings = ClientOptions()
-        settings.tagsEveryRequest = false
+        // At a prompt Ctrl-C takes back one request, and sessions that are held stay on their
+        // connection. Untagged, a trace and a script read like a session that was typed.
+        settings.tagsEveryRequest = isInteractive && options.trace == .none
         if let milliseconds = options.deadlineMilliseconds {
             settings.deadline = .milliseconds(milliseconds)
             settings.connectTimeout = min(settings.connectTimeout, settings.deadline)
@@ -118,11 +121,14 @@ public enum Dfsh {
             outcome.code.withLock { $0 = code }
             finished.signal()
         }
-        let sources = [SIGINT, SIGTERM, SIGHUP].map { number in
-            signal(number, SIG_IGN)
+        let sources = [SIGINT, SIGTERM, SIGHUP].compactMap {
+            number -> (any DispatchSourceSignal)? in
+            // What was ignored from outside stays so: nohup, a job in the background.
+            if isIgnored(signal(number, SIG_IGN)) { return nil }
             let source = DispatchSource.makeSignalSource(signal: number)
             source.setEventHandler {
                 if task.isCancelled { _exit(128 + number) }
+                outcome.signal.withLock { $0 = number }
                 task.cancel()
             }
             source.resume()
@@ -130,11 +136,22 @@ public enum Dfsh {
         }
         finished.wait()
         for source in sources { source.cancel() }
+        if let number = outcome.signal.withLock({ $0 }), number != SIGINT {
+            // Whoever sent it sees that it was heeded.
+            signal(number, SIG_DFL)
+            raise(number)
+        }
         return task.isCancelled ? .interrupted : outcome.code.withLock { $0 }
     }
 
     private final class Outcome: Sendable {
         let code = Mutex(ExitCode.ok)
+        /// What cancelled the task.
+        let signal = Mutex<Int32?>(nil)
+    }
+
+    private static func isIgnored(_ handler: (@convention(c) (Int32) -> Void)?) -> Bool {
+        unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
     }
 
     /// A deep tree needs a descriptor a level, and the system's default is low.

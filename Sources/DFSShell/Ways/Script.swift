@@ -22,6 +22,10 @@ struct Script {
             if code == .interrupted { return code }
             if code != .ok, !keepsGoing { return code }
         }
+        if let failure = reader.failure {
+            let sentence = LocalFailure.sentence("the script can not be read", failure.number)
+            return session.tell(ShellFailure(.failed, sentence))
+        }
         return reader.wasTooLong ? session.tell(Script.tooLong) : first
     }
 
@@ -84,6 +88,8 @@ struct LineReader {
     private var isAtEnd = false
     /// Whether a line was over the limit; nothing is read after it.
     private(set) var wasTooLong = false
+    /// Why the rest could not be read; nil where there was none, or nobody waits for it any more.
+    private(set) var failure: LocalFailure?
 
     init(descriptor: Int32) { self.descriptor = descriptor }
 
@@ -105,9 +111,15 @@ struct LineReader {
     }
 
     private mutating func fill() async {
-        // One that can not be read, and one nobody waits for any more, has ended.
-        let bytes = try? await DescriptorWait.read(descriptor, count: 65_536)
-        pending += bytes ?? []
-        isAtEnd = bytes?.isEmpty ?? true
+        do {
+            let bytes = try await DescriptorWait.read(descriptor, count: 65_536)
+            pending += bytes
+            isAtEnd = bytes.isEmpty
+        } catch {
+            // Half a line is no command.
+            pending = []
+            isAtEnd = true
+            failure = error as? LocalFailure
+        }
     }
 }

@@ -122,6 +122,25 @@ struct InterruptTests {
         #expect(try scene.names(in: scene.local) == ["huge"])
     }
 
+    @Test(arguments: [
+        ("y", []), ("n", ["a", "b"]), ("\u{4}", ["a", "b"]), ("\u{3}", ["a", "b"]),
+    ])
+    func `rm asks before it removes what a pattern fits`(answer: String, left: [String]) throws {
+        let files = ["a", "b"].map { (name: [UInt8]($0.utf8), contents: [UInt8]("x".utf8)) }
+        let fixture = try TerminalFixture(files: files)
+        let terminal = try fixture.open()
+        try terminal.waitForLine(TerminalFixture.prompt)
+
+        try terminal.type("rm *\r")
+        try terminal.waitUntil("the question") { $0.line.hasSuffix("remove 2 names? (y or n)") }
+        try terminal.type(answer.unicodeScalars.first?.value ?? 0 < 0x20 ? answer : answer + "\r")
+        try terminal.waitForLine(TerminalFixture.prompt)
+
+        let export = try fixture.cluster["fs1"].exports[0].folder
+        let names = try FileSystem.names(in: export).map { String(decoding: $0, as: UTF8.self) }
+        #expect(names.filter { $0 != ".dfs" } == left)
+    }
+
     @Test func `the next prompt starts a line where a file did not end its last`() throws {
         let fixture = try TerminalFixture(files: [
             ([UInt8]("f".utf8), [UInt8]("no end \u{1B}[31mred".utf8))
