@@ -221,7 +221,9 @@ import Testing
         }
     }
 
-    @Test(arguments: [(SIGINT, ChildProcess.Ending.exit(130)), (SIGTERM, .signal(SIGTERM))])
+    @Test(
+        arguments: [(SIGINT, .exit(130)), (SIGTERM, .signal(SIGTERM))]
+            as [(Int32, ChildProcess.Ending)])
     func `the first signal ends a dfsh that waits for standard input`(
         signal: Int32, ending: ChildProcess.Ending
     ) async throws {

@@ -45,15 +45,21 @@ enum TransferCommands {
         let sources = try await session.paths(words.count > 1 ? words.dropLast() : words[...])
         let target = words.count > 1 ? words.last?.bytes : nil
         if target == standardStream { return try await write(sources, session) }
+        if sources.count > 1 || words.count > 2, let target,
+            try await session.disk.kind(of: target) != .directory
+        {
+            throw ShellFailure(
+                .usage,
+                "get: local \(Quoting.text(target)) is no directory; several files go into one that "
+                    + "is there, such as \".\"")
+        }
         let keeps = call.has("p")
         let total = session.output.isErrorTerminal ? await session.bytes(below: sources) : nil
         try await session.tallied("got", total: total) { tally in
             let download = Download(session: session, tally: tally, keepsAttributes: keeps)
             for source in sources {
                 do {
-                    try await get(
-                        source, to: target, isOneOfMany: sources.count > 1 || words.count > 2, call,
-                        download)
+                    try await get(source, to: target, call, download)
                 } catch let error where error.meansNoNameServer {
                     throw error
                 } catch {
@@ -103,14 +109,13 @@ enum TransferCommands {
     }
 
     private static func get(
-        _ source: TreePath, to target: [UInt8]?, isOneOfMany: Bool, _ call: Invocation,
-        _ download: Download
+        _ source: TreePath, to target: [UInt8]?, _ call: Invocation, _ download: Download
     ) async throws {
         let session = download.session
         let entry =
             source.isRoot ? nil : try await session.client.stat(source).entry
         let place = try await LocalPlace(
-            target: target, name: Array(source.name), isOneOfMany: isOneOfMany, session.disk)
+            target: target, name: Array(source.name), session.disk)
         guard entry == nil || entry?.kind == .directory else {
             guard let entry, !place.endsInSlash else {
                 throw ShellFailure(.notFound, "local \(place.shown): no such directory")
@@ -244,8 +249,7 @@ struct LocalPlace {
     /// Whether a directory was meant that is not there.
     let endsInSlash: Bool
 
-    /// - Parameter isOneOfMany: Whether the target must be a directory.
-    init(target: [UInt8]?, name: [UInt8], isOneOfMany: Bool, _ disk: LocalDisk) async throws {
+    init(target: [UInt8]?, name: [UInt8], _ disk: LocalDisk) async throws {
         guard let target, !target.isEmpty else {
             (parent, self.name, endsInSlash) = ([0x2E], name, false)
             return
@@ -254,12 +258,6 @@ struct LocalPlace {
         if kind == .directory, !name.isEmpty {
             (parent, self.name, endsInSlash) = (target, name, false)
             return
-        }
-        if isOneOfMany {
-            throw ShellFailure(
-                .usage,
-                "local \(Quoting.text(target)): is no directory; several files go into one that is "
-                    + "there, such as \".\"")
         }
         endsInSlash = target.last == TreePath.slash && kind == nil
         var trimmed = target

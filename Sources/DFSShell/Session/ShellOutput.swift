@@ -211,9 +211,10 @@ public final class ShellOutput: Sendable {
                 return false
             }
             defer { group.cancelAll() }
-            let isDone = try await group.next()
+            let first = await group.nextResult()
+            // However it was ended then, it is told as that.
             try Task.checkCancellation()
-            if isDone != true { throw ShellFailure.told(.failed) }
+            if try first?.get() != true { throw ShellFailure.told(.failed) }
         }
     }
 }
