@@ -33,7 +33,7 @@ public enum Dfsh {
         }
         let isInteractive = options.source == .standardInput && isatty(STDIN_FILENO) == 1
         let session = ShellSession(
-            client: try client(options, output, isInteractive: isInteractive), output: output,
+            client: try client(options, output), output: output,
             isInteractive: isInteractive,
             readsCommandsFromInput: options.source == .standardInput,
             outagePatience: options.deadlineMilliseconds.map { .milliseconds($0) })
@@ -47,12 +47,12 @@ public enum Dfsh {
     }
 
     private static func client(
-        _ options: DfshOptions, _ output: ShellOutput, isInteractive: Bool
+        _ options: DfshOptions, _ output: ShellOutput
     ) throws -> DFSClient {
         var settings = ClientOptions()
-        // At a prompt Ctrl-C takes back one request, and sessions that are held stay on their
-        // connection. Untagged, a trace and a script read like a session that was typed.
-        settings.tagsEveryRequest = isInteractive && options.trace == .none
+        // Ctrl-C takes back one request, and sessions that are held stay on their connection; bytes
+        // do not wait behind a digest. Untagged, a trace reads like a session that was typed.
+        settings.tagsEveryRequest = options.trace == .none
         if let milliseconds = options.deadlineMilliseconds {
             settings.deadline = .milliseconds(milliseconds)
             settings.connectTimeout = min(settings.connectTimeout, settings.deadline)

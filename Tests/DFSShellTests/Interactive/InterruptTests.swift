@@ -25,7 +25,8 @@ struct InterruptTests {
             try fixture.cluster.awaitFile([UInt8]("/huge".utf8), on: "fs1")
             terminal = try fixture.open()
             try terminal.waitForLine(TerminalFixture.prompt)
-            try terminal.type("lcd \(local)\r")
+            try terminal.type("lcd \(local); echo ready\r")
+            try terminal.waitForRow("ready")
             try terminal.waitForLine(TerminalFixture.prompt)
         }
 
@@ -37,7 +38,7 @@ struct InterruptTests {
 
         func run(_ command: String) throws {
             try terminal.type("\(command)\r")
-            try terminal.waitUntil("\(command) to run") { $0.line != TerminalFixture.prompt }
+            try terminal.waitUntil("\(command) to run") { !$0.line.hasPrefix("dfsh") }
         }
 
         func awaitName(below folder: String, _ isIt: @escaping (String) -> Bool) throws {
