@@ -92,7 +92,8 @@ import Testing
 
     @Test(
         arguments: [
-            "open --lease x /a", "open --lock mine /a", "open /a --wait", "open --lea 1 /a",
+            "open --lease x /a", "open ---lease 1 /a", "open --lock mine /a", "open /a --wait",
+            "open --lea 1 /a",
             "tail -n x /a", "kill", "session resume s1",
         ])
     func `an option of a session that is not understood is usage`(line: String) {
@@ -117,7 +118,7 @@ import Testing
             "session open", "session open /a w", "session read h1 x", "session read h1 01",
             "find / -type l",
             "session read h1 9223372036854775808", "session write h1 -1 a", "pwd x", "get", "put",
-            "ls --long",
+            "ls --long", "ls --l", "ls ---l",
         ].filter { $0 != "ls --" })
     func `what a command does not take is usage`(line: String) {
         #expect(throws: ShellFailure.self) { try call(line) }

@@ -21,7 +21,8 @@ enum ShellCommands {
         "history", .shell, [], "Lists the lines that were typed.")
 
     private static let quit = CommandSpecification(
-        "quit", aliases: ["exit", "bye"], .shell, [], "Leaves; sessions opened by hand end.")
+        "quit", aliases: ["exit", "bye"], .shell, [],
+        "Leaves; sessions end, those with a lease once it has run out.")
 
     private static func runHelp(_ session: ShellSession, _ call: Invocation) async throws {
         guard !call.operands.isEmpty else {

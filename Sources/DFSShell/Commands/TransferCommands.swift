@@ -100,7 +100,13 @@ enum TransferCommands {
         let path = try await session.onePath(call.operands[1])
         try await session.tallied("put") { tally in
             _ = try await session.client.store(path) {
-                let bytes = try await DescriptorWait.read(STDIN_FILENO, count: 262_144)
+                let bytes: [UInt8]
+                do {
+                    bytes = try await DescriptorWait.read(STDIN_FILENO, count: 262_144)
+                } catch let failure as LocalFailure {
+                    throw ShellFailure(
+                        .failed, LocalFailure.sentence("standard input", failure.number))
+                }
                 tally.moved(bytes.count)
                 return bytes.isEmpty ? nil : ByteBuffer(bytes: bytes)
             }
