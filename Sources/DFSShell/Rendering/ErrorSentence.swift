@@ -85,6 +85,9 @@ enum ErrorSentence {
         case .locked: locked(error)
         case .conflict where error.currentVersion != nil:
             "the file is at version \(error.currentVersion ?? 0) now; look at it before changing it"
+        case .tooMany:
+            "\(error.code)\(server(error)): \(safe(error.advice)); \"handles\" shows what is open"
+        case .busy, .draining: "\(error.code)\(server(error)): \(safe(error.advice)); try again"
         case .cancelled: "interrupted"
         case .corrupt where error.isOutcomeUnknown:
             "damaged on the way: \(safe(error.advice)); what has the name there now is not what "
@@ -153,7 +156,7 @@ enum ErrorSentence {
             return "the server\(server(error)) broke the protocol: \(safe(error.advice))"
         default:
             let text = error.advice.isEmpty ? "refused" : safe(error.advice)
-            return "\(safe(error.code)): \(text)"
+            return "\(safe(error.code))\(server(error)): \(text)"
         }
     }
 
@@ -167,6 +170,15 @@ enum ErrorSentence {
         let silence = error.seenMilliseconds.map { ", silent for \(Amounts.seconds($0))" } ?? ""
         let subject = error.path.map { "\($0): " } ?? ""
         return "\(subject)file server \(server) is down\(silence)\(leftover(error))"
+    }
+
+    /// Who can not be had just now, and since when, for those who wait for it.
+    static func absence(_ error: DFSError, of path: TreePath) -> String {
+        if let outage = outage(error) { return outage }
+        let name = error.server.map { "file server \($0)" } ?? "the name server"
+        let isSilent = error.category == .unreachable || error.known == .timeout
+        return "\(path): \(name) "
+            + (isSilent ? "does not answer" : "can not serve it now: \(safe(error.advice))")
     }
 
     private static func leftover(_ error: DFSError) -> String {
