@@ -213,8 +213,13 @@ extension NameAuthority {
     mutating func tell(_ change: Membership.Change) {
         let server = membership[change.server]
         let isPlanned = change.state == .up || change.state == .goodbye
-        let word = change.state == .goodbye ? "said" : "is"
-        act(.log(isPlanned ? .info : .warning, "\(server.id) \(word) \(change.state.rawValue)"))
+        let sentence =
+            switch (change.state, server.leave) {
+            case (.goodbye, .away): "\(server.id) said goodbye: its folders are away"
+            case (.goodbye, _): "\(server.id) said goodbye"
+            default: "\(server.id) is \(change.state.rawValue)"
+            }
+        act(.log(isPlanned ? .info : .warning, sentence))
         for mount in server.mounts {
             watchers.record(.state, mount, server: (server.id, change.state))
         }

@@ -5,6 +5,9 @@ extension Catalogue {
     /// Whether something waits for a commit.
     var hasChanges: Bool { !dirtyNodes.isEmpty || !dirtyHoldings.isEmpty }
 
+    /// How many rows wait for a commit.
+    var changedRows: Int { dirtyNodes.count + dirtyHoldings.count }
+
     /// Describes every node and holding that changed since the last call, each once.
     mutating func takeChanges() -> [CatalogueChange] {
         var changes: [CatalogueChange] = []
