@@ -142,7 +142,7 @@ import Testing
                     until grep -q end \(seen); do :; done; \
                     until \(program) handles | grep -q /log; do :; done; \
                     : > \(folder)/log; until grep -q cut \(seen); do :; done; \
-                    kill -INT $!; wait $!; cat \(seen)
+                    kill -TERM $!; wait $!; cat \(seen)
                     """,
                 ], environment: try cluster.environment, scratch: cluster.folder)
 

@@ -80,6 +80,10 @@ struct InterruptTests {
         try Scene.makeHuge("\(scene.local)/mine")
         try scene.run("put mine")
         try scene.awaitName(below: scene.export) { $0.hasPrefix("mine.dfs-part-") }
+        // Before the name server knows it, it can not be removed.
+        for name in try scene.names(in: scene.export) {
+            try scene.fixture.cluster.awaitFile([UInt8]("/\(name)".utf8), on: "fs1")
+        }
 
         try scene.interrupt()
 
