@@ -24,8 +24,8 @@ extension Error {
     var meansNoNameServer: Bool {
         guard let error = self as? DFSError else { return false }
         return error.code == "no-name-server"
-            || ["unreachable", "timeout"].contains(error.code) && error.server == nil
-                && error.endpoint != nil
+            || error.code == "unreachable" && error.server == nil
+            || error.known == .timeout && error.server == nil && error.endpoint != nil
     }
 }
 
