@@ -5,9 +5,9 @@ import DFSTransport
 public struct ClientOptions: Sendable {
     /// How long what is asked may make no progress: no answer, and no byte of one.
     ///
-    /// An answer, a line or a piece of a payload starts it anew, so that it bounds no transfer. What
-    /// a server must compute over a file's bytes (SHA-256, a copy, a SYNC) gets more for them, up to
-    /// 360 times this.
+    /// An answer, a line or a piece of a payload starts it anew: it bounds no transfer. What a
+    /// server must do with a file's bytes (SHA-256, a copy, a SYNC) gets more for them, up to 360
+    /// times this.
     public var deadline: Duration = .seconds(10)
     /// Longest wait for one connection and its greeting, where `deadline` leaves so much.
     public var connectTimeout: Duration = .seconds(3)

@@ -24,8 +24,8 @@ extension Error {
     var meansNoNameServer: Bool {
         guard let error = self as? DFSError else { return false }
         return error.code == "no-name-server"
-            || ["unreachable", "timeout"].contains(error.code) && error.server == nil
-                && error.endpoint != nil
+            || error.code == "unreachable" && error.server == nil
+            || error.known == .timeout && error.server == nil && error.endpoint != nil
     }
 }
 
@@ -67,7 +67,7 @@ enum ErrorSentence {
         case .serverDown: serverDown(error)
         case .noReplica:
             "no file server exports a folder there; \"servers\" shows which mounts there are"
-        case .timeout: timeout(error)
+        case .timeout: late(error)
         case .crossServer: "the two names are on different file servers"
         case .staleFile where error.isOutcomeUnknown:
             "the session was lost before this was answered, and whether it was done is not known"
@@ -109,12 +109,23 @@ enum ErrorSentence {
         }
     }
 
-    /// Who was silent, and what is known of what was asked.
-    private static func timeout(_ error: DFSError) -> String {
-        let sentence = error.advice.isEmpty ? "no answer in time" : safe(error.advice)
-        if error.isTargetUntouched { return "\(sentence); nothing was put under its name" }
-        guard error.isOutcomeUnknown, !sentence.contains("not known") else { return sentence }
-        return "\(sentence); it may have been done all the same, so look before repeating it"
+    /// Who did not answer, what may have happened, and what to do.
+    private static func late(_ error: DFSError) -> String {
+        let end =
+            if error.isTargetUntouched {
+                "nothing was put under its name, try again"
+            } else if error.isOutcomeUnknown {
+                "a change may have been made all the same, so look before repeating one"
+            } else {
+                "try again"
+            }
+        return "\(respondent(error)) did not answer in time; \(end)"
+    }
+
+    /// The server that a failure is about, as a sentence names it.
+    private static func respondent(_ error: DFSError) -> String {
+        if let server = error.server { return "file server \(server)" }
+        return error.endpoint.map { "the name server at \(safe("\($0)"))" } ?? "the server"
     }
 
     private static func detail(_ error: DFSError) -> String {

@@ -84,7 +84,7 @@ public final class LineConnection: Sendable {
         }
     }
 
-    /// `TCP_NOTSENT_LOWAT`: little waits in the kernel, so that bytes taken from here have moved on.
+    /// `TCP_NOTSENT_LOWAT`: little waits in the kernel, so bytes taken from here have moved on.
     private static let notSentLowWater = NIOBSDSocket.Option(rawValue: 25)
 
     /// Asks and waits for the whole answer.

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// How long something asked for may make no progress; shared by the requests that are one operation.
+/// How long what is asked may make no progress; shared by the requests that are one operation.
 ///
 /// Starts with a length, and starts anew with every progress: it bounds silence and not work.
 /// Counted on a clock that no setting of the date changes. May be used from any thread.
