@@ -205,8 +205,9 @@ static inline int dfs_sync_all(int descriptor) {
 static inline int dfs_check_written(int descriptor) {
     int fault = dfs_fault(DFS_SYNC, descriptor);
     if (fault < 0) return fault;
+    const int64_t all = 0;
     const unsigned int wait_before = 1;  // SYNC_FILE_RANGE_WAIT_BEFORE
-    return (int)DFS_CALL(syscall(SYS_sync_file_range, descriptor, 0, 0, wait_before));
+    return (int)DFS_CALL(syscall(SYS_sync_file_range, descriptor, all, all, wait_before));
 }
 
 // close is called once: on Linux the descriptor is gone even where it failed.
