@@ -133,6 +133,7 @@ extension NameAuthority {
     /// Does everything whose time has come.
     public mutating func expire(at now: Moment) {
         for change in membership.expire(at: now.monotonic) { tell(change) }
+        noticeDepartures()
         for operation in operations.expire(at: now.monotonic) { conclude(operation, at: now) }
         for claim in claims.expire(at: now.monotonic) { release(claim) }
         expireRepetitions(at: now)
@@ -170,6 +171,7 @@ extension NameAuthority {
         catalogue.mentions[number] = nil
         for job in reports[number] ?? [] { fail(job.asker, isElsewhere(membership[number])) }
         reports[number] = nil
+        noticeDepartures()
         for operation in operations.lose(number) { conclude(operation, at: now) }
     }
 

@@ -6,7 +6,7 @@ import Testing
 /// How long a client's change waits for the commit of what others report.
 @Suite struct CommitSliceTests {
     /// Rows in a batch: what one slice of work may bring on top of what may wait.
-    private static let most = Job.backlog + Job.steps + 10
+    private static let most = Job.backlog + Job.changes + 10
 
     private static func lines(_ count: Int) -> String {
         (0..<count).map { NameWorld.line("/d/f\($0)") }.joined()
@@ -59,7 +59,7 @@ import Testing
         for number in 2..<12 {
             _ = try world.post(
                 "REPORT fs\(number) gen=2", on: UInt64(number),
-                data: (0..<1900).map { NameWorld.line("/d\(number)/f\($0)") }.joined())
+                data: (0..<450).map { NameWorld.line("/d\(number)/f\($0)") }.joined())
         }
         world.settle()
         let taken = world.core.takeBatch(at: world.now)
@@ -69,6 +69,6 @@ import Testing
         world.settle()
 
         #expect(batch.count <= CommitSliceTests.most)
-        #expect(world.answers.values.filter { $0 == "OK files=1900\n" }.count == 10)
+        #expect(world.answers.values.filter { $0 == "OK files=450\n" }.count == 10)
     }
 }

@@ -14,12 +14,14 @@ enum Job {
 
     /// Nodes that one slice looks at.
     static let steps = 2000
+    /// Nodes that one slice changes; each is a row, which costs the store more than all else.
+    static let changes = 500
     /// Rows that may wait for a commit before jobs that change something pause.
     ///
     /// A batch is always everything that has changed, so that the store never holds half of a
     /// change; this keeps a batch small. A client's MKDIR waits for the batch that travels and for
-    /// its own, each with the rows of one or two slices, whatever a file server reports meanwhile.
-    static let backlog = 1000
+    /// its own, each with the rows of two slices, whatever a file server reports meanwhile.
+    static let backlog = changes
 
     /// Whose answer it is about.
     var asker: Asker? {

@@ -45,7 +45,8 @@ extension Catalogue {
 
     /// Takes one row; the rows come in any order, so nothing is linked before `finishLoading`.
     mutating func load(_ row: CatalogueNode) throws {
-        guard row.number > 0, row.number < 1 << 28, (1...255).contains(row.name.count),
+        guard row.number > 0, Int(row.number) < Catalogue.mostNodes,
+            (1...255).contains(row.name.count),
             TreePath.refusal(component: row.name) == nil, let server = UInt16(exactly: row.server),
             server > 0 || row.kind == .directory, let place = names.add(row.name.span)
         else {
@@ -54,6 +55,7 @@ extension Catalogue {
         }
         while records.count <= Int(row.number) {
             let number = UInt32(records.count)
+            records.makeRoom(for: 1)
             records.append(
                 CatalogueRecord(parent: number, name: 0, nameLength: 0, kind: .free))
         }

@@ -261,6 +261,7 @@ extension NameAuthority {
             ErrorCode(rawValue: String(decoding: word, as: UTF8.self)) ?? .internal
         }
         let operation = try request.number("op") ?? 0
+        noticeDepartures()
         let finished = try operations.answer(operation, by: number, code)
         answer(asker, accepted(asker))
         if let finished { conclude(finished, at: now) }
