@@ -122,16 +122,14 @@ static inline int dfs_rename(
         syscall(SYS_renameat2, from_directory, from, directory, to, flags));
 }
 
-// Renames only where the new name is free, also where the file system has no such call. There the
-// old name may stay beside the new one where it can not be removed.
+// Renames only where the new name is free, also where the file system has no such call.
 static inline int dfs_rename_new(
     int from_directory, const char *from, int directory, const char *to
 ) {
     int result = dfs_rename(from_directory, from, directory, to, RENAME_NOREPLACE);
     if (result != -EINVAL && result != -ENOSYS) return result;
     result = (int)DFS_CALL(linkat(from_directory, from, directory, to, 0));
-    if (result >= 0) (void)DFS_CALL(unlinkat(from_directory, from, 0));
-    return result;
+    return result < 0 ? result : (int)DFS_CALL(unlinkat(from_directory, from, 0));
 }
 
 static inline int dfs_unlink(int directory, const char *name, int is_directory) {
@@ -207,8 +205,9 @@ static inline int dfs_sync_all(int descriptor) {
 static inline int dfs_check_written(int descriptor) {
     int fault = dfs_fault(DFS_SYNC, descriptor);
     if (fault < 0) return fault;
+    const int64_t all = 0;
     const unsigned int wait_before = 1;  // SYNC_FILE_RANGE_WAIT_BEFORE
-    return (int)DFS_CALL(syscall(SYS_sync_file_range, descriptor, 0, 0, wait_before));
+    return (int)DFS_CALL(syscall(SYS_sync_file_range, descriptor, all, all, wait_before));
 }
 
 // close is called once: on Linux the descriptor is gone even where it failed.
