@@ -146,4 +146,71 @@ struct Steps {
         #expect(lost == [2, 3, 4, 5])
         #expect(tree.files == 1)
     }
+
+    @Test func `directories that hold each other are forgotten, with what is in them`() {
+        var tree = LedgerTree()
+        tree.restore(node(.directory, in: 2), named: Array("a".utf8), at: 1)
+        tree.restore(node(.directory, in: 1), named: Array("b".utf8), at: 2)
+        tree.restore(node(.file, in: 2), named: Array("f".utf8), at: 3)
+        tree.restore(node(.file, in: 0), named: Array("kept".utf8), at: 4)
+
+        let lost = tree.link()
+
+        #expect(lost == [1, 2, 3])
+        #expect((tree.files, tree.directories) == (1, 1))
+        #expect(tree.child(of: 1, named: Array("b".utf8)) == nil)
+        #expect(tree.find([Array("kept".utf8)[...]]) == 4)
+    }
+
+    @Test func `what is in a directory that is forgotten is forgotten with it`() {
+        var tree = LedgerTree()
+        tree.restore(node(.file, in: 3), named: Array("f".utf8), at: 1)
+        tree.restore(node(.file, in: 0), named: Array("d".utf8), at: 2)
+        tree.restore(node(.directory, in: 0), named: Array("d".utf8), at: 3)
+
+        #expect(tree.link() == [3, 1])
+        #expect((tree.files, tree.directories) == (1, 1))
+    }
+
+    @Test(arguments: [
+        LedgerHeader(opening: .max), LedgerHeader(opening: 1 << 31), LedgerHeader(opening: -1),
+        LedgerHeader(generation: .max), LedgerHeader(generation: -1),
+    ])
+    func `a header that leaves no room to count is damage, and told as such`(
+        header: LedgerHeader
+    ) throws {
+        let folder = try TemporaryFolder()
+        let database = try LedgerDatabase(at: folder.path + "/ledger")
+
+        try database.commit([], forgetting: [], header)
+
+        #expect(damage(in: database)?.contains("the ledger is damaged (header)") == true)
+    }
+
+    @Test(arguments: [
+        (Int64.max, Int64(1)), (Int64(1), Int64.max), (Int64(-1), Int64(1)),
+        (Int64(1), Int64(-1)), (Int64(3) << 61, Int64(1)),
+    ])
+    func `a row that leaves no room to count is damage, and told as such`(
+        fid: Int64, ver: Int64
+    ) throws {
+        let folder = try TemporaryFolder()
+        let database = try LedgerDatabase(at: folder.path + "/ledger")
+        var file = node(.file, in: 0)
+        (file.fid, file.ver) = (fid, ver)
+
+        try database.commit(
+            [LedgerRow(id: 1, name: [0x61], node: file)], forgetting: [], LedgerHeader())
+
+        #expect(damage(in: database)?.contains("the ledger is damaged (row 1)") == true)
+    }
+
+    private func damage(in database: LedgerDatabase) -> String? {
+        do {
+            _ = try database.load { _ in }
+            return nil
+        } catch {
+            return "\(error)"
+        }
+    }
 }

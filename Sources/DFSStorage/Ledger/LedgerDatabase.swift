@@ -59,10 +59,18 @@ final class LedgerDatabase: LedgerStore {
                     }
                 }
                 guard header.identity > 0 else { throw LedgerDatabase.damaged("no identity") }
+                guard LedgerDatabase.openings.contains(header.opening),
+                    LedgerDatabase.counts.contains(header.generation)
+                else { throw LedgerDatabase.damaged("header") }
                 return header
             }
         }
     }
+
+    /// What an opening can be: the upper half of identities, and another one comes after it.
+    private static let openings = Int64(0)..<((1 << 30) + (1 << 29))
+    /// What a count can be: nobody counts to its end.
+    private static let counts = Int64(0)..<(1 << 62)
 
     private static func row(_ row: borrowing ResultRow) throws -> LedgerRow {
         var node = LedgerNode()
@@ -80,7 +88,7 @@ final class LedgerDatabase: LedgerStore {
         node.isUnverified = try row.integer(13) != 0
         let id = try row.integer(0, as: NodeID.self)
         guard id != .max, node.kind != .free, name.count <= 255, name.isEmpty == (id == 0),
-            node.fid >= 0, node.ver >= 0
+            openings.contains(node.fid >> 32), counts.contains(node.ver)
         else {
             throw damaged("row \(id)")
         }

@@ -137,7 +137,8 @@ struct LedgerTree: Sendable {
 
     /// Hangs all restored nodes into their directories.
     ///
-    /// - Returns: Nodes whose directory or name can not be; their places are free.
+    /// - Returns: Nodes whose directory or name can not be, and what is below them; their places are
+    ///   free.
     mutating func link() -> [NodeID] {
         var lost: [NodeID] = []
         for id in 1..<NodeID(max(1, placeCount)) where self[id].kind != .free {
@@ -145,16 +146,36 @@ struct LedgerTree: Sendable {
             guard contains(parent), self[parent].kind == .directory, parent != id,
                 child(of: parent, named: name(of: id)) == nil
             else {
-                unusedNameBytes += Int(self[id].nameLength)
-                self[id] = LedgerNode()
-                freePlaces.append(id)
+                free(id)
                 lost.append(id)
                 continue
             }
             hang(id, in: parent)
             count(self[id].kind, by: 1)
         }
+        return lost + cutOff()
+    }
+
+    /// Frees what hangs in no directory of the top: circles, and contents of what was lost.
+    private mutating func cutOff() -> [NodeID] {
+        var isReached = [Bool](repeating: false, count: placeCount)
+        for id in subtree(of: LedgerTree.top) { isReached[Int(id)] = true }
+        var lost: [NodeID] = []
+        for id in 0..<NodeID(placeCount) where !isReached[Int(id)] && self[id].kind != .free {
+            if let slot = findSlot(self[id].parent, name(of: id)) {
+                slots[slot] = LedgerTree.tombstone
+            }
+            count(self[id].kind, by: -1)
+            lost.append(id)
+        }
+        for id in lost { free(id) }
         return lost
+    }
+
+    private mutating func free(_ id: NodeID) {
+        unusedNameBytes += Int(self[id].nameLength)
+        self[id] = LedgerNode()
+        freePlaces.append(id)
     }
 
     /// Takes a name without children out; its place is free afterwards.
