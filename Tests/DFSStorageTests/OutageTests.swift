@@ -2,6 +2,7 @@ import CPosix
 import DFSProtocol
 import FileService
 import Glibc
+import Synchronization
 import Testing
 
 @testable import DFSStorage
@@ -154,6 +155,56 @@ import Testing
         #expect(
             refusal { _ = try export.store.open(path("/a"), .readWrite, mode: nil) } == .readOnly)
     }
+
+    @Test(.enabled(if: geteuid() == 0, "needs a file system of its own"))
+    func `a disk that became read-only is served for reading, with its identities`() throws {
+        let mount = try #require(MountedFolder(folder.folder("ro"), "size=8m"))
+        let settings = [
+            ExportSettings(folder: mount.path, mount: path("/ro")),
+            ExportSettings(folder: folder.folder("rw"), mount: path("/rw")),
+        ]
+        var disk = try OpenStore(settings)
+        let served = disk.store.served
+        try disk.put("one", at: path("/ro/a"))
+        let before = try disk.put("two", at: path("/ro/a"))
+        // As kill -9 leaves it: what is newest stands in the log of the ledger alone.
+        TemporaryFolder.run("/bin/cp", "-r", mount.path + "/.dfs", folder.path + "/killed")
+        try disk.store.close()
+        TemporaryFolder.run("/bin/rm", "-r", mount.path + "/.dfs")
+        TemporaryFolder.run("/bin/cp", "-r", folder.path + "/killed", mount.path + "/.dfs")
+        mount.remountReadOnly()
+        let said = Mutex<[String]>([])
+
+        disk = try OpenStore(settings, servedBefore: served) { sentence in
+            said.withLock { $0.append(sentence) }
+        }
+
+        #expect(try disk.store.entry(path("/ro/a")) == before)
+        #expect(try disk.get(path("/ro/a")) == "two")
+        #expect(disk.store.served == served)
+        #expect(said.withLock { $0.contains { $0.contains("served for reading, as they were") } })
+        try disk.put("x", at: path("/rw/b"))
+        let second = refusal { _ = try DiskStore.open(exports: Array(settings.prefix(1))) }
+        #expect(second == .busy)
+
+        mount.remountWritable()
+        #expect(refusal { try disk.put("x", at: path("/ro/a")) } == .readOnly)
+        #expect(refusal { try disk.store.remove(path("/ro/a"), recursive: false) } == .readOnly)
+        #expect(
+            refusal { try disk.store.rename(path("/ro/a"), to: path("/ro/b")) } == .readOnly)
+        let open = refusal { _ = try disk.store.open(path("/ro/a"), .readWrite, mode: nil) }
+        #expect(open == .readOnly)
+        let mode = FileMode(bits: 0o600)
+        let change = refusal {
+            _ = try disk.store.setAttributes(path("/ro/a"), mode: mode, mtime: nil)
+        }
+        #expect(change == .readOnly)
+        try disk.store.close()
+        disk = try OpenStore(settings, servedBefore: served)
+        #expect(try disk.store.entry(path("/ro/a")) == before)
+        let after = try disk.put("three", at: path("/ro/a")).facts
+        #expect((after.fid, after.ver) == (before.facts.fid, before.facts.ver + 1))
+    }
 }
 
 /// A small file system in memory, unmounted at the end.
@@ -167,6 +218,10 @@ final class MountedFolder: Sendable {
     }
 
     func remountReadOnly() { TemporaryFolder.run("/bin/mount", "-o", "remount,ro", path) }
+
+    func remountWritable() { TemporaryFolder.run("/bin/mount", "-o", "remount,rw", path) }
+
+    func unmount() { TemporaryFolder.run("/bin/umount", path) }
 
     deinit { TemporaryFolder.run("/bin/umount", "-l", path) }
 }

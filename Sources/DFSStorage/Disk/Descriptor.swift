@@ -41,6 +41,11 @@ struct SystemError: Error, Equatable {
     /// Takes an errno.
     init(_ code: Int32) { self.code = code }
 
+    /// A mount point stands in the path: what is behind it belongs to another file system.
+    static let mounted = SystemError(EREMOTE)
+    /// Something was mounted over what the ledger knows, and hides it.
+    static let covered = SystemError(EREMCHG)
+
     /// Passes results of 0 or more.
     @discardableResult
     static func check(_ result: Int32) throws(SystemError) -> Int32 {
