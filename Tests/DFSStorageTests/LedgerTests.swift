@@ -52,6 +52,42 @@ import Testing
         #expect(tree.files + tree.directories == names() + 1)
     }
 
+    @Test func `a place lies within itself and what is above it, and in nothing else`() {
+        var tree = LedgerTree()
+        var node = LedgerNode()
+        node.kind = .directory
+        let a = tree.add(node, named: [0x61], in: LedgerTree.top)
+        let b = tree.add(node, named: [0x62], in: a)
+        let c = tree.add(node, named: [0x63], in: LedgerTree.top)
+
+        #expect(tree.isWithin(b, a) && tree.isWithin(b, b) && tree.isWithin(b, LedgerTree.top))
+        #expect(!tree.isWithin(a, b) && !tree.isWithin(b, c))
+    }
+
+    @Test func `names that come and go are kept apart in the arena, and room is used again`() {
+        var tree = LedgerTree()
+        var node = LedgerNode()
+        node.kind = .file
+        var ids: [NodeID] = []
+        func name(_ number: Int, _ round: Int) -> [UInt8] {
+            [UInt8](repeating: UInt8(0x61 + round), count: 1 + number % 255)
+                + [UInt8](String(number).utf8)
+        }
+        for number in 0..<200 { ids.append(tree.add(node, named: name(number, 0), in: 0)) }
+
+        // Some thousand names of each kind: the arena is gathered several times.
+        for round in 1...200 {
+            for (number, id) in ids.enumerated() {
+                tree.move(id, to: LedgerTree.top, named: name(number, round % 20))
+            }
+        }
+
+        for (number, id) in ids.enumerated() {
+            #expect(Array(tree.name(of: id)) == name(number, 0))
+            #expect(Int(tree[id].nameOffset) * LedgerTree.nameUnit < 4 << 20)
+        }
+    }
+
     @Test func `a node takes 88 bytes, so that a million files fit in little memory`() {
         #expect(MemoryLayout<LedgerNode>.stride <= 88)
     }

@@ -144,6 +144,34 @@ struct NestedMountTests {
         #expect(again == .io)
     }
 
+    @Test func `a ledger is not written anew into what was mounted over its folder`() throws {
+        let export = folder.folder("export")
+        let state = folder.folder("export/.dfs")
+        let descriptor = try Descriptor(open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+        let database = try LedgerDatabase(at: "/proc/self/fd/\(descriptor.number)/ledger.sqlite") {
+            descriptor.isReachable
+        }
+        var file = LedgerNode()
+        (file.kind, file.fid) = (.file, 7)
+        let batch = LedgerBatch(
+            sequence: 1, generation: 1, places: [1],
+            rows: [LedgerRow(id: 1, name: [0x61], node: file)])
+        let header = LedgerHeader(generation: 1, identity: 9)
+        let mount = try #require(MountedFolder(export, "size=8m"))
+        _ = folder.folder("export/.dfs")
+
+        #expect(throws: (any Error).self) {
+            try database.replace({ _ in nil }, { (batch, header) })
+        }
+
+        #expect(folder.entries("export/.dfs") == [])
+        mount.unmount()
+        try database.replace({ _ in nil }, { (batch, header) })
+        var fids: [Int64] = []
+        #expect(try database.load { fids.append($0.node.fid) } == header)
+        #expect(fids == [7])
+    }
+
     @Test func `places in mountinfo are read as the kernel writes them`() {
         let lines = """
             22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw

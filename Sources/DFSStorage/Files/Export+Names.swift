@@ -292,7 +292,7 @@ extension Export {
                 let place = state.tree.child(of: from.folder.place, named: from.name),
                 !isShadowed(state, target.folder.place, target.name),
                 // Never into itself, whatever the order of events was.
-                !state.tree.subtree(of: place).contains(target.folder.place)
+                !state.tree.isWithin(target.folder.place, place)
             else { return }
             let node = state.tree[place]
             let status = try FileStatus(in: target.folder.descriptor.number, named: target.name)

@@ -25,10 +25,17 @@ final class LedgerDatabase: LedgerStore {
     private let path: String
     private let current: Mutex<DurableDatabase>
     private let reserve: LedgerReserve
+    private let isReachable: @Sendable () -> Bool
 
     /// Opens the file, or makes it.
-    init(at path: String) throws(DatabaseFailure) {
+    ///
+    /// - Parameter isReachable: Whether the name of its folder leads to it; asked before another file
+    ///   is made there.
+    init(
+        at path: String, isReachable: @escaping @Sendable () -> Bool = { true }
+    ) throws(DatabaseFailure) {
         self.path = path
+        self.isReachable = isReachable
         let database = try naming {
             try DurableDatabase(at: path, layout: LedgerDatabase.layout)
         }
@@ -146,6 +153,10 @@ final class LedgerDatabase: LedgerStore {
     func replace(
         _ page: (Int) -> [LedgerRow]?, _ last: () -> (LedgerBatch, LedgerHeader)
     ) throws(DatabaseFailure) {
+        guard isReachable() else {
+            throw DatabaseFailure(
+                .cannotOpen, "its folder is gone, or something is mounted over it: put it back")
+        }
         let old = database
         let new = try naming {
             try DurableDatabase.replace(old, at: path, layout: LedgerDatabase.layout) {

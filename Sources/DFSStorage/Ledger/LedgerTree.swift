@@ -59,7 +59,8 @@ struct LedgerTree: Sendable {
     /// The name of a place; empty for the top.
     func name(of id: NodeID) -> ArraySlice<UInt8> {
         let node = self[id]
-        return names[Int(node.nameOffset)..<(Int(node.nameOffset) + Int(node.nameLength))]
+        let start = Int(node.nameOffset) * LedgerTree.nameUnit
+        return names[start..<(start + Int(node.nameLength))]
     }
 
     /// Names from the top down to a place.
@@ -81,6 +82,16 @@ struct LedgerTree: Sendable {
             place = self[place].parent
         }
         return places
+    }
+
+    /// Whether a place is another one, or lies below it; as long as its path.
+    func isWithin(_ id: NodeID, _ other: NodeID) -> Bool {
+        var place = id
+        while place != other {
+            if place == LedgerTree.top { return false }
+            place = self[place].parent
+        }
+        return true
     }
 
     /// Entries of a directory, in no order.
@@ -173,7 +184,7 @@ struct LedgerTree: Sendable {
     }
 
     private mutating func free(_ id: NodeID) {
-        unusedNameBytes += Int(self[id].nameLength)
+        unusedNameBytes += LedgerTree.room(Int(self[id].nameLength))
         self[id] = LedgerNode()
         freePlaces.append(id)
     }
@@ -226,9 +237,23 @@ struct LedgerTree: Sendable {
     }
 
     private mutating func keepName(_ name: some Collection<UInt8>, of id: NodeID) {
-        self[id].nameOffset = UInt32(names.count)
+        self[id].nameOffset = UInt32(names.count / LedgerTree.nameUnit)
         self[id].nameLength = UInt8(name.count)
+        LedgerTree.append(name, to: &names)
+    }
+
+    /// Names begin at multiples of this many bytes, so that 32 bits reach over 32 GiB of them: more
+    /// than there is memory for the nodes that go with them.
+    static let nameUnit = 8
+
+    private static func append(_ name: some Collection<UInt8>, to names: inout [UInt8]) {
         names.append(contentsOf: name)
+        names.append(contentsOf: repeatElement(0, count: room(name.count) - name.count))
+    }
+
+    /// Bytes that a name takes.
+    private static func room(_ length: Int) -> Int {
+        (length + nameUnit - 1) / nameUnit * nameUnit
     }
 
     private mutating func hang(_ id: NodeID, in parent: NodeID) {
@@ -252,7 +277,7 @@ struct LedgerTree: Sendable {
             self[node.parent].firstChild = node.next
         }
         if node.next != 0 { self[node.next].previous = node.previous }
-        unusedNameBytes += Int(node.nameLength)
+        unusedNameBytes += LedgerTree.room(Int(node.nameLength))
         self[id].nameLength = 0
         if unusedNameBytes > 1 << 20, unusedNameBytes > names.count / 2 { gatherNames() }
     }
@@ -262,8 +287,8 @@ struct LedgerTree: Sendable {
         var gathered: [UInt8] = []
         gathered.reserveCapacity(names.count - unusedNameBytes)
         for id in 0..<NodeID(placeCount) where self[id].nameLength > 0 {
-            let offset = UInt32(gathered.count)
-            gathered.append(contentsOf: name(of: id))
+            let offset = UInt32(gathered.count / LedgerTree.nameUnit)
+            LedgerTree.append(name(of: id), to: &gathered)
             self[id].nameOffset = offset
         }
         names = gathered

@@ -41,20 +41,23 @@ extension DiskStore {
     }
 
     private func page(of export: Export, after path: TreePath?, limit: Int) -> [FileReport] {
-        var walk = self.walk.withLock { kept -> LedgerWalk? in
+        let walk = self.walk.withLock { kept -> LedgerWalk? in
             guard let path, kept?.last == path else { return nil }
             defer { kept = nil }
             return kept
         }
-        let reports = export.ledger.state.withLock { state -> [FileReport] in
-            let names = path.map { export.relative($0).split(separator: TreePath.slash) } ?? []
-            var current = walk ?? state.walk(after: names)
-            let reports = state.take(limit, from: &current)
-            current.last = reports.last?.path
-            walk = current
-            return reports
+        let names = path.map { export.relative($0).split(separator: TreePath.slash) } ?? []
+        var current = walk ?? export.ledger.state.withLock { $0.walk(after: names) }
+        var reports: [FileReport] = []
+        while reports.count < limit, !current.isAtEnd {
+            current.sort()
+            (reports, current) = export.ledger.state.withLock { state in
+                var walk = current
+                return (reports + state.take(limit - reports.count, from: &walk), walk)
+            }
         }
-        self.walk.withLock { $0 = walk }
+        current.last = reports.last?.path
+        self.walk.withLock { $0 = current }
         return reports
     }
 }

@@ -70,9 +70,12 @@ struct ExportOpening {
             throw ExportOpening.refusal(error, name)
         }
         do throws(DatabaseFailure) {
-            // By descriptor: whatever happens to the folder's name meanwhile, this is its ledger.
+            // By descriptor, whose name SQLite asks for each time that it opens a file. That name
+            // follows the folder, but not below a mount: before a later file is made it is checked.
             let file = String(decoding: ExportOpening.ledgerName, as: UTF8.self)
-            let database = try LedgerDatabase(at: "/proc/self/fd/\(state.number)/\(file)")
+            let database = try LedgerDatabase(at: "/proc/self/fd/\(state.number)/\(file)") {
+                state.isReachable
+            }
             var (tree, largest) = (LedgerTree(), Int64(0))
             header = try database.load { row in
                 tree.restore(row.node, named: row.name, at: row.id)
