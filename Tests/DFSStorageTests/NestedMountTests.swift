@@ -120,6 +120,28 @@ struct NestedMountTests {
         #expect(!folder.exists("d"))
     }
 
+    @Test func `a directory that the file system moves nowhere is removed name by name`() throws {
+        // Of directories in the lower part this file system says what others say of subvolumes.
+        let parts = try #require(MountedFolder(folder.folder("parts"), "size=8m"))
+        for name in ["upper", "work", "lower/d"] { _ = folder.folder("parts/" + name) }
+        try folder.write("x", to: "parts/lower/d/a")
+        let export = folder.folder("export")
+        let options = ["lower", "upper", "work"].map { "\($0)dir=\(parts.path)/\($0)" }
+        let mounted = TemporaryFolder.run(
+            "/bin/mount", "-t", "overlay", "-o", options.joined(separator: ","), "none", export)
+        try #require(mounted == 0)
+        defer { TemporaryFolder.run("/bin/umount", "-l", export) }
+        let disk = try OpenStore([ExportSettings(folder: export)])
+
+        let whole = refusal { try disk.store.remove(path("/d"), recursive: true) }
+        #expect(whole == .notEmpty)
+        #expect(try disk.get(path("/d/a")) == "x")
+        try disk.store.remove(path("/d/a"), recursive: false)
+        try disk.store.remove(path("/d"), recursive: true)
+
+        #expect(try disk.names(in: .root) == [])
+    }
+
     @Test func `another file system inside an export is exported by itself`() throws {
         let settings = [
             ExportSettings(folder: folder.folder("outer")),

@@ -101,10 +101,15 @@ extension Export {
         try naming(path) { () throws(SystemError) in
             try ledger.state.withLock { (state) throws(SystemError) in
                 guard isCurrent(folder, state) else { throw SystemError(ENOENT) }
-                let code = withName(path.name) { from in
+                var code = withName(path.name) { from in
                     withName(name) {
                         dfs_rename(folder.descriptor.number, from, trash.number, $0, 0)
                     }
+                }
+                // Not from every part of a file system, such as a subvolume, a directory can be
+                // moved: then only one that is empty can be removed.
+                if code == -EXDEV {
+                    code = withName(path.name) { dfs_unlink(folder.descriptor.number, $0, 1) }
                 }
                 if code != -ENOENT { try SystemError.check(code) }
                 if let known = state.tree.child(of: folder.place, named: path.name) {
