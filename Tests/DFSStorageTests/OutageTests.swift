@@ -158,36 +158,41 @@ import Testing
 
     @Test(.enabled(if: geteuid() == 0, "needs a file system of its own"))
     func `a disk that became read-only is served for reading, with its identities`() throws {
-        let mount = try #require(MountedFolder(folder.folder("ro"), "size=8m"))
-        let settings = [
-            ExportSettings(folder: mount.path, mount: path("/ro")),
-            ExportSettings(folder: folder.folder("rw"), mount: path("/rw")),
-        ]
-        var disk = try OpenStore(settings)
-        let served = disk.store.served
+        let export = folder.folder("disk")
+        func settings(_ folder: String) -> [ExportSettings] {
+            [
+                ExportSettings(folder: folder, mount: path("/ro")),
+                ExportSettings(folder: self.folder.folder("rw"), mount: path("/rw")),
+            ]
+        }
+        var disk = try OpenStore(settings(export))
+        let ledger = disk.store.served[0].ledger
         try disk.put("one", at: path("/ro/a"))
         let before = try disk.put("two", at: path("/ro/a"))
         // As kill -9 leaves it: what is newest stands in the log of the ledger alone.
-        TemporaryFolder.run("/bin/cp", "-r", mount.path + "/.dfs", folder.path + "/killed")
+        TemporaryFolder.run("/bin/cp", "-r", export + "/.dfs", folder.path + "/killed")
         try disk.store.close()
-        TemporaryFolder.run("/bin/rm", "-r", mount.path + "/.dfs")
-        TemporaryFolder.run("/bin/cp", "-r", folder.path + "/killed", mount.path + "/.dfs")
-        mount.remountReadOnly()
+        TemporaryFolder.run("/bin/rm", "-r", export + "/.dfs")
+        TemporaryFolder.run("/bin/cp", "-r", folder.path + "/killed", export + "/.dfs")
+        let view = try #require(MountedFolder(folder.folder("view"), viewOf: export))
+        view.remount("ro,bind")
         let said = Mutex<[String]>([])
 
-        disk = try OpenStore(settings, servedBefore: served) { sentence in
+        disk = try OpenStore(settings(view.path)) { sentence in
             said.withLock { $0.append(sentence) }
         }
 
         #expect(try disk.store.entry(path("/ro/a")) == before)
         #expect(try disk.get(path("/ro/a")) == "two")
-        #expect(disk.store.served == served)
+        #expect(disk.store.served[0].ledger == ledger)
         #expect(said.withLock { $0.contains { $0.contains("served for reading, as they were") } })
         try disk.put("x", at: path("/rw/b"))
-        let second = refusal { _ = try DiskStore.open(exports: Array(settings.prefix(1))) }
+        let second = refusal {
+            _ = try DiskStore.open(exports: Array(settings(view.path).prefix(1)))
+        }
         #expect(second == .busy)
 
-        mount.remountWritable()
+        view.remount("rw,bind")
         #expect(refusal { try disk.put("x", at: path("/ro/a")) } == .readOnly)
         #expect(refusal { try disk.store.remove(path("/ro/a"), recursive: false) } == .readOnly)
         #expect(
@@ -200,7 +205,7 @@ import Testing
         }
         #expect(change == .readOnly)
         try disk.store.close()
-        disk = try OpenStore(settings, servedBefore: served)
+        disk = try OpenStore(settings(export))
         #expect(try disk.store.entry(path("/ro/a")) == before)
         let after = try disk.put("three", at: path("/ro/a")).facts
         #expect((after.fid, after.ver) == (before.facts.fid, before.facts.ver + 1))
@@ -217,11 +222,22 @@ final class MountedFolder: Sendable {
         else { return nil }
     }
 
-    func remountReadOnly() { TemporaryFolder.run("/bin/mount", "-o", "remount,ro", path) }
+    /// Shows a folder at a second place, which can be read-only while the first is not.
+    init?(_ path: String, viewOf folder: String) {
+        self.path = path
+        guard TemporaryFolder.run("/bin/mount", "--bind", folder, path) == 0 else { return nil }
+    }
 
-    func remountWritable() { TemporaryFolder.run("/bin/mount", "-o", "remount,rw", path) }
+    func remountReadOnly() { remount("ro") }
+
+    func remount(_ options: String) {
+        TemporaryFolder.run("/bin/mount", "-o", "remount,\(options)", path)
+    }
 
     func unmount() { TemporaryFolder.run("/bin/umount", path) }
 
-    deinit { TemporaryFolder.run("/bin/umount", "-l", path) }
+    /// Unmounts it also where somebody has files open in it.
+    func detach() { TemporaryFolder.run("/bin/umount", "-l", path) }
+
+    deinit { detach() }
 }
