@@ -151,11 +151,11 @@ struct NestedMountTests {
         var disk = try OpenStore(settings)
         let served = disk.store.served
         try disk.put("x", at: path("/a"))
-        let before = try disk.put("y", at: path("/inner/b"))
+        let before = try disk.put("y", at: path("/inner/b")).facts
         try disk.store.close()
         disk = try OpenStore(settings, servedBefore: served)
 
-        #expect(try disk.store.entry(path("/inner/b")) == before)
+        #expect(try disk.store.entry(path("/inner/b")).facts == before)
         mount.detach()
         #expect(disk.wait { disk.store.table.exports[1].isGone })
         #expect(refusal { _ = try disk.get(path("/inner/b")) } == .io)
