@@ -163,6 +163,54 @@ import Testing
         #expect(said.withLock { $0.contains { $0.contains("too many changes") } })
     }
 
+    @Test func `a scan ends, however often another one is asked for meanwhile`() throws {
+        for number in 0..<10 { _ = folder.folder("d\(number)") }
+        let store = try DiskStore.open(exports: [ExportSettings(folder: folder.path)])
+        defer { store.abandon() }
+        let follower = store.followers[0]
+        defer { follower.progress.finish() }
+        var round = FollowRound(follower)
+
+        for _ in 0..<30 {
+            follower.rescan()
+            round.turn()
+        }
+
+        #expect(follower.progress.current.scans == 2)
+        #expect(store.census().directories == 11)
+    }
+
+    @Test(arguments: [false, true])
+    func `directories that left the export are not watched any more`(byScan: Bool) throws {
+        _ = folder.folder("export/d/e/f")
+        _ = folder.folder("export/g")
+        let disk = try OpenStore([ExportSettings(folder: folder.path + "/export")])
+        let progress = disk.store.followers[0].progress
+        #expect(progress.current.watches == 5)
+
+        rename("\(folder.path)/export/d", "\(folder.path)/archive")
+        if byScan { disk.store.rescan() }
+
+        #expect(disk.wait { progress.current.watches == 2 })
+        #expect(disk.known(path("/d/e")) == nil)
+        rename("\(folder.path)/archive", "\(folder.path)/export/back")
+        #expect(disk.wait { disk.known(path("/back/e/f")) != nil })
+        try folder.write("x", to: "export/back/e/f/a")
+        #expect(disk.wait { disk.known(path("/back/e/f/a")) != nil })
+    }
+
+    @Test func `a directory that moves within the export stays watched`() throws {
+        _ = folder.folder("d/e/f")
+        let disk = try OpenStore(folder)
+
+        rename("\(folder.path)/d/e", "\(folder.path)/g")
+        #expect(disk.wait { disk.known(path("/g/f")) != nil })
+        try folder.write("x", to: "g/f/a")
+
+        #expect(disk.wait { disk.known(path("/g/f/a")) != nil })
+        #expect(disk.store.followers[0].progress.current.watches == 4)
+    }
+
     @Test func `a rescan finds what no event told`() throws {
         try folder.write("x", to: "a")
         let disk = try OpenStore(folder)

@@ -52,6 +52,42 @@ import Testing
         #expect(tree.files + tree.directories == names() + 1)
     }
 
+    @Test func `a place lies within itself and what is above it, and in nothing else`() {
+        var tree = LedgerTree()
+        var node = LedgerNode()
+        node.kind = .directory
+        let a = tree.add(node, named: [0x61], in: LedgerTree.top)
+        let b = tree.add(node, named: [0x62], in: a)
+        let c = tree.add(node, named: [0x63], in: LedgerTree.top)
+
+        #expect(tree.isWithin(b, a) && tree.isWithin(b, b) && tree.isWithin(b, LedgerTree.top))
+        #expect(!tree.isWithin(a, b) && !tree.isWithin(b, c))
+    }
+
+    @Test func `names that come and go are kept apart in the arena, and room is used again`() {
+        var tree = LedgerTree()
+        var node = LedgerNode()
+        node.kind = .file
+        var ids: [NodeID] = []
+        func name(_ number: Int, _ round: Int) -> [UInt8] {
+            [UInt8](repeating: UInt8(0x61 + round), count: 1 + number % 255)
+                + [UInt8](String(number).utf8)
+        }
+        for number in 0..<200 { ids.append(tree.add(node, named: name(number, 0), in: 0)) }
+
+        // Some thousand names of each kind: the arena is gathered several times.
+        for round in 1...200 {
+            for (number, id) in ids.enumerated() {
+                tree.move(id, to: LedgerTree.top, named: name(number, round % 20))
+            }
+        }
+
+        for (number, id) in ids.enumerated() {
+            #expect(Array(tree.name(of: id)) == name(number, 0))
+            #expect(Int(tree[id].nameOffset) * LedgerTree.nameUnit < 4 << 20)
+        }
+    }
+
     @Test func `a node takes 88 bytes, so that a million files fit in little memory`() {
         #expect(MemoryLayout<LedgerNode>.stride <= 88)
     }
@@ -145,5 +181,72 @@ struct Steps {
 
         #expect(lost == [2, 3, 4, 5])
         #expect(tree.files == 1)
+    }
+
+    @Test func `directories that hold each other are forgotten, with what is in them`() {
+        var tree = LedgerTree()
+        tree.restore(node(.directory, in: 2), named: Array("a".utf8), at: 1)
+        tree.restore(node(.directory, in: 1), named: Array("b".utf8), at: 2)
+        tree.restore(node(.file, in: 2), named: Array("f".utf8), at: 3)
+        tree.restore(node(.file, in: 0), named: Array("kept".utf8), at: 4)
+
+        let lost = tree.link()
+
+        #expect(lost == [1, 2, 3])
+        #expect((tree.files, tree.directories) == (1, 1))
+        #expect(tree.child(of: 1, named: Array("b".utf8)) == nil)
+        #expect(tree.find([Array("kept".utf8)[...]]) == 4)
+    }
+
+    @Test func `what is in a directory that is forgotten is forgotten with it`() {
+        var tree = LedgerTree()
+        tree.restore(node(.file, in: 3), named: Array("f".utf8), at: 1)
+        tree.restore(node(.file, in: 0), named: Array("d".utf8), at: 2)
+        tree.restore(node(.directory, in: 0), named: Array("d".utf8), at: 3)
+
+        #expect(tree.link() == [3, 1])
+        #expect((tree.files, tree.directories) == (1, 1))
+    }
+
+    @Test(arguments: [
+        LedgerHeader(opening: .max), LedgerHeader(opening: 1 << 31), LedgerHeader(opening: -1),
+        LedgerHeader(generation: .max), LedgerHeader(generation: -1),
+    ])
+    func `a header that leaves no room to count is damage, and told as such`(
+        header: LedgerHeader
+    ) throws {
+        let folder = try TemporaryFolder()
+        let database = try LedgerDatabase(at: folder.path + "/ledger")
+
+        try database.commit([], forgetting: [], header)
+
+        #expect(damage(in: database)?.contains("the ledger is damaged (header)") == true)
+    }
+
+    @Test(arguments: [
+        (Int64.max, Int64(1)), (Int64(1), Int64.max), (Int64(-1), Int64(1)),
+        (Int64(1), Int64(-1)), (Int64(3) << 61, Int64(1)),
+    ])
+    func `a row that leaves no room to count is damage, and told as such`(
+        fid: Int64, ver: Int64
+    ) throws {
+        let folder = try TemporaryFolder()
+        let database = try LedgerDatabase(at: folder.path + "/ledger")
+        var file = node(.file, in: 0)
+        (file.fid, file.ver) = (fid, ver)
+
+        try database.commit(
+            [LedgerRow(id: 1, name: [0x61], node: file)], forgetting: [], LedgerHeader())
+
+        #expect(damage(in: database)?.contains("the ledger is damaged (row 1)") == true)
+    }
+
+    private func damage(in database: LedgerDatabase) -> String? {
+        do {
+            _ = try database.load { _ in }
+            return nil
+        } catch {
+            return "\(error)"
+        }
     }
 }

@@ -156,6 +156,24 @@ import Testing
                 == .crossServer)
     }
 
+    @Test func `no identity is given twice over two exports and a kill`() throws {
+        var fids: [Int64?] = []
+        var disk = disk
+        for name in ["one", "two", "three"] {
+            for place in ["/a/", "/a/in/side/"] {
+                fids.append(try disk.put("x", at: path(place + name)).facts.fid)
+            }
+            disk.store.abandon()
+            disk = try OpenStore([
+                ExportSettings(folder: first.path, mount: path("/a")),
+                ExportSettings(folder: second.path, mount: path("/a/in/side")),
+            ])
+        }
+
+        #expect(fids.allSatisfy { $0 != nil })
+        #expect(Set(fids).count == 6, "\(fids)")
+    }
+
     @Test func `generations count over all exports, and begin anew with another set`() throws {
         let before = disk.store.generation
         try disk.put("x", at: path("/a/f"))

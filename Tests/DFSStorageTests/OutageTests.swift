@@ -2,6 +2,7 @@ import CPosix
 import DFSProtocol
 import FileService
 import Glibc
+import Synchronization
 import Testing
 
 @testable import DFSStorage
@@ -154,6 +155,61 @@ import Testing
         #expect(
             refusal { _ = try export.store.open(path("/a"), .readWrite, mode: nil) } == .readOnly)
     }
+
+    @Test(.enabled(if: geteuid() == 0, "needs a file system of its own"))
+    func `a disk that became read-only is served for reading, with its identities`() throws {
+        let export = folder.folder("disk")
+        func settings(_ folder: String) -> [ExportSettings] {
+            [
+                ExportSettings(folder: folder, mount: path("/ro")),
+                ExportSettings(folder: self.folder.folder("rw"), mount: path("/rw")),
+            ]
+        }
+        var disk = try OpenStore(settings(export))
+        let ledger = disk.store.served[0].ledger
+        try disk.put("one", at: path("/ro/a"))
+        let before = try disk.put("two", at: path("/ro/a")).facts
+        // As kill -9 leaves it: what is newest stands in the log of the ledger alone.
+        TemporaryFolder.run("/bin/cp", "-r", export + "/.dfs", folder.path + "/killed")
+        try disk.store.close()
+        TemporaryFolder.run("/bin/rm", "-r", export + "/.dfs")
+        TemporaryFolder.run("/bin/cp", "-r", folder.path + "/killed", export + "/.dfs")
+        let view = try #require(MountedFolder(folder.folder("view"), viewOf: export))
+        view.remount("ro,bind")
+        let said = Mutex<[String]>([])
+
+        disk = try OpenStore(settings(view.path)) { sentence in
+            said.withLock { $0.append(sentence) }
+        }
+
+        #expect(try disk.store.entry(path("/ro/a")).facts == before)
+        #expect(try disk.get(path("/ro/a")) == "two")
+        #expect(disk.store.served[0].ledger == ledger)
+        #expect(said.withLock { $0.contains { $0.contains("served for reading, as they were") } })
+        try disk.put("x", at: path("/rw/b"))
+        let second = refusal {
+            _ = try DiskStore.open(exports: Array(settings(view.path).prefix(1)))
+        }
+        #expect(second == .busy)
+
+        view.remount("rw,bind")
+        #expect(refusal { try disk.put("x", at: path("/ro/a")) } == .readOnly)
+        #expect(refusal { try disk.store.remove(path("/ro/a"), recursive: false) } == .readOnly)
+        #expect(
+            refusal { try disk.store.rename(path("/ro/a"), to: path("/ro/b")) } == .readOnly)
+        let open = refusal { _ = try disk.store.open(path("/ro/a"), .readWrite, mode: nil) }
+        #expect(open == .readOnly)
+        let mode = FileMode(bits: 0o600)
+        let change = refusal {
+            _ = try disk.store.setAttributes(path("/ro/a"), mode: mode, mtime: nil)
+        }
+        #expect(change == .readOnly)
+        try disk.store.close()
+        disk = try OpenStore(settings(export))
+        #expect(try disk.store.entry(path("/ro/a")).facts == before)
+        let after = try disk.put("three", at: path("/ro/a")).facts
+        #expect((after.fid, after.ver) == (before.fid, before.ver + 1))
+    }
 }
 
 /// A small file system in memory, unmounted at the end.
@@ -166,7 +222,22 @@ final class MountedFolder: Sendable {
         else { return nil }
     }
 
-    func remountReadOnly() { TemporaryFolder.run("/bin/mount", "-o", "remount,ro", path) }
+    /// Shows a folder at a second place, which can be read-only while the first is not.
+    init?(_ path: String, viewOf folder: String) {
+        self.path = path
+        guard TemporaryFolder.run("/bin/mount", "--bind", folder, path) == 0 else { return nil }
+    }
 
-    deinit { TemporaryFolder.run("/bin/umount", "-l", path) }
+    func remountReadOnly() { remount("ro") }
+
+    func remount(_ options: String) {
+        TemporaryFolder.run("/bin/mount", "-o", "remount,\(options)", path)
+    }
+
+    func unmount() { TemporaryFolder.run("/bin/umount", path) }
+
+    /// Unmounts it also where somebody has files open in it.
+    func detach() { TemporaryFolder.run("/bin/umount", "-l", path) }
+
+    deinit { detach() }
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <linux/stat.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -22,6 +23,7 @@
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,6 +33,9 @@
 #endif
 #ifndef AT_EMPTY_PATH
 #define AT_EMPTY_PATH 0x1000
+#endif
+#ifndef AT_NO_AUTOMOUNT
+#define AT_NO_AUTOMOUNT 0x800
 #endif
 #ifndef SYS_openat2
 #define SYS_openat2 437
@@ -56,6 +61,8 @@
 struct dfs_file_status {
     uint64_t device;
     uint64_t inode;
+    // Number of the mount through which it was reached; 0 where the kernel does not tell.
+    uint64_t mount;
     uint64_t links;
     int64_t size;
     int64_t mtime_seconds;
@@ -65,6 +72,8 @@ struct dfs_file_status {
     uint32_t mode;
     uint32_t user;
     uint32_t group;
+    // Whether something is mounted there.
+    uint32_t is_mount_point;
 };
 
 static const int dfs_o_path = O_PATH;
@@ -72,15 +81,19 @@ static const int dfs_o_directory = O_DIRECTORY;
 static const int dfs_o_nofollow = O_NOFOLLOW;
 static const unsigned int dfs_rename_exchange = RENAME_EXCHANGE;
 
-// Opens below a directory, through no symlink and no magic link, whatever others swap meanwhile.
+// Opens below a directory, through no symlink, no magic link and no mount point, whatever others
+// swap meanwhile. A mount point on the way is -EREMOTE: what rename says of two file systems is not
+// the same.
 static inline int dfs_open_beneath(int directory, const char *path, int flags) {
     struct open_how how;
     memset(&how, 0, sizeof how);
     how.flags = (uint64_t)(unsigned int)(flags | O_CLOEXEC);
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+    how.resolve =
+        RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
     // EAGAIN: a rename elsewhere got between; the kernel could not prove the path stayed below.
     for (int attempt = 0;; attempt++) {
         long result = DFS_CALL(syscall(SYS_openat2, directory, path, &how, sizeof how));
+        if (result == -EXDEV) return -EREMOTE;
         if (result != -EAGAIN || attempt == 1000) return (int)result;
     }
 }
@@ -98,20 +111,25 @@ static inline int dfs_reopen(int descriptor, int flags) {
 
 // The status of a name in a directory, of no symlink's target; the empty name is the descriptor's own.
 static inline int dfs_status(int directory, const char *name, struct dfs_file_status *result) {
-    struct stat status;
-    long code = DFS_CALL(fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH));
+    struct statx status;
+    long code = DFS_CALL(
+        syscall(
+            SYS_statx, directory, name, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT,
+            STATX_BASIC_STATS | STATX_MNT_ID, &status));
     if (code < 0) return (int)code;
-    result->device = status.st_dev;
-    result->inode = status.st_ino;
-    result->links = status.st_nlink;
-    result->size = status.st_size;
-    result->mtime_seconds = status.st_mtim.tv_sec;
-    result->ctime_seconds = status.st_ctim.tv_sec;
-    result->mtime_nanoseconds = (int32_t)status.st_mtim.tv_nsec;
-    result->ctime_nanoseconds = (int32_t)status.st_ctim.tv_nsec;
-    result->mode = status.st_mode;
-    result->user = status.st_uid;
-    result->group = status.st_gid;
+    result->device = makedev(status.stx_dev_major, status.stx_dev_minor);
+    result->inode = status.stx_ino;
+    result->mount = (status.stx_mask & STATX_MNT_ID) != 0 ? status.stx_mnt_id : 0;
+    result->links = status.stx_nlink;
+    result->size = (int64_t)status.stx_size;
+    result->mtime_seconds = status.stx_mtime.tv_sec;
+    result->ctime_seconds = status.stx_ctime.tv_sec;
+    result->mtime_nanoseconds = (int32_t)status.stx_mtime.tv_nsec;
+    result->ctime_nanoseconds = (int32_t)status.stx_ctime.tv_nsec;
+    result->mode = status.stx_mode;
+    result->user = status.stx_uid;
+    result->group = status.stx_gid;
+    result->is_mount_point = (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
     return 0;
 }
 

@@ -1,4 +1,5 @@
 import CPosix
+import Glibc
 import Synchronization
 
 /// An open file descriptor, closed when nobody needs it any more.
@@ -29,6 +30,22 @@ final class Descriptor: Sendable {
     /// What the file is that stands behind the descriptor.
     func status() throws(SystemError) -> FileStatus { try FileStatus(in: number, named: []) }
 
+    /// Whether the name that the kernel knows for it leads to it.
+    ///
+    /// Not so where it is gone, or something was mounted over it.
+    var isReachable: Bool {
+        var name = [UInt8](repeating: 0, count: Int(PATH_MAX) + 1)
+        let count = name.withUnsafeMutableBytes { bytes in
+            bytes.baseAddress.map { readlink("/proc/self/fd/\(number)", $0, bytes.count) } ?? -1
+        }
+        guard (1..<name.count).contains(count) else { return false }
+        // What can not be looked at can not be reached.
+        guard let own = try? status(),
+            let found = try? FileStatus(in: -1, named: name[..<count])
+        else { return false }
+        return own.identity == found.identity
+    }
+
     /// Brings contents and names to the disk; a failure is never tried again.
     func sync() throws(SystemError) { try SystemError.check(dfs_sync(number)) }
 }
@@ -40,6 +57,11 @@ struct SystemError: Error, Equatable {
 
     /// Takes an errno.
     init(_ code: Int32) { self.code = code }
+
+    /// A mount point stands in the path: what is behind it belongs to another file system.
+    static let mounted = SystemError(EREMOTE)
+    /// Something was mounted over what the ledger knows, and hides it.
+    static let covered = SystemError(EREMCHG)
 
     /// Passes results of 0 or more.
     @discardableResult

@@ -86,6 +86,23 @@ enum DiskRefusal {
             "only regular files and directories are served, and this is neither")
     }
 
+    /// A place on another file system than its export.
+    static func mounted(_ path: TreePath) -> RequestError {
+        RequestError(
+            .denied, path: path,
+            "another file system is mounted there, and an export serves only its own; have it "
+                + "exported by itself")
+    }
+
+    /// What is hidden by a file system that was mounted over it.
+    static func covered(_ path: TreePath) -> RequestError {
+        RequestError(
+            .io, path: path,
+            "another file system is mounted over it; it is back when that one is unmounted, and "
+                + "what that one holds can be exported by itself",
+            fields: [.init("retry", number: 1000)])
+    }
+
     /// An export whose folder is not where it was.
     static func unavailable(_ path: TreePath) -> RequestError {
         RequestError(

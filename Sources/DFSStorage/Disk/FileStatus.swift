@@ -11,6 +11,8 @@ struct FileStatus: Equatable, Sendable {
         case symlink
         /// FIFOs, devices and sockets.
         case other
+        /// Something is mounted there: what is seen belongs to another file system.
+        case mounted
     }
 
     let kind: Kind
@@ -20,8 +22,10 @@ struct FileStatus: Equatable, Sendable {
     let stamp: FileStamp
     let user: UInt32
     let group: UInt32
+    /// The mount through which it was reached; 0 where the kernel does not tell.
+    let mount: UInt64
 
-    /// Asks for a name in a directory; the empty name is the directory itself.
+    /// Asks for a name in a directory; the empty name is the directory itself, mounted or not.
     init(in directory: Int32, named name: some Collection<UInt8>) throws(SystemError) {
         var status = dfs_file_status()
         let code = withName(name) { name in
@@ -29,6 +33,7 @@ struct FileStatus: Equatable, Sendable {
         }
         try SystemError.check(code)
         switch status.mode & 0o170000 {
+        case _ where status.is_mount_point != 0 && !name.isEmpty: kind = .mounted
         case 0o100000: kind = .file
         case 0o040000: kind = .directory
         case 0o120000: kind = .symlink
@@ -39,6 +44,7 @@ struct FileStatus: Equatable, Sendable {
         links = status.links
         user = status.user
         group = status.group
+        mount = status.mount
         stamp = FileStamp(
             size: status.size, inode: status.inode, mtimeSeconds: status.mtime_seconds,
             ctimeSeconds: status.ctime_seconds, mtimeNanoseconds: status.mtime_nanoseconds,

@@ -147,6 +147,7 @@ extension Export {
         of path: TreePath, mode: FileMode?
     ) throws(RequestError) -> DiskReplacement {
         try checkAvailable(path)
+        try checkWritable(path)
         if path == mount { throw DiskRefusal.of(SystemError(EISDIR), path) }
         let folder = try openParent(of: path, creating: true)
         let present = try replaceable(path, in: folder)
@@ -176,6 +177,7 @@ extension Export {
             switch status.kind {
             case .file: return status
             case .directory: throw SystemError(EISDIR)
+            case .mounted: throw .mounted
             case .symlink, .other: break
             }
         } catch {

@@ -13,6 +13,7 @@ extension Export {
         _ path: TreePath, _ access: FileAccess, mode: FileMode?, ifVersion version: Int64? = nil
     ) throws(RequestError) -> DiskFile {
         try checkAvailable(path)
+        if access.writes { try checkWritable(path) }
         let mayCreate = version == nil && (access == .create || access == .createNew)
         if path == mount { throw DiskRefusal.of(SystemError(EISDIR), path) }
         let folder = try openParent(of: path, creating: mayCreate)
@@ -56,7 +57,7 @@ extension Export {
         switch status.kind {
         case .file: break
         case .directory: throw DiskRefusal.of(SystemError(EISDIR), path)
-        case .symlink, .other: throw DiskRefusal.unserved(path)
+        case .symlink, .other, .mounted: throw DiskRefusal.unserved(path)
         }
         let descriptor = try naming(path) { () throws(SystemError) in
             try Descriptor(dfs_reopen(probe.number, access.writes ? O_RDWR : O_RDONLY))

@@ -26,6 +26,7 @@ extension Export {
         }
         switch sight {
         case .nothing: throw refusal(SystemError(ENOENT), path)
+        case .unserved(.mounted): throw refusal(.mounted, path)
         case .unserved: throw DiskRefusal.unserved(path)
         case .directory:
             let status = try naming(path) { () throws(SystemError) in
@@ -82,30 +83,49 @@ extension Export {
 
     /// Lists a directory in bytewise order of names, with at most `limit` entries behind `after`.
     ///
-    /// What vanishes or can not be looked at meanwhile is left out.
+    /// What vanishes or can not be looked at meanwhile is left out; what is hidden by a mount is
+    /// listed as it was known.
     func list(
         _ path: TreePath, after: [UInt8]?, limit: Int
     ) throws(RequestError) -> (entries: [FileEntry], hasMore: Bool) {
         let folder = try openFolder(path)
-        var names = try naming(path) { () throws(SystemError) in
-            try DirectoryReader.names(of: folder.descriptor)
-        }
-        if let after { names.removeAll { !after.lexicographicallyPrecedes($0) } }
-        names.sort { $0.lexicographicallyPrecedes($1) }
-        var entries: [FileEntry] = []
-        for name in names where Export.isServed(name) {
-            // Too long as a whole: the tree can not name it.
-            guard let path = try? path.appending(name) else { continue }
-            do throws(RequestError) {
-                let entry = try entry(named: name, path, in: folder)
+        var (entries, position) = ([FileEntry](), after)
+        while true {
+            // One more than the page tells whether there is more.
+            let wanted = limit - entries.count + 1
+            var names = SmallestNames(after: position, limit: max(wanted, Export.leastNames))
+            try naming(path) { () throws(SystemError) in
+                try DirectoryReader.visit(folder.descriptor) { names.add($0) }
+            }
+            let sorted = names.sorted
+            for name in sorted {
+                guard let entry = try listed(name, below: path, in: folder) else { continue }
                 if entries.count == limit { return (entries, true) }
                 entries.append(entry)
-            } catch {
-                // A disk that fails, or a folder that is gone, makes no shorter listing.
-                guard error.code == .notFound || error.code == .denied else { throw error }
             }
+            if !names.isCut { return (entries, false) }
+            position = sorted.last
         }
-        return (entries, false)
+    }
+
+    /// Names that are taken at once: so that many that are not served cost few looks at all.
+    private static let leastNames = 256
+
+    /// The entry of one name; nil for what is not listed.
+    private func listed(
+        _ name: [UInt8], below path: TreePath, in folder: Folder
+    ) throws(RequestError) -> FileEntry? {
+        // Too long as a whole: the tree can not name it.
+        guard Export.isServed(name), let path = try? path.appending(name) else { return nil }
+        do throws(RequestError) {
+            return try covered(named: name, path, in: folder) { () throws(RequestError) in
+                try self.entry(named: name, path, in: folder)
+            }
+        } catch {
+            // A disk that fails, or a folder that is gone, makes no shorter listing.
+            guard error.code == .notFound || error.code == .denied else { throw error }
+            return nil
+        }
     }
 
     /// Changes mode or time of a file or a directory by its path; no version is counted.
@@ -113,13 +133,14 @@ extension Export {
         _ path: TreePath, mode: FileMode?, mtime: WallTime?
     ) throws(RequestError) -> FileEntry {
         try checkAvailable(path)
+        try checkWritable(path)
         let relative = relative(path)
         let probe = try naming(path) { () throws(SystemError) in
             try openBeneath(relative, dfs_o_path | dfs_o_nofollow)
         }
         let status = try naming(path) { () throws(SystemError) in try probe.status() }
         switch status.kind {
-        case .symlink, .other: throw DiskRefusal.unserved(path)
+        case .symlink, .other, .mounted: throw DiskRefusal.unserved(path)
         case .directory: return try setDirectoryAttributes(path, mode: mode, mtime: mtime)
         case .file:
             // Opened for reading only: it also works on files that the server may not write.

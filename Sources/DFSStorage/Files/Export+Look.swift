@@ -15,7 +15,7 @@ enum Sight: Equatable, Sendable {
     case nothing
     case file(NodeID)
     case directory(NodeID)
-    /// Symlinks, special files and what another export covers.
+    /// Symlinks, special files, mount points and what another export covers.
     case unserved(FileStatus.Kind)
 }
 
@@ -26,7 +26,8 @@ extension Export {
     /// The disk is asked within the ledger's lock where the two differ, so that no change made here
     /// and no other look can come between.
     ///
-    /// - Throws: where the disk can not be asked; the ledger is left as it is.
+    /// - Throws: where the disk can not be asked, or what is known is covered by a mount; the ledger
+    ///   is left as it is.
     func look(in folder: Folder, named name: some Collection<UInt8>) throws(SystemError) -> Sight {
         let (sight, isNew) = try lookClosely(in: folder, named: name)
         if case .directory(let place) = sight, isNew { found.add(place) }
@@ -108,6 +109,9 @@ extension Export {
             }
             if let known { live.makeStale(state.drop(known)) }
             return .directory(state.addDirectory(status, named: name, in: folder.place))
+        case .mounted where isServed && known.map { hasContents(state, $0) } == true:
+            // Hidden for as long as it is mounted, and no deletion.
+            throw .covered
         default:
             if let known { live.makeStale(state.drop(known)) }
             return .unserved(status.kind)

@@ -6,6 +6,7 @@ extension Export {
     /// Removes a file or a directory, durably; removing what is not there succeeds.
     func remove(_ path: TreePath, recursive: Bool, fid: Int64?) throws(RequestError) {
         try checkAvailable(path)
+        try checkWritable(path)
         let folder: Folder
         do throws(RequestError) {
             folder = try openParent(of: path)
@@ -21,7 +22,7 @@ extension Export {
         }
         switch kind {
         case nil: break
-        case .symlink, .other: throw DiskRefusal.unserved(path)
+        case .symlink, .other, .mounted: throw DiskRefusal.unserved(path)
         // What was meant is a file, and it is not there any more.
         case .directory where fid != nil: break
         case .directory where recursive: return try discard(path, in: folder)
@@ -44,7 +45,9 @@ extension Export {
         _ name: ArraySlice<UInt8>, in folder: Folder
     ) throws(SystemError) -> FileStatus.Kind? {
         do throws(SystemError) {
-            return try FileStatus(in: folder.descriptor.number, named: name).kind
+            let kind = try FileStatus(in: folder.descriptor.number, named: name).kind
+            if kind == .mounted { throw SystemError.mounted }
+            return kind
         } catch {
             if error.code == ENOENT { return nil }
             throw error
@@ -86,6 +89,11 @@ extension Export {
     /// Takes a directory out of the tree in one step, then removes what was in it.
     private func discard(_ path: TreePath, in folder: Folder) throws(RequestError) {
         guard let state else { throw DiskRefusal.of(SystemError(EROFS), path) }
+        if hasMounts(below: path) {
+            throw RequestError(
+                .denied, path: path,
+                "another file system is mounted below it and would go with it; unmount that first")
+        }
         let trash = try naming(path) { () throws(SystemError) in
             try Export.open(TrashCan.name, in: state, O_RDONLY | dfs_o_directory)
         }
@@ -93,10 +101,15 @@ extension Export {
         try naming(path) { () throws(SystemError) in
             try ledger.state.withLock { (state) throws(SystemError) in
                 guard isCurrent(folder, state) else { throw SystemError(ENOENT) }
-                let code = withName(path.name) { from in
+                var code = withName(path.name) { from in
                     withName(name) {
                         dfs_rename(folder.descriptor.number, from, trash.number, $0, 0)
                     }
+                }
+                // Not from every part of a file system, such as a subvolume, a directory can be
+                // moved: then only one that is empty can be removed.
+                if code == -EXDEV {
+                    code = withName(path.name) { dfs_unlink(folder.descriptor.number, $0, 1) }
                 }
                 if code != -ENOENT { try SystemError.check(code) }
                 if let known = state.tree.child(of: folder.place, named: path.name) {
@@ -116,6 +129,7 @@ extension Export {
     func rename(
         _ from: TreePath, to target: TreePath, replacing: Bool, fid: Int64?
     ) throws(RequestError) {
+        try checkWritable(from)
         do throws(RequestError) {
             try carryOut(from, to: target, replacing: replacing, fid: fid)
         } catch {
@@ -283,7 +297,7 @@ extension Export {
                 let place = state.tree.child(of: from.folder.place, named: from.name),
                 !isShadowed(state, target.folder.place, target.name),
                 // Never into itself, whatever the order of events was.
-                !state.tree.subtree(of: place).contains(target.folder.place)
+                !state.tree.isWithin(target.folder.place, place)
             else { return }
             let node = state.tree[place]
             let status = try FileStatus(in: target.folder.descriptor.number, named: target.name)

@@ -105,7 +105,13 @@ final class Export: Sendable {
     }
 
     /// Names what the system refused; a missing folder is an outage and never a missing file.
+    ///
+    /// What opening a path was refused with must not be named in the ledger's lock.
     func refusal(_ error: SystemError, _ path: TreePath) -> RequestError {
+        if error == .covered || error == .mounted && isCovered(path) {
+            return DiskRefusal.covered(path)
+        }
+        if error == .mounted { return DiskRefusal.mounted(path) }
         if error.code == ENOENT || error.code == ESTALE, !isInPlace() {
             return DiskRefusal.unavailable(path)
         }
@@ -124,6 +130,17 @@ final class Export: Sendable {
         if isGone { throw DiskRefusal.unavailable(path) }
     }
 
+    /// Refuses changes where the file system could not be written when the server started.
+    ///
+    /// That it can be now does not help: nothing would be kept of identities and versions.
+    func checkWritable(_ path: TreePath) throws(RequestError) {
+        guard state == nil else { return }
+        throw RequestError(
+            .readOnly, path: path,
+            "the export's file system was mounted read-only when the server started; start it anew "
+                + "when it can be written")
+    }
+
     /// Opens below the root; the empty path is the root itself.
     func openBeneath(_ path: some Collection<UInt8>, _ flags: Int32) throws(SystemError)
         -> Descriptor
@@ -131,7 +148,7 @@ final class Export: Sendable {
         try Export.open(path, in: root, flags)
     }
 
-    /// Opens below a directory, through no symlink.
+    /// Opens below a directory, through no symlink and no mount point.
     static func open(
         _ path: some Collection<UInt8>, in directory: Descriptor, _ flags: Int32
     ) throws(SystemError) -> Descriptor {

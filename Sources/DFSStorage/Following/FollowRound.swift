@@ -19,8 +19,14 @@ struct FollowRound {
     /// Directories to scan; `isDeep` where their known subdirectories follow.
     private var waiting: [(place: NodeID, isDeep: Bool)] = []
     private var isFullScan = false
+    /// Whether another full scan is due when the running one has ended.
+    private var isScanDue = false
+    /// Whether a watched directory got another place, maybe outside of the export.
+    private var hasWatchedMoved = false
     private var counts = FollowProgress.Counts()
     private var hasToldOfLimit = false
+    /// Mounts that were told of in this full scan, and those of the one before.
+    private var toldMounts: (now: Set<String>, before: Set<String>) = ([], [])
     /// Whether something could not be read since the last full scan began, and may be soon.
     private var hasFailed = false
     /// How long until the scan after that; doubles as long as it fails.
@@ -53,7 +59,7 @@ struct FollowRound {
         checkPresence(now)
         if export.isGone { return }
         if let due = flushAt, due <= now { flush() }
-        if follower.takeRescan() || scanAt <= now { beginScan() }
+        if follower.takeRescan() || scanAt <= now { orderScan() }
         if let next = waiting.popLast() { scan(next.place, isDeep: next.isDeep) }
         if isFullScan, !waiting.contains(where: \.isDeep) { endScan() }
     }
@@ -84,10 +90,20 @@ struct FollowRound {
 
     // MARK: Scanning
 
+    /// Begins a full scan, or notes that another one is due after the running one.
+    ///
+    /// One that began anew each time would never end where changes come faster than it is.
+    private mutating func orderScan() {
+        if !isFullScan { return beginScan() }
+        isScanDue = true
+        scanAt = .max
+    }
+
     private mutating func beginScan() {
         scanAt = .max
         isFullScan = true
         hasFailed = false
+        toldMounts = ([], toldMounts.now)
         (counts.symlinks, counts.others, counts.unreadable, counts.unwatched) = (0, 0, 0, 0)
         waiting.append((LedgerTree.top, true))
     }
@@ -102,6 +118,9 @@ struct FollowRound {
         } else {
             retryMilliseconds = FollowRound.firstRetry
         }
+        if isScanDue { scanAt = now }
+        isScanDue = false
+        endWatches()
         counts.scans += 1
         counts.lastScan = dfs_wall_seconds()
         counts.isScanning = false
@@ -149,6 +168,37 @@ struct FollowRound {
                 + "fs.inotify.max_user_watches, or changes are seen by rescans only")
     }
 
+    /// Watches that are gone through in one hold of the ledger's lock.
+    private static let watchesAtOnce = 4096
+
+    /// Ends the watches of directories that have left the export.
+    ///
+    /// A watch is on the directory, wherever it goes: it would cost the kernel memory, and tell of
+    /// changes that concern nobody here.
+    private mutating func endWatches() {
+        hasWatchedMoved = false
+        guard let inotify else { return }
+        var rest = watched.sorted { $0.key < $1.key }[...]
+        while !rest.isEmpty {
+            let page = rest.prefix(FollowRound.watchesAtOnce)
+            rest = rest.dropFirst(page.count)
+            let gone = export.ledger.state.withLock { state in
+                page.filter { !FollowRound.isInPlace($0.value, state) }
+            }
+            for (watch, _) in gone {
+                _ = dfs_watch_remove(inotify.descriptor.number, watch)
+                watched[watch] = nil
+            }
+        }
+        counts.watches = watched.count
+    }
+
+    private static func isInPlace(_ directory: Watched, _ state: borrowing LedgerState) -> Bool {
+        guard state.tree.contains(directory.place) else { return false }
+        let node = state.tree[directory.place]
+        return node.kind == .directory && node.stamp.inode == directory.inode
+    }
+
     /// Looks at one name.
     ///
     /// - Returns: Whether it is served, or is not to be forgotten because it could not be asked
@@ -164,20 +214,46 @@ struct FollowRound {
                 return true
             case .unserved(.symlink): counts.symlinks += 1
             case .unserved(.other): counts.others += 1
+            case .unserved(.mounted):
+                counts.others += 1
+                tellMount(
+                    at: name, in: folder,
+                    "another file system is mounted there and is not served; export it by itself")
             case .unserved: break
             }
             return false
         } catch {
             noteUnreadable(error)
+            if error == .covered {
+                tellMount(
+                    at: name, in: folder,
+                    "another file system is mounted over it; what it hides stays listed and is "
+                        + "unavailable until that one is unmounted")
+            }
             return true
         }
+    }
+
+    /// Tells once of a mount, and again when it was away for a full scan.
+    private mutating func tellMount(at name: [UInt8], in folder: Folder, _ what: String) {
+        let names = export.ledger.state.withLock { state in
+            state.tree.contains(folder.place) ? state.tree.components(of: folder.place) : []
+        }
+        let path = Array((names + [name[...]]).joined(separator: [TreePath.slash]))
+        let sentence = "\(Quoting.text(path)): \(what)"
+        guard toldMounts.now.insert(sentence).inserted,
+            !toldMounts.before.contains(sentence)
+        else { return }
+        follower.tell(sentence)
     }
 
     /// Counts what can not be read; a disk that fails, or a lack of something, is tried again soon.
     private mutating func noteUnreadable(_ error: SystemError) {
         counts.unreadable += 1
-        // A right that is missing is given by somebody some day: the usual scan is soon enough.
+        // A right that is missing is given by somebody some day, and so is a mount taken away: the
+        // usual scan is soon enough.
         if [EACCES, EPERM].contains(error.code) { return }
+        if error == .mounted || error == .covered { return }
         hasFailed = true
         if !isFullScan {
             scanAt = min(scanAt, dfs_monotonic_milliseconds() + retryMilliseconds)
@@ -232,6 +308,7 @@ struct FollowRound {
 
     private mutating func note(_ event: Inotify.Event, in directory: Watched) {
         if event.name.isEmpty {
+            if event.isMoveOfWatched { hasWatchedMoved = true }
             if directory.place == LedgerTree.top { presenceAt = 0 }
             return
         }
@@ -263,6 +340,12 @@ struct FollowRound {
             } catch {
                 noteUnreadable(error)
             }
+        }
+        // Where it went is known when both halves of its rename have been looked at.
+        if hasWatchedMoved, pending.isEmpty {
+            endWatches()
+            let watches = counts.watches
+            follower.progress.update { $0.watches = watches }
         }
         export.ledger.wake()
     }

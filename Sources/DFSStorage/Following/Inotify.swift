@@ -19,6 +19,8 @@ struct Inotify {
         var isEndOfWatch: Bool { has(0x8000) }
         var isMoveAway: Bool { has(0x40) }
         var isMoveHere: Bool { has(0x80) }
+        /// Whether the watched directory itself has another place now.
+        var isMoveOfWatched: Bool { has(0x800) }
     }
 
     let descriptor: Descriptor

@@ -11,6 +11,8 @@ struct PendingChanges {
 
     /// Renames in the order in which they happened.
     private(set) var moves: [(from: Spot, to: Spot)] = []
+    /// Where in `moves` the newest one to a name stands.
+    private var arrivals: [Spot: Int] = [:]
     private var order: [Spot] = []
     private var known: Set<Spot> = []
     /// First halves of renames; `isHeld` where the second one has been waited for already.
@@ -51,9 +53,11 @@ struct PendingChanges {
     mutating func arrive(_ spot: Spot, cookie: UInt32) {
         add(spot)
         guard let from = departures.removeValue(forKey: cookie)?.spot else { return }
-        if let index = moves.lastIndex(where: { $0.to == from }) {
+        if let index = arrivals.removeValue(forKey: from) {
             moves[index].to = spot
+            arrivals[spot] = index
         } else {
+            arrivals[spot] = moves.count
             moves.append((from, spot))
         }
     }

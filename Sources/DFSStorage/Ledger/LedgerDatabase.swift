@@ -25,10 +25,17 @@ final class LedgerDatabase: LedgerStore {
     private let path: String
     private let current: Mutex<DurableDatabase>
     private let reserve: LedgerReserve
+    private let isReachable: @Sendable () -> Bool
 
     /// Opens the file, or makes it.
-    init(at path: String) throws(DatabaseFailure) {
+    ///
+    /// - Parameter isReachable: Whether the name of its folder leads to it; asked before another file
+    ///   is made there.
+    init(
+        at path: String, isReachable: @escaping @Sendable () -> Bool = { true }
+    ) throws(DatabaseFailure) {
         self.path = path
+        self.isReachable = isReachable
         let database = try naming {
             try DurableDatabase(at: path, layout: LedgerDatabase.layout)
         }
@@ -59,10 +66,18 @@ final class LedgerDatabase: LedgerStore {
                     }
                 }
                 guard header.identity > 0 else { throw LedgerDatabase.damaged("no identity") }
+                guard LedgerDatabase.openings.contains(header.opening),
+                    LedgerDatabase.counts.contains(header.generation)
+                else { throw LedgerDatabase.damaged("header") }
                 return header
             }
         }
     }
+
+    /// What an opening can be: the upper half of identities, and another one comes after it.
+    private static let openings = Int64(0)..<((1 << 30) + (1 << 29))
+    /// What a count can be: nobody counts to its end.
+    private static let counts = Int64(0)..<(1 << 62)
 
     private static func row(_ row: borrowing ResultRow) throws -> LedgerRow {
         var node = LedgerNode()
@@ -80,7 +95,7 @@ final class LedgerDatabase: LedgerStore {
         node.isUnverified = try row.integer(13) != 0
         let id = try row.integer(0, as: NodeID.self)
         guard id != .max, node.kind != .free, name.count <= 255, name.isEmpty == (id == 0),
-            node.fid >= 0, node.ver >= 0
+            openings.contains(node.fid >> 32), counts.contains(node.ver)
         else {
             throw damaged("row \(id)")
         }
@@ -138,6 +153,10 @@ final class LedgerDatabase: LedgerStore {
     func replace(
         _ page: (Int) -> [LedgerRow]?, _ last: () -> (LedgerBatch, LedgerHeader)
     ) throws(DatabaseFailure) {
+        guard isReachable() else {
+            throw DatabaseFailure(
+                .cannotOpen, "its folder is gone, or something is mounted over it: put it back")
+        }
         let old = database
         let new = try naming {
             try DurableDatabase.replace(old, at: path, layout: LedgerDatabase.layout) {

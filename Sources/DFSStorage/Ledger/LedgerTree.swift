@@ -59,7 +59,8 @@ struct LedgerTree: Sendable {
     /// The name of a place; empty for the top.
     func name(of id: NodeID) -> ArraySlice<UInt8> {
         let node = self[id]
-        return names[Int(node.nameOffset)..<(Int(node.nameOffset) + Int(node.nameLength))]
+        let start = Int(node.nameOffset) * LedgerTree.nameUnit
+        return names[start..<(start + Int(node.nameLength))]
     }
 
     /// Names from the top down to a place.
@@ -81,6 +82,16 @@ struct LedgerTree: Sendable {
             place = self[place].parent
         }
         return places
+    }
+
+    /// Whether a place is another one, or lies below it; as long as its path.
+    func isWithin(_ id: NodeID, _ other: NodeID) -> Bool {
+        var place = id
+        while place != other {
+            if place == LedgerTree.top { return false }
+            place = self[place].parent
+        }
+        return true
     }
 
     /// Entries of a directory, in no order.
@@ -137,7 +148,8 @@ struct LedgerTree: Sendable {
 
     /// Hangs all restored nodes into their directories.
     ///
-    /// - Returns: Nodes whose directory or name can not be; their places are free.
+    /// - Returns: Nodes whose directory or name can not be, and what is below them; their places are
+    ///   free.
     mutating func link() -> [NodeID] {
         var lost: [NodeID] = []
         for id in 1..<NodeID(max(1, placeCount)) where self[id].kind != .free {
@@ -145,16 +157,36 @@ struct LedgerTree: Sendable {
             guard contains(parent), self[parent].kind == .directory, parent != id,
                 child(of: parent, named: name(of: id)) == nil
             else {
-                unusedNameBytes += Int(self[id].nameLength)
-                self[id] = LedgerNode()
-                freePlaces.append(id)
+                free(id)
                 lost.append(id)
                 continue
             }
             hang(id, in: parent)
             count(self[id].kind, by: 1)
         }
+        return lost + cutOff()
+    }
+
+    /// Frees what hangs in no directory of the top: circles, and contents of what was lost.
+    private mutating func cutOff() -> [NodeID] {
+        var isReached = [Bool](repeating: false, count: placeCount)
+        for id in subtree(of: LedgerTree.top) { isReached[Int(id)] = true }
+        var lost: [NodeID] = []
+        for id in 0..<NodeID(placeCount) where !isReached[Int(id)] && self[id].kind != .free {
+            if let slot = findSlot(self[id].parent, name(of: id)) {
+                slots[slot] = LedgerTree.tombstone
+            }
+            count(self[id].kind, by: -1)
+            lost.append(id)
+        }
+        for id in lost { free(id) }
         return lost
+    }
+
+    private mutating func free(_ id: NodeID) {
+        unusedNameBytes += LedgerTree.room(Int(self[id].nameLength))
+        self[id] = LedgerNode()
+        freePlaces.append(id)
     }
 
     /// Takes a name without children out; its place is free afterwards.
@@ -205,9 +237,23 @@ struct LedgerTree: Sendable {
     }
 
     private mutating func keepName(_ name: some Collection<UInt8>, of id: NodeID) {
-        self[id].nameOffset = UInt32(names.count)
+        self[id].nameOffset = UInt32(names.count / LedgerTree.nameUnit)
         self[id].nameLength = UInt8(name.count)
+        LedgerTree.append(name, to: &names)
+    }
+
+    /// Names begin at multiples of this many bytes, so that 32 bits reach over 32 GiB of them: more
+    /// than there is memory for the nodes that go with them.
+    static let nameUnit = 8
+
+    private static func append(_ name: some Collection<UInt8>, to names: inout [UInt8]) {
         names.append(contentsOf: name)
+        names.append(contentsOf: repeatElement(0, count: room(name.count) - name.count))
+    }
+
+    /// Bytes that a name takes.
+    private static func room(_ length: Int) -> Int {
+        (length + nameUnit - 1) / nameUnit * nameUnit
     }
 
     private mutating func hang(_ id: NodeID, in parent: NodeID) {
@@ -231,7 +277,7 @@ struct LedgerTree: Sendable {
             self[node.parent].firstChild = node.next
         }
         if node.next != 0 { self[node.next].previous = node.previous }
-        unusedNameBytes += Int(node.nameLength)
+        unusedNameBytes += LedgerTree.room(Int(node.nameLength))
         self[id].nameLength = 0
         if unusedNameBytes > 1 << 20, unusedNameBytes > names.count / 2 { gatherNames() }
     }
@@ -241,8 +287,8 @@ struct LedgerTree: Sendable {
         var gathered: [UInt8] = []
         gathered.reserveCapacity(names.count - unusedNameBytes)
         for id in 0..<NodeID(placeCount) where self[id].nameLength > 0 {
-            let offset = UInt32(gathered.count)
-            gathered.append(contentsOf: name(of: id))
+            let offset = UInt32(gathered.count / LedgerTree.nameUnit)
+            LedgerTree.append(name(of: id), to: &gathered)
             self[id].nameOffset = offset
         }
         names = gathered

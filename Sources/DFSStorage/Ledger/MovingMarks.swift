@@ -137,7 +137,7 @@ extension LedgerState {
         guard isKnown, parent.kind == .directory,
             mark.parent == LedgerTree.top || parent.stamp.inode == mark.parentInode,
             tree.child(of: mark.parent, named: mark.name) != mark.place,
-            !tree.subtree(of: mark.place).contains(mark.parent),
+            !tree.isWithin(mark.parent, mark.place),
             let status = look(path(mark.parent, mark.name)), status.stamp.inode == mark.inode,
             status.kind == (node.kind == .file ? .file : .directory),
             // Two names of one file: it has not moved while its old name is there.

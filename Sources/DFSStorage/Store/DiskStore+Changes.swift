@@ -42,22 +42,27 @@ extension DiskStore {
 
     /// Waits until the disk has what is told, where it can: then no crash takes it back.
     private func page(of export: Export, after path: TreePath?, limit: Int) -> [FileReport] {
-        var walk = self.walk.withLock { kept -> LedgerWalk? in
+        let walk = self.walk.withLock { kept -> LedgerWalk? in
             guard let path, kept?.last == path else { return nil }
             defer { kept = nil }
             return kept
         }
-        let (reports, sequence) = export.ledger.state.withLock { state -> ([FileReport], Int64) in
-            let names = path.map { export.relative($0).split(separator: TreePath.slash) } ?? []
-            var current = walk ?? state.walk(after: names)
-            let reports = state.take(limit, from: &current)
-            current.last = reports.last?.path
-            walk = current
-            return (reports, state.sequence)
+        let names = path.map { export.relative($0).split(separator: TreePath.slash) } ?? []
+        var current = walk ?? export.ledger.state.withLock { $0.walk(after: names) }
+        var reports: [FileReport] = []
+        var sequence: Int64 = 0
+        while reports.count < limit, !current.isAtEnd {
+            current.sort()
+            (reports, current, sequence) = export.ledger.state.withLock { state in
+                var walk = current
+                let more = state.take(limit - reports.count, from: &walk)
+                return (reports + more, walk, state.sequence)
+            }
         }
+        current.last = reports.last?.path
         // A ledger that can not be written keeps nobody from hearing what is there.
         try? export.ledger.waitUntilDurable(sequence)
-        self.walk.withLock { $0 = walk }
+        self.walk.withLock { $0 = current }
         return reports
     }
 }

@@ -44,7 +44,7 @@ public final class DiskStore: FileStore, ChangeSource {
         let opened = try sorted.map { (settings) throws(RequestError) in
             try ExportOpening(settings, servedBefore: servedBefore, log: log)
         }
-        try ExportOpening.checkStandApart(opened.map(\.folder))
+        try ExportOpening.checkStandApart(opened)
         return try DiskStore(opened, rescan: rescan, onChange: onChange, log: log)
     }
 
@@ -62,9 +62,10 @@ public final class DiskStore: FileStore, ChangeSource {
             throw DiskRefusal.of(error, nil)
         }
         var exports: [Export] = []
-        var opening: Int64 = 0
+        // Above every number that any of them ever had: identities are told apart over all exports.
+        var opening = opened.map { max($0.header.opening, $0.largestFid >> 32) }.max() ?? 0
         for (number, export) in opened.enumerated() {
-            opening = DiskStore.opening(after: export, at: now, above: opening)
+            opening = DiskStore.opening(at: now, above: opening)
             exports.append(
                 try Export.start(
                     export, number: number, opening: opening, layout: layout,
@@ -82,17 +83,15 @@ public final class DiskStore: FileStore, ChangeSource {
         }
     }
 
-    /// The opening of an export: above all earlier ones, also where its ledger was lost.
+    /// The opening of an export: above all earlier ones, also where a ledger was lost.
     ///
     /// Seconds are the floor: a new ledger then gives no identity that an older one gave. A clock
     /// that is far ahead takes no more than half of the numbers that there are.
     private static func opening(
-        after export: ExportOpening, at now: Int64, above other: Int64
+        at now: Int64, above other: Int64
     ) -> Int64 {
         let floor: Int64 = 1_577_836_800  // 2020-01-01; 31 bits last until 2088
-        let largest = export.largestFid >> 32
-        return max(
-            export.header.opening + 1, largest + 1, min(now - floor, 1 << 30), other + 1)
+        return max(min(now - floor, 1 << 30), other + 1)
     }
 
     /// Where counting of changes begins: behind all that was told, of whatever set of exports.

@@ -40,7 +40,7 @@ extension ExportOpening {
                 + "folder is meant to be new, start once with --new-export \(mount)")
     }
 
-    private static func isReadOnly(_ root: Descriptor) -> Bool {
+    static func isReadOnly(_ root: Descriptor) -> Bool {
         var status = statvfs()
         return fstatvfs(root.number, &status) == 0 && status.f_flag & UInt(ST_RDONLY) != 0
     }

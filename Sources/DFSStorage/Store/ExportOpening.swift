@@ -50,14 +50,16 @@ struct ExportOpening {
                 "the export \(name) can not be opened: \(String(cString: strerror(error.code)))")
         }
         let folder = folder
-        try ExportOpening.checkStandsAlone(folder, name)
         let expected = servedBefore.last { $0.mount == settings.mount && $0.folder == folder }
         try ExportOpening.checkLedgerIsThere(root, expected, name)
-        state = try ExportOpening.openState(root, name, log)
+        try ExportOpening.checkStandsAlone(folder, root, name)
+        state = try ExportOpening.openState(root, name)
         guard let state else {
-            (claim, store) = (nil, VolatileLedgerStore())
-            (marks, moves) = (WritingMarks(nil), MovingMarks(nil))
-            (header, tree, lost, largestFid) = (LedgerHeader(), LedgerTree(), [], 0)
+            let kept = try ReadOnlyState(in: root, name, log)
+            (claim, store) = (kept.claim, VolatileLedgerStore())
+            (marks, moves) = (kept.marks, kept.moves)
+            (header, tree, lost, largestFid) = (kept.header, kept.tree, kept.lost, kept.largestFid)
+            try ExportOpening.checkLedger(header.identity, is: expected, name)
             return
         }
         claim = try ExportOpening.claim(state, name)
@@ -68,9 +70,12 @@ struct ExportOpening {
             throw ExportOpening.refusal(error, name)
         }
         do throws(DatabaseFailure) {
-            // By descriptor: whatever happens to the folder's name meanwhile, this is its ledger.
+            // By descriptor, whose name SQLite asks for each time that it opens a file. That name
+            // follows the folder, but not below a mount: before a later file is made it is checked.
             let file = String(decoding: ExportOpening.ledgerName, as: UTF8.self)
-            let database = try LedgerDatabase(at: "/proc/self/fd/\(state.number)/\(file)")
+            let database = try LedgerDatabase(at: "/proc/self/fd/\(state.number)/\(file)") {
+                state.isReachable
+            }
             var (tree, largest) = (LedgerTree(), Int64(0))
             header = try database.load { row in
                 tree.restore(row.node, named: row.name, at: row.id)
@@ -85,11 +90,12 @@ struct ExportOpening {
     }
 
     static func refusal(_ error: SystemError, _ name: String) -> RequestError {
-        let answer = DiskRefusal.of(error, nil)
+        let reason =
+            error == .mounted
+            ? "another file system is mounted there" : String(cString: strerror(error.code))
         return RequestError(
-            answer.code,
-            "the folder .dfs in the export \(name) can not be used: "
-                + String(cString: strerror(error.code)))
+            DiskRefusal.of(error, nil).code,
+            "the folder .dfs in the export \(name) can not be used: \(reason)")
     }
 
     private static func resolve(_ folder: [UInt8]) throws(SystemError) -> [UInt8] {
@@ -100,8 +106,10 @@ struct ExportOpening {
 
     /// Opens `.dfs`, made where it is missing; nil on a file system that can not be written.
     private static func openState(
-        _ root: Descriptor, _ name: String, _ log: @Sendable (String) -> Void
+        _ root: Descriptor, _ name: String
     ) throws(RequestError) -> Descriptor? {
+        // Where .dfs is there, making it says so, also on such a file system.
+        if isReadOnly(root) { return nil }
         do throws(SystemError) {
             let state = [UInt8](".dfs".utf8)
             let made = withName(state) { dfs_make_directory(root.number, $0, 0o700) }
@@ -115,25 +123,24 @@ struct ExportOpening {
             return descriptor
         } catch {
             guard error.code == EROFS else { throw refusal(error, name) }
-            log(
-                "\(name) is read-only: identities and versions of its files begin anew at each start"
-            )
             return nil
         }
     }
 
-    private static func file(_ name: String, in state: Descriptor) throws(SystemError) -> Descriptor
-    {
-        let flags = O_RDWR | O_CREAT | dfs_o_nofollow
-        return try Descriptor(
-            withName([UInt8](name.utf8)) { dfs_openat(state.number, $0, flags, 0o600) })
+    static func file(
+        _ name: String, in state: Descriptor, _ flags: Int32 = O_RDWR | O_CREAT
+    ) throws(SystemError) -> Descriptor {
+        try Descriptor(
+            withName([UInt8](name.utf8)) {
+                dfs_openat(state.number, $0, flags | dfs_o_nofollow, 0o600)
+            })
     }
 
-    private static func claim(
-        _ state: Descriptor, _ name: String
+    static func claim(
+        _ state: Descriptor, _ name: String, _ flags: Int32 = O_RDWR | O_CREAT
     ) throws(RequestError) -> Descriptor {
         do throws(SystemError) {
-            let lock = try file("lock", in: state)
+            let lock = try file("lock", in: state, flags)
             try SystemError.check(dfs_try_lock(lock.number))
             return lock
         } catch {

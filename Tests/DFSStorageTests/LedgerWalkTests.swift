@@ -1,0 +1,76 @@
+import DFSProtocol
+import FileService
+import Glibc
+import Testing
+
+@testable import DFSStorage
+
+/// An inventory, whose large directories are put into order outside of the ledger's lock.
+@Suite struct LedgerWalkTests {
+    let folder: TemporaryFolder
+
+    init() throws {
+        folder = try TemporaryFolder()
+        for number in 0..<300 { try folder.write("x", to: "f\(number)") }
+        for number in 0..<3 {
+            _ = folder.folder("d\(number)/e")
+            try folder.write("x", to: "d\(number)/e/x")
+            try folder.write("x", to: "d\(number)/f")
+        }
+        _ = folder.folder("f2-large")
+        for number in 0..<300 { try folder.write("x", to: "f2-large/\(number)") }
+    }
+
+    @Test(arguments: [1, 7, 256, 10_000])
+    func `pages of an inventory are its whole order`(page: Int) throws {
+        let disk = try OpenStore(folder)
+        let whole = try disk.inventory(page: 10_000).map(\.path)
+
+        let paths = try disk.inventory(page: page).map(\.path)
+
+        let parts = paths.map { $0.bytes.split(separator: TreePath.slash).map { Array($0) } }
+        #expect(
+            zip(parts, parts.dropFirst()).allSatisfy { left, right in
+                left.lexicographicallyPrecedes(right) { $0.lexicographicallyPrecedes($1) }
+            })
+        #expect(paths.count == 300 + 3 * 4 + 1 + 300)
+        #expect(paths == whole)
+    }
+
+    @Test func `a page goes on behind a name that is gone, whoever asked for another meanwhile`()
+        throws
+    {
+        let disk = try OpenStore(folder)
+        let whole = try disk.inventory(page: 10_000).map(\.path)
+        let next = try #require(whole.first { $0 > path("/f2-large/1") })
+
+        let page = try disk.store.inventory(after: path("/f2-large/1-gone"), limit: 1)
+        let first = try disk.store.inventory(after: nil, limit: 2)
+        let again = try disk.store.inventory(after: path("/f2-large/1-gone"), limit: 1)
+
+        #expect(page.reports.map(\.path) == [path("/f2-large/10")])
+        #expect(next == path("/f2-large/10"))
+        #expect(first.reports.map(\.path) == [path("/d0"), path("/d0/e")])
+        #expect(again.reports.map(\.path) == [path("/f2-large/10")])
+    }
+
+    @Test func `a large directory is not sorted in the ledger's lock`() throws {
+        let disk = try OpenStore(folder)
+        let state = disk.store.table.exports[0].ledger.state
+
+        let locked = state.withLock { state in
+            var walk = state.walk(after: [])
+            let reports = state.take(10, from: &walk)
+            return (reports.count, walk)
+        }
+        var walk = locked.1
+        walk.sort()
+        let sorted = state.withLock { state in
+            var walk = walk
+            return state.take(10, from: &walk).count
+        }
+
+        #expect(locked.0 == 0)
+        #expect(sorted == 10)
+    }
+}
