@@ -10,7 +10,7 @@ final class FileDesk: RequestResponder {
     /// A request that the core has not answered.
     struct Pending {
         let exchange: Exchange
-        let payload: ByteBuffer?
+        var payload: ByteBuffer?
         /// What the latest job read for it.
         var bytes = ByteBuffer()
         /// Ends work that reads a whole file, once nobody waits for what it finds.
@@ -18,6 +18,9 @@ final class FileDesk: RequestResponder {
         /// Tells a FOLLOW of changes as long as its request goes on.
         var watch: (any FileWatch)?
     }
+
+    /// Memory for so many actions is kept; a burst of more gives it back.
+    private static let keptActions = 256
 
     let eventLoop: any EventLoop
     let pool: StoragePool
@@ -33,6 +36,9 @@ final class FileDesk: RequestResponder {
     private var wakeUp: Scheduled<Void>?
     private var wakesAt: MonotonicTime?
     private var whenIdle: EventLoopPromise<Void>?
+    /// What the core wants done and what is not carried out yet.
+    private var waiting: [FileAction] = []
+    private var isPerforming = false
     /// The way to the name server; nil with `--standalone`.
     var tether: LinkTether?
 
@@ -113,29 +119,45 @@ final class FileDesk: RequestResponder {
         return promise.futureResult
     }
 
+    /// Carries actions out in the order in which the core decided them.
+    ///
+    /// Finishing an exchange may start the connection's next request, which comes back in here:
+    /// what the core decides then comes behind, and no chain of connections fills the stack.
     func perform(_ actions: [FileAction]) {
-        for action in actions {
-            switch action {
-            case .run(let job): run(job)
-            case .answer(let id, let items, let final):
-                guard let waiting = pending.removeValue(forKey: id) else { continue }
-                hold(waiting.exchange.connection)
-                if let items { waiting.exchange.send(items) }
-                waiting.exchange.finish(final)
-            case .answerWithBytes(let id, let head):
-                guard let waiting = pending.removeValue(forKey: id) else { continue }
-                waiting.exchange.finish(head, payload: waiting.bytes)
-            case .tell(let id, let item, let withBytes): tell(id, item, withBytes: withBytes)
-            case .watch(let id, let file): watch(file, for: id)
-            case .refuse(let id, let error):
-                guard let waiting = pending.removeValue(forKey: id) else { continue }
-                hold(waiting.exchange.connection)
-                waiting.exchange.fail(error)
-            case .pull(let id, let target, let source): pull(id, target, source)
-            case .released(let id): if let connection = holders[id] { hold(connection) }
-            }
+        waiting.append(contentsOf: actions)
+        if isPerforming { return }
+        isPerforming = true
+        var next = 0
+        while next < waiting.count {
+            carryOut(waiting[next])
+            next += 1
         }
+        waiting.removeAll(keepingCapacity: next <= FileDesk.keptActions)
+        isPerforming = false
         settle()
+    }
+
+    private func carryOut(_ action: FileAction) {
+        switch action {
+        case .run(let job): run(job)
+        case .answer(let id, let items, let final):
+            guard let waiting = pending.removeValue(forKey: id) else { return }
+            hold(waiting.exchange.connection)
+            if let items { waiting.exchange.send(items) }
+            waiting.exchange.finish(final)
+        case .answerWithBytes(let id, let head):
+            guard let waiting = pending.removeValue(forKey: id) else { return }
+            waiting.exchange.finish(head, payload: waiting.bytes)
+        case .tell(let id, let item, let withBytes): tell(id, item, withBytes: withBytes)
+        case .watch(let id, let file): watch(file, for: id)
+        case .refuse(let id, let error):
+            guard let waiting = pending.removeValue(forKey: id) else { return }
+            waiting.interest?.end()
+            hold(waiting.exchange.connection)
+            waiting.exchange.fail(error)
+        case .pull(let id, let target, let source): pull(id, target, source)
+        case .released(let id): if let connection = holders[id] { hold(connection) }
+        }
     }
 
     /// A connection that holds a session is not closed for saying nothing.
@@ -167,7 +189,11 @@ final class FileDesk: RequestResponder {
             result in
             switch result {
             case .success(let completion):
-                if let id = job.request { self.pending[id]?.bytes = completion.bytes }
+                if let id = job.request {
+                    self.pending[id]?.bytes = completion.bytes
+                    // The disk has it; the answer may still wait for the name server.
+                    self.pending[id]?.payload = nil
+                }
                 self.finished(job, completion.result, completion.generation)
             case .failure:
                 self.finished(
@@ -184,7 +210,11 @@ final class FileDesk: RequestResponder {
     }
 
     private func pull(_ id: RequestID, _ target: TreePath, _ source: TreePath) {
-        guard let tether else { return }
+        guard let tether else {
+            let error = RequestError(
+                .serverDown, "this server has no name server that could say where the source is")
+            return perform(core.pulled(id, .failure(error), changed: nil, at: .now))
+        }
         let copy = FileCopy(
             source: source, target: target, nameServer: tether.connection, pool: pool,
             eventLoop: eventLoop)

@@ -120,7 +120,8 @@ final class LinkTether {
     private func perform(_ order: NameServerOrder, _ number: UInt64) {
         let pool = pool
         let end = NIODeadline.now() + LinkTether.orderPatience
-        pool.submit(on: eventLoop) {
+        // Durable before DONE: fsyncs of directories, which no read stands behind.
+        pool.submit(.flush, on: eventLoop) {
             let result = Result { () throws(RequestError) in
                 // The client was told `timeout` and may have put something else there since.
                 guard NIODeadline.now() < end else {
@@ -173,6 +174,8 @@ final class LinkTether {
     }
 
     private func disconnect() {
+        // One that is still being made closes when it stands: numbers begin at 1.
+        session = 0
         if let connection { close(connection) }
         connection = nil
     }

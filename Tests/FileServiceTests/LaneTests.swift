@@ -175,3 +175,35 @@ import Testing
         #expect(bench.reply(to: fetch)?.hasSuffix("XYZdef") == true)
     }
 }
+
+@Suite struct FetchWindowTests {
+    private func file(_ number: Int) -> FileIdentity {
+        FileIdentity(device: 1, inode: UInt64(number))
+    }
+
+    @Test func `one FETCH that hangs costs no memory for each file that changes meanwhile`() {
+        var window = FetchWindow()
+        window.begin(1)
+
+        for number in 1...100_000 { window.touch(file(number)) }
+
+        #expect(window.changed.count <= FetchWindow.knownFiles)
+    }
+
+    @Test func `a FETCH whose changes were forgotten is repeated, and a later one is not`() {
+        var window = FetchWindow()
+        window.begin(1)
+        for number in 1...FetchWindow.knownFiles + 1 { window.touch(file(number)) }
+        window.begin(2)
+        window.begin(3)
+        window.touch(file(7))
+
+        let early = window.end(1, read: file(1))
+        let late = window.end(2, read: file(1))
+        let changed = window.end(3, read: file(7))
+
+        #expect(early)
+        #expect(!late)
+        #expect(changed)
+    }
+}

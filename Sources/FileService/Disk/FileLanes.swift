@@ -82,8 +82,12 @@ struct FetchWindow: Sendable {
     private var clock: UInt64 = 0
     /// When each running FETCH began.
     private var begun: [UInt64: UInt64] = [:]
-    /// When each file last changed, as far back as the oldest FETCH that runs.
-    private var changed: [FileIdentity: UInt64] = [:]
+    /// When each file last changed, as far as that is known: not before `forgotten`.
+    private(set) var changed: [FileIdentity: UInt64] = [:]
+    /// What changed up to here is not known any more, so that any file may have.
+    private var forgotten: UInt64 = 0
+    /// Files whose changes are known at once; one FETCH on a slow disk may see any number.
+    static let knownFiles = 1024
 
     mutating func begin(_ job: UInt64) {
         clock += 1
@@ -94,18 +98,21 @@ struct FetchWindow: Sendable {
     mutating func touch(_ file: FileIdentity) {
         guard !begun.isEmpty else { return }
         clock += 1
+        if changed.count >= FetchWindow.knownFiles {
+            // Those FETCHes that run are repeated inside their lanes, which is right, only slower.
+            changed.removeAll(keepingCapacity: true)
+            forgotten = clock
+        }
         changed[file] = clock
-        guard changed.count > 1024, let oldest = begun.values.min() else { return }
-        changed = changed.filter { $0.value > oldest }
     }
 
     /// Ends a FETCH.
     ///
-    /// - Returns: Whether the file changed since it began.
+    /// - Returns: Whether the file changed since it began, or may have.
     mutating func end(_ job: UInt64, read file: FileIdentity?) -> Bool {
         let start = begun.removeValue(forKey: job) ?? 0
         defer { if begun.isEmpty { changed.removeAll() } }
-        guard let file, let change = changed[file] else { return false }
-        return change > start
+        guard let file else { return false }
+        return start < forgotten || (changed[file] ?? 0) > start
     }
 }

@@ -71,6 +71,7 @@ public struct FileServerCore: Sendable {
     var pulls: [RequestID: Ticket] = [:]
     /// Requests that send what is added to their files.
     var followers: FollowTable
+    var watchStarts = WatchStarts()
     var lastJob: UInt64 = 0
     /// How the link to the name server stands; the host keeps it current.
     public var link = LinkSummary(state: .none)
@@ -101,7 +102,9 @@ public struct FileServerCore: Sendable {
     /// Jobs and sessions at this moment: the load that heartbeats tell.
     public var load: Int64 { Int64(jobs.count + sessions.count) }
 
-    /// Takes one request; each is answered by exactly one action, now or later.
+    /// Takes one request, which is answered by one action, now or later.
+    ///
+    /// One that is cancelled has been answered by the host; FOLLOW has any number of items before.
     public mutating func receive(
         _ request: Request, from caller: Caller, at now: MonotonicTime
     ) -> [FileAction] {
@@ -136,7 +139,7 @@ public struct FileServerCore: Sendable {
     }
 
     private func checkRoom() throws(RequestError) {
-        let waiting = jobs.count - unasked + operations.waitingCount
+        let waiting = jobs.count - unasked + operations.waitingCount + watchStarts.count
         guard waiting < configuration.jobLimit else {
             throw RequestError(
                 .busy, "too much work is waiting for the disk; try again soon",

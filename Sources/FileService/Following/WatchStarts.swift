@@ -1,0 +1,29 @@
+import DFSProtocol
+
+/// FOLLOWs whose files the store was asked to watch, and has not answered yet.
+///
+/// They count as work for the disk, also those that were cancelled meanwhile: a connection that
+/// begins and cancels in a loop must not fill the queue behind which all reads stand.
+struct WatchStarts: Sendable {
+    private var starting: Set<RequestID> = []
+    private var ofConnection: [ConnectionID: Int] = [:]
+
+    /// How many the store was asked for.
+    var count: Int { starting.count }
+
+    /// How many of them a connection asked for.
+    func count(of connection: ConnectionID) -> Int { ofConnection[connection] ?? 0 }
+
+    /// The store is asked.
+    mutating func begin(_ id: RequestID) {
+        guard starting.insert(id).inserted else { return }
+        ofConnection[id.connection, default: 0] += 1
+    }
+
+    /// The store has answered, whatever it said.
+    mutating func end(_ id: RequestID) {
+        guard starting.remove(id) != nil else { return }
+        let left = count(of: id.connection) - 1
+        ofConnection[id.connection] = left > 0 ? left : nil
+    }
+}
