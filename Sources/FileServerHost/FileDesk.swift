@@ -10,6 +10,7 @@ final class FileDesk: RequestResponder {
     /// A request that the core has not answered.
     struct Pending {
         let exchange: Exchange
+        /// Nil once its job has run.
         var payload: ByteBuffer?
         /// What the latest job read for it.
         var bytes = ByteBuffer()
@@ -18,9 +19,6 @@ final class FileDesk: RequestResponder {
         /// Tells a FOLLOW of changes as long as its request goes on.
         var watch: (any FileWatch)?
     }
-
-    /// Memory for so many actions is kept; a burst of more gives it back.
-    private static let keptActions = 256
 
     let eventLoop: any EventLoop
     let pool: StoragePool
@@ -31,14 +29,14 @@ final class FileDesk: RequestResponder {
     /// Copies from other servers that are under way.
     private var copies: [RequestID: Task<Void, Never>] = [:]
     private var isStopping = false
+    /// What the core has decided and is not carried out yet, in its order.
+    private var decided = CircularBuffer<FileAction>()
+    private var isPerforming = false
     /// The connections that hold a session; silence does not close them.
     private var holders: [ConnectionID: ServerConnection] = [:]
     private var wakeUp: Scheduled<Void>?
     private var wakesAt: MonotonicTime?
     private var whenIdle: EventLoopPromise<Void>?
-    /// What the core wants done and what is not carried out yet.
-    private var waiting: [FileAction] = []
-    private var isPerforming = false
     /// The way to the name server; nil with `--standalone`.
     var tether: LinkTether?
 
@@ -71,7 +69,12 @@ final class FileDesk: RequestResponder {
         let client = ClientName(
             address: [UInt8]((connection.peer?.description ?? "unknown").utf8),
             name: connection.clientName)
-        perform(core.receive(request, from: Caller(id: exchange.id, client: client), at: .now))
+        // Only what may be repeated is compared, where it is; a repeat is as rare as a lost answer.
+        let isRepeatable = request.option("op") != nil
+        let caller = Caller(
+            id: exchange.id, client: client,
+            payloadPrint: isRepeatable ? payload?.withUnsafeReadableBytes(DataPrint.of) ?? 0 : 0)
+        perform(core.receive(request, from: caller, at: .now))
     }
 
     /// A connection costs nothing here before its first request.
@@ -105,10 +108,13 @@ final class FileDesk: RequestResponder {
         copies[id]?.cancel()
     }
 
-    /// Ends the copies from other servers: a stop waits for no other server.
-    func stopCopies() {
+    /// Ends what waits for others than our disk; what has begun is finished.
+    ///
+    /// That is copies from other servers, and requests that wait for a lock or follow a file.
+    func beginDraining() {
         isStopping = true
         for copy in copies.values { copy.cancel() }
+        perform(core.beginDraining(at: .now))
     }
 
     /// Ends all sessions, and completes once every job has ended and every answer is sent.
@@ -119,25 +125,20 @@ final class FileDesk: RequestResponder {
         return promise.futureResult
     }
 
-    /// Carries actions out in the order in which the core decided them.
+    /// Carries out what the core has decided.
     ///
-    /// Finishing an exchange may start the connection's next request, which comes back in here:
-    /// what the core decides then comes behind, and no chain of connections fills the stack.
+    /// Finishing an exchange may start the connection's next request, which comes back in here: its
+    /// actions stand behind those that are there.
     func perform(_ actions: [FileAction]) {
-        waiting.append(contentsOf: actions)
-        if isPerforming { return }
+        decided.append(contentsOf: actions)
+        guard !isPerforming else { return }
         isPerforming = true
-        var next = 0
-        while next < waiting.count {
-            carryOut(waiting[next])
-            next += 1
-        }
-        waiting.removeAll(keepingCapacity: next <= FileDesk.keptActions)
+        while let action = decided.popFirst() { perform(action) }
         isPerforming = false
         settle()
     }
 
-    private func carryOut(_ action: FileAction) {
+    private func perform(_ action: FileAction) {
         switch action {
         case .run(let job): run(job)
         case .answer(let id, let items, let final):
@@ -150,14 +151,17 @@ final class FileDesk: RequestResponder {
             waiting.exchange.finish(head, payload: waiting.bytes)
         case .tell(let id, let item, let withBytes): tell(id, item, withBytes: withBytes)
         case .watch(let id, let file): watch(file, for: id)
-        case .refuse(let id, let error):
-            guard let waiting = pending.removeValue(forKey: id) else { return }
-            waiting.interest?.end()
-            hold(waiting.exchange.connection)
-            waiting.exchange.fail(error)
+        case .refuse(let id, let error): refuse(id, error)
         case .pull(let id, let target, let source): pull(id, target, source)
         case .released(let id): if let connection = holders[id] { hold(connection) }
         }
+    }
+
+    private func refuse(_ id: RequestID, _ error: RequestError) {
+        guard let waiting = pending.removeValue(forKey: id) else { return }
+        waiting.interest?.end()
+        hold(waiting.exchange.connection)
+        waiting.exchange.fail(error)
     }
 
     /// A connection that holds a session is not closed for saying nothing.
@@ -191,7 +195,7 @@ final class FileDesk: RequestResponder {
             case .success(let completion):
                 if let id = job.request {
                     self.pending[id]?.bytes = completion.bytes
-                    // The disk has it; the answer may still wait for the name server.
+                    // Its answer may wait for the name server; what it was made of need not.
                     self.pending[id]?.payload = nil
                 }
                 self.finished(job, completion.result, completion.generation)

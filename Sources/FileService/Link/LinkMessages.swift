@@ -98,8 +98,9 @@ public struct NameServerOrder: Equatable, Sendable {
         self.fid = fid
     }
 
-    /// Reads `! remove op= path= [recursive=yes]` or `! rename op= from= to= [replace=yes]`, each `[fid=]`.
+    /// Reads `! remove op= path= [recursive=yes]` or `! rename op= from= to= [replace=yes]`.
     ///
+    /// Either may carry `fid=`.
     /// - Throws: `bad-argument`, `bad-name`, `name-too-long` or `unsupported`.
     public init(_ notice: ReplyLine) throws(RequestError) {
         number = try notice.number("op")
