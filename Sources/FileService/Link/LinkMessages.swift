@@ -55,7 +55,8 @@ public enum LinkRequest: Sendable {
     case report(ReportBatch, generation: Int64?)
     case heartbeat(sequence: Int64)
     case done(order: Int64, error: ErrorCode?)
-    case goodbye
+    /// Away: the server runs on, but none of its folders is there.
+    case goodbye(isAway: Bool)
 }
 
 /// Why the name server refused a request of the link.
