@@ -220,8 +220,8 @@ final class FileDesk: RequestResponder {
             return perform(core.pulled(id, .failure(error), changed: nil, at: .now))
         }
         let copy = FileCopy(
-            source: source, target: target, nameServer: tether.connection, pool: pool,
-            eventLoop: eventLoop)
+            source: source, target: target, id: tether.id, nameServer: tether.connection,
+            pool: pool, eventLoop: eventLoop)
         let (loop, desk) = (eventLoop, NIOLoopBound(self, eventLoop: eventLoop))
         let task = Task {
             let outcome = await copy.run()

@@ -9,6 +9,9 @@ final class LinkTether {
     /// How long the name server waits for DONE; what was not begun by then is not begun at all.
     private static let orderPatience = TimeAmount.seconds(5)
 
+    /// What the name server calls this server.
+    var id: ServerID { configuration.id }
+
     private let eventLoop: any EventLoop
     private let configuration: Link.Configuration
     private let pool: StoragePool

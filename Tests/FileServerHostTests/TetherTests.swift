@@ -3,6 +3,7 @@ import DFSTransport
 import FileService
 import NIOCore
 import NIOPosix
+import Synchronization
 import Testing
 
 @testable import FileServerHost
@@ -72,6 +73,48 @@ struct TetherTests {
     }
 }
 
+extension TetherTests {
+    @Test func `a file is not copied over itself`() async throws {
+        let server = try await DeskServer()
+        let names = try await LineServer.start(
+            at: Endpoint(host: "127.0.0.1", port: 0), on: MultiThreadedEventLoopGroup.singleton
+        ) { _ in OrderingResponder(removals: 0) }
+        try await tethered(server, to: names.endpoint)
+        #expect(try await server.reaches { $0.core.link.state == .registered })
+        let client = try await server.connect()
+        var request = ClientRequest(.pull)
+        request.operand("/a")
+        request.option("source", "/a")
+
+        let error = await #expect(throws: ConnectionError.self) {
+            try await client.send(request, timeout: DeskServer.patience)
+        }
+
+        guard case .refused(let refusal)? = error else { throw UnexpectedOutcome() }
+        #expect(refusal.code == "bad-argument")
+        await client.close()
+        try await stop(server)
+        try await server.stop()
+        await names.shutDown()
+    }
+
+    @Test func `a start that fails brings the store to rest`() async throws {
+        let store = StallingStore()
+        let closed = Atomic(0)
+        let configuration = FileServer.Configuration(
+            id: try #require(ServerID("fs1")), epoch: 1,
+            listen: Endpoint(host: "192.0.2.1", port: 0), nameServers: [])
+
+        await #expect(throws: FileServerError.self) {
+            _ = try await FileServer.start(
+                configuration, store: store, changes: store,
+                closing: { closed.add(1, ordering: .relaxed) }, log: { _ in }, failed: { _ in })
+        }
+
+        #expect(closed.load(ordering: .relaxed) == 1)
+    }
+}
+
 /// A name server that knows every file server and wants many removals of it at once.
 private final class OrderingResponder: RequestResponder {
     let role = Role.name
@@ -91,9 +134,11 @@ private final class OrderingResponder: RequestResponder {
         var reply = LineWriter()
         reply.begin(tag: request.tag)
         reply.append("OK next=1000 suspect=60000 down=60000 inventory=since gen=0")
+        // Also the answer to LOCATE: everything is here.
+        reply.append(" server=fs1 addr=127.0.0.1:1")
         reply.end()
         exchange.finish(reply)
-        guard request.verb == .register else { return }
+        guard request.verb == .register, removals > 0 else { return }
         for number in 1...removals {
             var order = LineWriter()
             order.append(raw: [UInt8]("! remove op=\(number) path=/f\(number)".utf8))
