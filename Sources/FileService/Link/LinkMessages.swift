@@ -101,7 +101,8 @@ public struct NameServerOrder: Equatable, Sendable {
 
     /// Reads `! remove op= path= [recursive=yes]` or `! rename op= from= to= [replace=yes]`.
     ///
-    /// Either may carry `fid=`.
+    /// Each may carry `fid=`.
+    ///
     /// - Throws: `bad-argument`, `bad-name`, `name-too-long` or `unsupported`.
     public init(_ notice: ReplyLine) throws(RequestError) {
         number = try notice.number("op")
