@@ -168,7 +168,7 @@ struct FileCopy: Sendable {
         _ work: @escaping @Sendable () throws(RequestError) -> Value
     ) async throws(RequestError) -> Value {
         do {
-            return try await pool.submit(kind, on: eventLoop) { try work() }.get()
+            return try await pool.submit(kind, at: target, on: eventLoop) { try work() }.get()
         } catch let error as RequestError {
             throw error
         } catch {

@@ -24,7 +24,7 @@ extension FileDesk {
         let store = pool.store
         let interest = Interest()
         pending[id]?.interest = interest
-        pool.submit(on: eventLoop) {
+        pool.submit(at: file.path, on: eventLoop) {
             Result { () throws(RequestError) in
                 guard interest.isThere else { throw FileDesk.unwanted }
                 return try store.watch(file) { bell.ring() }

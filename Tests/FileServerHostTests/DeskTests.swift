@@ -125,6 +125,28 @@ struct DeskTests {
     }
 }
 
+extension DeskTests {
+    @Test func `an export whose disk stalls holds up no other`() async throws {
+        let store = StallingStore(mounts: [try TreePath("/a"), try TreePath("/b")])
+        let server = try await DeskServer(store: store)
+        store.looks[0].shut()
+        let stalled = try await server.connectRaw()
+        let asked = (1...20).map { "@\($0) STAT /a/f\n" }.joined()
+        try await stalled.writeAndFlush(ByteBuffer(string: asked))
+        #expect(try await server.reaches { $0.pending.count == 20 && store.looks[0].waiting >= 4 })
+
+        let client = try await server.connect()
+        let reply = try await client.ask(.stat, "/b/f")
+
+        #expect(reply.final.text("type") == "file")
+        #expect(store.looks[0].waiting == 4)
+        store.looks[0].open()
+        try await stalled.close()
+        await client.close()
+        try await server.stop()
+    }
+}
+
 struct UnexpectedOutcome: Error {}
 
 /// A connection that sends text and reads until something was said.

@@ -87,7 +87,8 @@ final class StallingStore: FileStore, ChangeSource {
             state.identity += 1
             return state.identity
         }
-        return StallingFile(identity: FileIdentity(device: 1, inode: identity))
+        return StallingFile(
+            path: path, identity: FileIdentity(device: 1, inode: identity))
     }
 
     func entry(_ path: TreePath) throws(RequestError) -> FileEntry {
@@ -141,10 +142,14 @@ private final class StallingWatch: FileWatch {
 }
 
 private final class StallingFile: OpenFile {
+    let path: TreePath
     let identity: FileIdentity
     let isStale = false
 
-    init(identity: FileIdentity) { self.identity = identity }
+    init(path: TreePath, identity: FileIdentity) {
+        self.path = path
+        self.identity = identity
+    }
 
     func facts() throws(RequestError) -> FileFacts { StallingStore.facts }
     func read(

@@ -23,7 +23,7 @@ extension FileServerCore {
         }
         try followers.add(
             FileFollower(ticket: ticket, session: key, file: session.file, position: position))
-        watchStarts.begin(ticket.id)
+        watchStarts.begin(ticket.id, for: exports.number(of: session.file.path))
         return [.watch(ticket.id, session.file)]
     }
 
