@@ -143,6 +143,12 @@ let package = Package(
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ], swiftSettings: strict),
         .testTarget(
+            name: "FileServerHostTests",
+            dependencies: [
+                "FileServerHost", "FileService", "DFSTransport", "DFSProtocol", nioCore, nioPosix,
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ], swiftSettings: strict),
+        .testTarget(
             name: "ServerCommandTests",
             dependencies: ["ServerCommand", "TestCluster", "dfs-nameserver"],
             swiftSettings: strict),

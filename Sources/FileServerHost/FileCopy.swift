@@ -15,6 +15,8 @@ struct FileCopy: Sendable {
 
     let source: TreePath
     let target: TreePath
+    /// This server's.
+    let id: ServerID
     /// The registered connection; nil while there is none.
     let nameServer: LineConnection?
     let pool: StoragePool
@@ -53,6 +55,11 @@ struct FileCopy: Sendable {
         var request = ClientRequest(.locate, tagged: true)
         request.operand(source)
         let reply = try await ask(nameServer, request)
+        guard source != target || reply.final.value("server") != id.bytes else {
+            throw RequestError(
+                .badArgument, "this server has the file already, and it would replace itself",
+                fields: [.init("argument", [UInt8]("source".utf8))])
+        }
         return try Endpoint(reply.final.text("addr") ?? "")
     }
 
@@ -161,7 +168,7 @@ struct FileCopy: Sendable {
         _ work: @escaping @Sendable () throws(RequestError) -> Value
     ) async throws(RequestError) -> Value {
         do {
-            return try await pool.submit(kind, on: eventLoop) { try work() }.get()
+            return try await pool.submit(kind, at: target, on: eventLoop) { try work() }.get()
         } catch let error as RequestError {
             throw error
         } catch {

@@ -22,18 +22,29 @@ extension FileDesk {
             desk.value.perform(desk.value.core.fileChanged(id, at: .now))
         }
         let store = pool.store
-        pool.submit(on: eventLoop) {
-            Result { () throws(RequestError) in try store.watch(file) { bell.ring() } }
-        }.assumeIsolated().whenSuccess { result in
-            guard let waiting = self.pending[id] else { return }
-            switch result {
-            case .success(let watch):
-                self.pending[id]?.watch = watch
-                // First: what stands in the file now is told before anything that comes behind.
-                self.perform(self.core.watching(id, nil, at: .now))
-                waiting.exchange.stand()
-            case .failure(let error): self.perform(self.core.watching(id, error, at: .now))
+        let interest = Interest()
+        pending[id]?.interest = interest
+        pool.submit(at: file.path, on: eventLoop) {
+            Result { () throws(RequestError) in
+                guard interest.isThere else { throw FileDesk.unwanted }
+                return try store.watch(file) { bell.ring() }
             }
+        }.assumeIsolated().whenComplete { result in
+            // The pool ends with the server, and then nobody follows any more.
+            self.watching(id, (try? result.get()) ?? .failure(FileDesk.unwanted))
+        }
+    }
+
+    private static let unwanted = RequestError(.cancelled, "nobody follows any more")
+
+    private func watching(_ id: RequestID, _ result: Result<any FileWatch, RequestError>) {
+        switch result {
+        case .success(let watch):
+            pending[id]?.watch = watch
+            // First: what stands in the file now is told before anything that comes behind.
+            perform(core.watching(id, nil, at: .now))
+            pending[id]?.exchange.stand()
+        case .failure(let error): perform(core.watching(id, error, at: .now))
         }
     }
 }

@@ -159,6 +159,7 @@ final class FileDesk: RequestResponder {
 
     private func refuse(_ id: RequestID, _ error: RequestError) {
         guard let waiting = pending.removeValue(forKey: id) else { return }
+        waiting.interest?.end()
         hold(waiting.exchange.connection)
         waiting.exchange.fail(error)
     }
@@ -213,10 +214,14 @@ final class FileDesk: RequestResponder {
     }
 
     private func pull(_ id: RequestID, _ target: TreePath, _ source: TreePath) {
-        guard let tether else { return }
+        guard let tether else {
+            let error = RequestError(
+                .serverDown, "this server has no name server that could say where the source is")
+            return perform(core.pulled(id, .failure(error), changed: nil, at: .now))
+        }
         let copy = FileCopy(
-            source: source, target: target, nameServer: tether.connection, pool: pool,
-            eventLoop: eventLoop)
+            source: source, target: target, id: tether.id, nameServer: tether.connection,
+            pool: pool, eventLoop: eventLoop)
         let (loop, desk) = (eventLoop, NIOLoopBound(self, eventLoop: eventLoop))
         let task = Task {
             let outcome = await copy.run()

@@ -60,7 +60,8 @@ public final class FileServer: Sendable {
     /// Starts to serve a store, and returns once the name server knows it or can not be reached.
     ///
     /// - Parameters:
-    ///   - closing: Brings the store to rest when everything else has ended.
+    ///   - closing: Brings the store to rest when everything else has ended, also where the
+    ///     start fails.
     ///   - log: Takes sentences for the operator, from any thread.
     ///   - failed: Told where the server can not go on under its id; the caller ends the process.
     /// - Throws: `FileServerError` with a sentence for the operator.
@@ -70,10 +71,10 @@ public final class FileServer: Sendable {
         log: @escaping @Sendable (String) -> Void,
         failed: @escaping @Sendable (FileServerError) -> Void
     ) async throws -> FileServer {
-        try Advertisement.check(configuration)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let pool = StoragePool(store: store, changes: changes)
         do {
+            try Advertisement.check(configuration)
             let server = try await open(configuration, pool, group, closing, log)
             try await server.register(configuration, failed)
             return server

@@ -9,6 +9,9 @@ final class LinkTether {
     /// How long the name server waits for DONE; what was not begun by then is not begun at all.
     private static let orderPatience = TimeAmount.seconds(5)
 
+    /// What the name server calls this server.
+    var id: ServerID { configuration.id }
+
     private let eventLoop: any EventLoop
     private let configuration: Link.Configuration
     private let pool: StoragePool
@@ -101,7 +104,7 @@ final class LinkTether {
         case .send(let request, let number, let timeout): send(request, number, timeout)
         case .load(let cut, let number):
             let source = pool.changes
-            pool.submit(.report, on: eventLoop) {
+            pool.submit(.report, at: nil, on: eventLoop) {
                 Result { () throws(RequestError) in try ReportBatch.load(cut, from: source) }
             }.assumeIsolated().whenSuccess { self.receive(.loaded(session: number, $0)) }
         case .perform(let order, let number): perform(order, number)
@@ -120,7 +123,7 @@ final class LinkTether {
     private func perform(_ order: NameServerOrder, _ number: UInt64) {
         let pool = pool
         let end = NIODeadline.now() + LinkTether.orderPatience
-        pool.submit(.flush, on: eventLoop) {
+        pool.submit(.flush, at: order.path, on: eventLoop) {
             let result = Result { () throws(RequestError) in
                 // The client was told `timeout` and may have put something else there since.
                 guard NIODeadline.now() < end else {
@@ -257,7 +260,8 @@ final class LinkTether {
         guard !isSampling else { return }
         isSampling = true
         let store = pool.store
-        pool.submit(on: eventLoop) { try store.freeBytes() }.assumeIsolated().whenComplete {
+        pool.submit(at: nil, on: eventLoop) { try store.freeBytes() }.assumeIsolated().whenComplete
+        {
             self.isSampling = false
             // A disk that does not answer now is asked again at the next heartbeat.
             self.freeBytes = try? $0.get()

@@ -6,8 +6,8 @@ import Synchronization
 
 /// The threads on which everything that blocks on a disk runs.
 ///
-/// The queues are bounded by the core's `jobLimit` and `copyLimit`; the link puts one load here at
-/// a time.
+/// Each export has threads of its own, so that a disk that stalls holds up no other. The queues are
+/// bounded by the core's `jobLimit` and `copyLimit`; the link puts one load here at a time.
 struct StoragePool: Sendable {
     /// Which threads work runs on, so that what takes long delays nothing that does not.
     enum Kind: Sendable {
@@ -23,10 +23,26 @@ struct StoragePool: Sendable {
 
     let store: any FileStore
     let changes: any ChangeSource
-    private let steps: NIOThreadPool
-    private let flushes: NIOThreadPool
-    private let digests: NIOThreadPool
+    private let exports: ExportNumbers
+    /// By the number of the export.
+    private let threads: [Threads]
     private let reports: NIOThreadPool
+
+    /// What works for one export.
+    private struct Threads: Sendable {
+        let steps: NIOThreadPool
+        let flushes: NIOThreadPool
+        let digests = NIOThreadPool(numberOfThreads: 1)
+
+        init(flushThreads: Int) {
+            // Enough to keep a disk busy while others wait; more would only wait in the kernel.
+            steps = NIOThreadPool(numberOfThreads: 4)
+            flushes = NIOThreadPool(numberOfThreads: flushThreads)
+            for pool in all { pool.start() }
+        }
+
+        var all: [NIOThreadPool] { [steps, flushes, digests] }
+    }
 
     /// How many durable answers are on their way to the disk at once; more wait in the queue.
     ///
@@ -37,18 +53,19 @@ struct StoragePool: Sendable {
     /// the disk then holds no thread, and any number of them is on its way at once. A thread costs
     /// 8 MiB of addresses and some 20 KiB of memory. Reads and writes, which wait for no flush,
     /// have other threads, and are not delayed by any number of these.
+    /// Where there are several exports each has a share, and no fewer than 8.
     static let flushThreads = 32
 
     /// Starts the threads.
     init(store: any FileStore, changes: any ChangeSource) {
         self.store = store
         self.changes = changes
-        // Enough to keep a disk busy while others wait; more would only wait in the kernel.
-        steps = NIOThreadPool(numberOfThreads: 4)
-        flushes = NIOThreadPool(numberOfThreads: StoragePool.flushThreads)
-        digests = NIOThreadPool(numberOfThreads: 1)
+        let exports = ExportNumbers(store.mounts)
+        self.exports = exports
+        let share = max(8, StoragePool.flushThreads * 2 / (exports.count + 1))
+        threads = (0..<exports.count).map { _ in Threads(flushThreads: share) }
         reports = NIOThreadPool(numberOfThreads: 1)
-        for pool in [steps, flushes, digests, reports] { pool.start() }
+        reports.start()
     }
 
     /// What a job came to, with what it read and what it changed.
@@ -64,7 +81,7 @@ struct StoragePool: Sendable {
         _ job: DiskJob, payload: ByteBuffer?, _ interest: Interest, on loop: any EventLoop
     ) -> EventLoopFuture<Completion> {
         if case .store = job.work { return begin(job, payload: payload, on: loop) }
-        return submit(job.work.kind, on: loop) {
+        return submit(job.work.kind, at: job.work.path, on: loop) {
             let before = changes.newest
             var space = ByteSpace()
             let result = (payload ?? ByteBuffer()).withUnsafeReadableBytes { bytes in
@@ -84,7 +101,7 @@ struct StoragePool: Sendable {
         _ job: DiskJob, payload: ByteBuffer?, on loop: any EventLoop
     ) -> EventLoopFuture<Completion> {
         let promise = loop.makePromise(of: Completion.self)
-        flushes.submit { state in
+        threads[exports.number(of: job.work.path)].flushes.submit { state in
             guard state == .active else { return promise.fail(ChannelError.ioOnClosedChannel) }
             let before = changes.newest
             let finish: @Sendable (Result<DiskOutcome, RequestError>) -> Void = { result in
@@ -102,21 +119,24 @@ struct StoragePool: Sendable {
     }
 
     /// Runs blocking work and completes on the loop; fails only where the pool has ended.
+    ///
+    /// - Parameter path: What the work is for; nil for what needs all exports or none.
     func submit<Value: Sendable>(
-        _ kind: Kind = .step, on loop: any EventLoop,
+        _ kind: Kind = .step, at path: TreePath?, on loop: any EventLoop,
         _ work: @escaping @Sendable () throws -> Value
     ) -> EventLoopFuture<Value> {
-        switch kind {
-        case .step: steps.runIfActive(eventLoop: loop, work)
-        case .flush: flushes.runIfActive(eventLoop: loop, work)
-        case .digest: digests.runIfActive(eventLoop: loop, work)
+        let threads = threads[exports.number(of: path)]
+        return switch kind {
+        case .step: threads.steps.runIfActive(eventLoop: loop, work)
+        case .flush: threads.flushes.runIfActive(eventLoop: loop, work)
+        case .digest: threads.digests.runIfActive(eventLoop: loop, work)
         case .report: reports.runIfActive(eventLoop: loop, work)
         }
     }
 
     /// Ends the threads once what was submitted is done.
     func shutDown() async throws {
-        for pool in [steps, flushes, digests, reports] { try await pool.shutdownGracefully() }
+        for pool in threads.flatMap(\.all) + [reports] { try await pool.shutdownGracefully() }
     }
 }
 

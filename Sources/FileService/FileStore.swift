@@ -199,6 +199,9 @@ public struct FileEntry: Equatable, Sendable {
 /// decided in one place, `FileLanes`: a store takes no lock for it. What a store itself keeps of a
 /// file (its version, staleness and marks) holds whatever the order.
 public protocol OpenFile: AnyObject, Sendable {
+    /// The name under which the file was opened; it may have another one by now, in its export.
+    var path: TreePath { get }
+
     /// Identity of the file among all that are open, the same for every `OpenFile` of one inode.
     var identity: FileIdentity { get }
 

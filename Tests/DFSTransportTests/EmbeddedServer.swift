@@ -62,3 +62,20 @@ final class EmbeddedServer {
         channel.embeddedEventLoop.run()
     }
 }
+
+/// Keeps what is written from leaving until it is opened, as a peer does that does not read.
+final class Dam: ChannelOutboundHandler, ChannelInboundHandler {
+    typealias OutboundIn = ByteBuffer
+    typealias InboundIn = ByteBuffer
+    private var isOpen = false
+
+    func flush(context: ChannelHandlerContext) {
+        if isOpen { context.flush() }
+    }
+
+    func open(_ channel: EmbeddedChannel) {
+        isOpen = true
+        channel.flush()
+        channel.embeddedEventLoop.run()
+    }
+}

@@ -26,10 +26,10 @@ struct Bench {
     private var payloads: [RequestID: [UInt8]] = [:]
     private var serial: UInt64 = 0
 
-    init(jobLimit: Int = 1024, limits: Limits = Limits()) {
+    init(jobLimit: Int = 1024, limits: Limits = Limits(), mounts: [TreePath] = [.root]) {
         store = MemoryStore()
         var configuration = FileServerCore.Configuration(
-            id: .fs1, epoch: 4, mounts: [.root], startedAt: MonotonicTime(nanoseconds: 0),
+            id: .fs1, epoch: 4, mounts: mounts, startedAt: MonotonicTime(nanoseconds: 0),
             wallClock: { WallTime(seconds: 5_000) },
             newToken: { SessionToken(high: 1, low: 0xabc) })
         configuration.jobLimit = jobLimit

@@ -352,7 +352,7 @@ import Testing
         for connection: UInt64 in 1...100 { bench.close(connection) }
 
         // They are of one file, so that one runs and the others wait in its lane.
-        #expect(bench.core.unasked == 32)
+        #expect(bench.core.jobs.unasked(of: 0) == 32)
         let fetch = bench.send("STAT /g", on: 200)
         #expect(bench.jobs.count == 2)
         bench.runNext(1)
@@ -361,7 +361,7 @@ import Testing
         bench.runNext()
 
         #expect(bench.core.sessions.count == 0)
-        #expect(bench.core.unasked == 0)
+        #expect(bench.core.jobs.unasked(of: 0) == 0)
         #expect(bench.core.isIdle)
     }
 

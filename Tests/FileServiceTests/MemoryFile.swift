@@ -6,7 +6,7 @@ import Synchronization
 final class MemoryFile: OpenFile {
     private let store: MemoryStore
     private let node: MemoryStore.Node
-    private let path: TreePath
+    let path: TreePath
 
     init(store: MemoryStore, node: MemoryStore.Node, path: TreePath) {
         self.store = store

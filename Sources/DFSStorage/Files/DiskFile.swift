@@ -6,7 +6,7 @@ import Synchronization
 /// One session's descriptor on a regular file.
 final class DiskFile: OpenFile {
     private let export: Export
-    private let path: TreePath
+    let path: TreePath
     private let live: LiveFile
     private let canWrite: Bool
     /// Nil after `close`.

@@ -15,13 +15,21 @@ struct RequestOrder<Work> {
         let bytes: Int
     }
 
+    /// A request that runs, and the most bytes of a file that it answers.
+    private struct Running {
+        let serial: UInt64
+        let answer: Int
+    }
+
     private let taggedLimit: Int
     private let waitingLimit: Int
     private let waitingLimitBytes: Int
     /// The untagged request that runs; while it does, nothing else does.
-    private var untagged: UInt64?
+    private var untagged: Running?
     /// The tagged requests that run.
-    private var tagged: [Tag: UInt64] = [:]
+    private var tagged: [Tag: Running] = [:]
+    /// The most bytes of files that those that run may answer together.
+    private(set) var answerBytes = 0
     /// Those that hold no place any more, as FOLLOW.
     private var standing: [Tag: UInt64] = [:]
     private var waiting = CircularBuffer<Waiting>(initialCapacity: 1)
@@ -53,9 +61,13 @@ struct RequestOrder<Work> {
     }
 
     /// Counts a request as running.
-    mutating func start(_ tag: Tag?) -> UInt64 {
+    ///
+    /// - Parameter answer: The most bytes of a file that it answers.
+    mutating func start(_ tag: Tag?, answer: Int = 0) -> UInt64 {
         lastSerial += 1
-        if let tag { tagged[tag] = lastSerial } else { untagged = lastSerial }
+        let running = Running(serial: lastSerial, answer: answer)
+        answerBytes += answer
+        if let tag { tagged[tag] = running } else { untagged = running }
         return lastSerial
     }
 
@@ -65,11 +77,17 @@ struct RequestOrder<Work> {
         waitingBytes += bytes
     }
 
-    /// Takes the first waiting request if it may start now.
-    mutating func next() -> Waiting? {
+    /// The first waiting request if it may start now.
+    var startable: Waiting? {
         guard let first = waiting.first, untagged == nil,
             first.tag == nil ? tagged.isEmpty : tagged.count < taggedLimit
         else { return nil }
+        return first
+    }
+
+    /// Takes the first waiting request if it may start now.
+    mutating func next() -> Waiting? {
+        guard let first = startable else { return nil }
         waiting.removeFirst()
         waitingBytes -= first.bytes
         return first
@@ -77,19 +95,29 @@ struct RequestOrder<Work> {
 
     /// Whether a request still runs: false once it was finished or cancelled.
     func isRunning(_ tag: Tag?, serial: UInt64) -> Bool {
-        guard let tag else { return untagged == serial }
-        return tagged[tag] == serial || standing[tag] == serial
+        guard let tag else { return untagged?.serial == serial }
+        return tagged[tag]?.serial == serial || standing[tag] == serial
     }
 
     /// Counts a request as answered.
     mutating func finish(_ tag: Tag?) {
-        guard let tag else { return untagged = nil }
-        if standing.removeValue(forKey: tag) == nil { tagged[tag] = nil }
+        guard let tag else {
+            answerBytes -= untagged?.answer ?? 0
+            return untagged = nil
+        }
+        if standing.removeValue(forKey: tag) == nil { _ = leave(tag) }
+    }
+
+    /// Takes a tagged request out of those that run; nil where it does not.
+    private mutating func leave(_ tag: Tag) -> UInt64? {
+        guard let running = tagged.removeValue(forKey: tag) else { return nil }
+        answerBytes -= running.answer
+        return running.serial
     }
 
     /// Takes a tagged request out; nil serial where it had not started.
     mutating func cancel(_ tag: Tag) -> (found: Bool, serial: UInt64?) {
-        if let serial = tagged.removeValue(forKey: tag) ?? standing.removeValue(forKey: tag) {
+        if let serial = leave(tag) ?? standing.removeValue(forKey: tag) {
             return (true, serial)
         }
         guard let index = waiting.firstIndex(where: { $0.tag == tag }) else { return (false, nil) }
@@ -100,10 +128,11 @@ struct RequestOrder<Work> {
 
     /// Takes all tagged requests out, those that run and those that wait, in their order.
     mutating func cancelAll() -> [(tag: Tag, serial: UInt64?)] {
-        let started = Array(tagged) + Array(standing)
-        let running = started.sorted { $0.value < $1.value }.map { ($0.key, Optional($0.value)) }
+        let started = tagged.map { ($0.key, $0.value.serial) } + standing.map { ($0.key, $0.value) }
+        let running = started.sorted { $0.1 < $1.1 }.map { ($0.0, Optional($0.1)) }
         let later = waiting.compactMap { entry in entry.tag.map { ($0, UInt64?.none) } }
         tagged = [:]
+        answerBytes = untagged?.answer ?? 0
         standing = [:]
         waiting.removeAll()
         waitingBytes = 0
@@ -123,8 +152,8 @@ extension RequestOrder {
 
     /// Lets a running request hold no place from now on.
     mutating func stand(_ tag: Tag, serial: UInt64) {
-        guard tagged[tag] == serial else { return }
-        tagged[tag] = nil
+        guard tagged[tag]?.serial == serial else { return }
+        _ = leave(tag)
         standing[tag] = serial
     }
 

@@ -17,7 +17,7 @@ extension ServerConnection {
         isProcessing = false
         shared.processing = outer
         if isUsedUp { notePartialInput() }
-        setReading(phase == .refused || (phase == .serving && mayTakeMore()))
+        setReading(phase == .refused || (phase == .serving && !isWaitingForTurn && mayTakeMore()))
         if isUsedUp, isInputClosed {
             stopInput()
             closeIfFinished()
@@ -25,10 +25,20 @@ extension ServerConnection {
     }
 
     /// Takes whole requests; true where what is left of the input is none.
+    ///
+    /// A peer that sends much of what is answered at once has one turn after another, and the
+    /// others have theirs between.
     private func takeFrames() -> Bool {
+        var frames = 0
+        turnBytes = 0
         while phase == .serving, mayTakeMore() {
             let bytes = pending
             if answerInPlace(bytes) { continue }
+            if frames >= ServerShared.turnRequests || turnBytes >= ServerShared.turnBytes {
+                waitForTurn()
+                return false
+            }
+            frames += 1
             switch framer.next(bytes.readableBytesUInt8Span) {
             case .incomplete(let consumed, _):
                 consume(consumed)
@@ -46,6 +56,18 @@ extension ServerConnection {
             }
         }
         return false
+    }
+
+    /// Goes on after the loop has looked at its sockets and timers.
+    ///
+    /// Tasks of `execute` would all run before that.
+    private func waitForTurn() {
+        guard !isWaitingForTurn else { return }
+        isWaitingForTurn = true
+        eventLoop.assumeIsolated().scheduleTask(in: ServerShared.pauseBetweenTurns) {
+            self.isWaitingForTurn = false
+            self.resume()
+        }
     }
 
     /// Answers what the role answers at once, many requests in one go; false where it is none.
@@ -116,14 +138,22 @@ extension ServerConnection {
                 role: shared.responder.role)
             var payload: ByteBuffer?
             if let range = frame.payload {
-                payload = bytes.getSlice(
-                    at: bytes.readerIndex + range.lowerBound, length: range.count)
+                payload = ServerConnection.payload(range, of: bytes)
             }
             take(request, payload)
         } catch {
             add(.refusal(error), tag: tag)
             if error.isFatal { stopInput() }
         }
+    }
+
+    /// A payload without much memory around it: its request may wait or run for long.
+    private static func payload(_ range: Range<Int>, of bytes: ByteBuffer) -> ByteBuffer? {
+        let start = bytes.readerIndex + range.lowerBound
+        guard let slice = bytes.getSlice(at: start, length: range.count),
+            range.count < bytes.storageCapacity / 4
+        else { return bytes.getSlice(at: start, length: range.count) }
+        return ByteBuffer(bytes: slice.readableBytesView)
     }
 
     private func take(_ request: Request, _ payload: ByteBuffer?) {
@@ -157,12 +187,20 @@ extension ServerConnection {
         // QUIT stands in line behind untagged requests but waits for no tagged one.
         var place = tag
         if case .quit = work { place = nil }
-        if order.mayStart(place) || isQuitBehindTaggedOnly(work) { return start(work, tag: tag) }
-        var bytes = 256
-        if case .request(let request, let payload) = work {
-            bytes += (payload?.readableBytes ?? 0) + request.content.count
+        if order.mayStart(place) && mayAnswer(work) || isQuitBehindTaggedOnly(work) {
+            return start(work, tag: tag)
         }
-        order.wait(place, work, bytes: bytes)
+        order.wait(place, work, bytes: ServerConnection.memory(of: work))
+    }
+
+    /// What a request keeps in memory while it waits, in bytes: its parts and what is around each.
+    private static func memory(of work: Work) -> Int {
+        let part = 64
+        guard case .request(let request, let payload) = work else { return 4 * part }
+        var bytes = 4 * part + (payload?.readableBytes ?? 0) + request.content.count
+        for operand in request.operands { bytes += part + operand.count }
+        for option in request.options { bytes += part + option.key.count + option.value.count }
+        return bytes
     }
 
     private func isQuitBehindTaggedOnly(_ work: Work) -> Bool {
@@ -172,10 +210,34 @@ extension ServerConnection {
 
     /// Starts requests that waited, as far as the order allows and the peer takes its answers.
     func startWaiting() {
-        while phase == .serving || phase == .finishing, channel.isWritable, let next = order.next()
+        while phase == .serving || phase == .finishing, channel.isWritable,
+            let first = order.startable, mayAnswer(first.work), let next = order.next()
         {
             start(next.work, tag: next.tag)
         }
+    }
+
+    /// Whether what a request may answer fits beside what others may and what is not sent yet.
+    ///
+    /// One that would run alone always may: the next one starts when it is answered.
+    private func mayAnswer(_ work: Work) -> Bool {
+        guard order.answerBytes > 0, case .request(let request, _) = work else { return true }
+        let most = mostAnswered(request)
+        return most == 0 || order.answerBytes + most + unsentBytes <= shared.limits.unsentBytes
+    }
+
+    /// The bytes of a file that a request asks for; 0 for everything else.
+    private func mostAnswered(_ request: Request) -> Int {
+        let operand: Int
+        switch request.verb {
+        case .read: operand = request.operands.count - 1
+        case .fetch where request.operands.count == 1: return shared.limits.payloadBytes
+        case .fetch: operand = 2
+        default: return 0
+        }
+        // What is no number is refused, and a refusal is short.
+        let count = (try? request.number(at: operand)) ?? 0
+        return Int(min(count, Int64(shared.limits.payloadBytes)))
     }
 
     private func start(_ work: Work, tag: Tag?) {
@@ -183,7 +245,7 @@ extension ServerConnection {
         case .refusal(let error): answer(error, tag: tag)
         case .quit: quit(tag: tag)
         case .request(let request, let payload):
-            let serial = order.start(tag)
+            let serial = order.start(tag, answer: mostAnswered(request))
             let exchange = Exchange(
                 connection: self, id: RequestID(connection: id, serial: serial), tag: tag)
             dispatch(request, payload, exchange)
@@ -240,7 +302,7 @@ extension ServerConnection {
         guard let serial else { return }
         let exchange = Exchange(
             connection: self, id: RequestID(connection: id, serial: serial), tag: tag)
-        openAnswers.remove(exchange.id)
+        if openAnswers.remove(exchange.id) != nil { sendHeldNotices() }
         shared.responder.cancelled(exchange)
     }
 

@@ -109,7 +109,7 @@ extension ServerConnection {
         }
     }
 
-    private func sendHeldNotices() {
+    func sendHeldNotices() {
         guard openAnswers.isEmpty, !heldNotices.isEmpty else { return }
         let notices = heldNotices
         heldNotices = []
@@ -127,23 +127,49 @@ extension ServerConnection {
         leave()
     }
 
-    /// Stops sending, reads and drops for a while, then closes: else TCP's reset could swallow the
-    /// answer.
+    /// Takes no further request, and closes once the system has every answer for the peer.
+    ///
+    /// A peer that is slow to take them loses none; one that takes nothing at all is closed by the
+    /// sweep.
     func leave() {
         guard phase != .closed, phase != .refused else { return }
         phase = .refused
         pending = ByteBuffer()
         flushBatch()
         setReading(true)
-        if isInputClosed {
-            return channel.writeAndFlush(ByteBuffer()).assumeIsolated().whenComplete { _ in
-                self.close()
-            }
-        }
-        channel.flush()
+        channel.writeAndFlush(ByteBuffer()).assumeIsolated().whenComplete { _ in self.left() }
+    }
+
+    /// Reads and drops for a while, then closes: else TCP's reset could swallow the last answer.
+    ///
+    /// A peer that half-closed sends nothing that could bring forth a reset.
+    private func left() {
+        isAllSent = true
+        if isInputClosed { return close() }
         channel.close(mode: .output, promise: nil)
         let linger = TimeAmount.milliseconds(shared.limits.lingerMilliseconds)
         eventLoop.assumeIsolated().scheduleTask(in: linger) { self.close() }
+    }
+
+    /// Bytes that were sent and that the system has not taken.
+    var unsentBytes: Int {
+        // A channel that does not tell, as one that is closed, is taken for one that has sent all.
+        (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    }
+
+    /// Whether the system has taken nothing for this peer in more than `patience` sweeps.
+    ///
+    /// A peer that may ask for more and holds a session or a registration may take its time.
+    func hasStalled(for patience: UInt64) -> Bool {
+        guard phase == .refused || isInputClosed || !channel.isWritable else { return false }
+        let unsent = unsentBytes
+        if unsent == 0 || unsent != lastUnsent {
+            lastUnsent = unsent
+            lastProgress = shared.sweeps
+            return false
+        }
+        if staysOpen, phase == .serving, !isInputClosed { return false }
+        return shared.sweeps - lastProgress > patience
     }
 
     /// Closes after the last answer to a peer that half-closed.
@@ -160,6 +186,7 @@ extension ServerConnection {
     /// Adds whole lines to what leaves with the next flush.
     func append(_ lines: LineWriter) {
         guard phase != .closed else { return }
+        turnBytes += lines.bytes.count
         if ownsBatch, lines.bytes.count <= ServerShared.copiedBytes {
             shared.batch.append(raw: lines.bytes)
         } else {

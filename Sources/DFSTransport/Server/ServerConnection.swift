@@ -52,9 +52,15 @@ public final class ServerConnection {
     /// Whether requests are being taken right now, so that their answers collect in the loop's
     /// buffer.
     var isProcessing = false
+    /// Lines that were sent in this turn, in bytes.
+    var turnBytes = 0
+    /// Whether other connections have their turn before this one takes more requests.
+    var isWaitingForTurn = false
     var isFlushScheduled = false
     var isReading = true
     var isInputClosed = false
+    /// Whether the system has taken the last answer of a connection that ends.
+    var isAllSent = false
     var malformedInARow = 0
     /// Answers that have sent items and are not finished; notices wait for them.
     var openAnswers: Set<RequestID> = []
@@ -62,6 +68,9 @@ public final class ServerConnection {
     var heldNoticeBytes = 0
     /// The sweep that last saw bytes arrive.
     var lastActivity: UInt64
+    /// Bytes that the last sweep found unsent, and the sweep that found another number before.
+    var lastUnsent = 0
+    var lastProgress: UInt64 = 0
     /// The sweep that saw the current incomplete line begin; nil where there is none.
     var partialSince: UInt64?
 
@@ -136,7 +145,10 @@ extension ServerConnection: ChannelInboundHandler {
     public func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case ChannelEvent.inputClosed? = event as? ChannelEvent {
             isInputClosed = true
-            if phase == .refused { return close() }
+            if phase == .refused {
+                if isAllSent { close() }
+                return
+            }
             takeRequests()
             closeIfFinished()
         } else {

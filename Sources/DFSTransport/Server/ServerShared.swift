@@ -9,6 +9,12 @@ final class ServerShared {
     static let copiedBytes = 16_384
     /// Bytes of notices that wait for the end of an answer; above it the peer has no room.
     static let heldNoticeBytes = 262_144
+    /// Requests of one connection in one turn of the loop: a millisecond or two of most verbs.
+    static let turnRequests = 512
+    /// Bytes of answers in one turn; some lists make them at once, in tens of milliseconds.
+    static let turnBytes = 262_144
+    /// Long enough that the loop reads its sockets before the next turn.
+    static let pauseBetweenTurns = TimeAmount.microseconds(100)
     /// The end of a payload.
     static let newline: LineWriter = {
         var line = LineWriter()
@@ -62,7 +68,9 @@ final class ServerShared {
         let partial = UInt64(max(1, limits.partialLineMilliseconds / interval))
         let idle = UInt64(max(1, limits.idleMilliseconds / interval))
         for connection in connections.values.sorted(by: { $0.id < $1.id }) {
-            if let since = connection.partialSince, sweeps - since > partial {
+            if connection.hasStalled(for: idle) {
+                connection.close()
+            } else if let since = connection.partialSince, sweeps - since > partial {
                 connection.refuse(
                     RequestError(
                         .timeout, "an incomplete request stood still for too long", isFatal: true),

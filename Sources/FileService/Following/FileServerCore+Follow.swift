@@ -15,15 +15,25 @@ extension FileServerCore {
         guard !isDraining else { throw .draining }
         let (key, session) = try use(request, ticket)
         let position = try request.number(at: 1)
+        let limit = configuration.limits.taggedRequests
+        guard watchStarts.count(of: ticket.id.connection) < limit else {
+            throw RequestError(
+                .busy, "the disk still begins to watch for FOLLOWs of this connection; try again",
+                fields: [.init("retry", number: 100)])
+        }
         try followers.add(
             FileFollower(ticket: ticket, session: key, file: session.file, position: position))
+        watchStarts.begin(ticket.id, for: exports.number(of: session.file.path))
         return [.watch(ticket.id, session.file)]
     }
 
-    /// The store watches the file of a FOLLOW from now on, or can not.
+    /// The store watches the file of a FOLLOW from now on, or does not.
+    ///
+    /// To be called for every `.watch`, also where the request has ended before.
     public mutating func watching(
         _ id: RequestID, _ failure: RequestError?, at now: MonotonicTime
     ) -> [FileAction] {
+        watchStarts.end(id)
         if let failure { return endFollowing(id, failure) }
         followers.goOn(id)
         return look(at: now)

@@ -124,6 +124,13 @@ public struct NameServerOrder: Equatable, Sendable {
         }
     }
 
+    /// What it is done to.
+    public var path: TreePath {
+        switch kind {
+        case .remove(let path, _), .rename(let path, _, _): path
+        }
+    }
+
     /// Does it; blocks, so it runs on the storage pool.
     public func perform(on store: any FileStore) throws(RequestError) {
         switch kind {

@@ -34,6 +34,8 @@ struct PendingJob: Sendable {
 
     let ticket: Ticket?
     let purpose: Purpose
+    /// For which export it is.
+    let export: Int
     var work: DiskWork
     var lane: (file: FileIdentity, turn: FileLanes.Turn)?
     var isRunning = false
@@ -74,8 +76,9 @@ extension FileServerCore {
         in lane: (file: FileIdentity, turn: FileLanes.Turn)? = nil, at now: MonotonicTime
     ) -> [FileAction] {
         lastJob += 1
-        if ticket == nil { unasked += 1 }
-        jobs[lastJob] = PendingJob(ticket: ticket, purpose: purpose, work: work, lane: lane)
+        jobs[lastJob] = PendingJob(
+            ticket: ticket, purpose: purpose, export: exports.number(of: work.path), work: work,
+            lane: lane)
         guard let lane else { return start([lastJob], at: now) }
         return start(lanes.enter(lastJob, lane.file, lane.turn), at: now)
     }
@@ -162,8 +165,9 @@ extension FileServerCore {
             actions += confirmGranted(at: now)
         }
         if job.ticket == nil {
-            unasked -= 1
-            if let next = leaving.popFirst() { actions += putAway(next, for: nil, at: now) }
+            if let next = leaving[job.export].popFirst() {
+                actions += putAway(next, for: nil, at: now)
+            }
         }
         return actions
     }
@@ -175,8 +179,8 @@ extension FileServerCore {
         operations.dropWaiting { $0 == id }
         closings = closings.mapValues { $0.filter { $0.id != id } }
         var actions = followers.remove(id) ? look(at: now) : []
-        let own = jobs.filter { $0.value.ticket?.id == id && !$0.value.isEnding }
-        for (number, job) in own.sorted(by: { $0.key < $1.key }) {
+        let own = jobs.all { $0.ticket?.id == id && !$0.isEnding }
+        for (number, job) in own {
             jobs[number]?.isCancelled = true
             if job.isRunning { continue }
             jobs[number] = nil

@@ -151,8 +151,9 @@ extension FileServerCore {
             of: key, on: session.attachment, sessions.refusal(of: key, key.handle, at: now))
         sessions.detach(key)
         let released = session.attachment.map { [FileAction.released($0)] } ?? []
-        guard ticket != nil || unasked < configuration.endLimit else {
-            leaving.append(key)
+        let export = exports.number(of: session.file.path)
+        guard ticket != nil || jobs.unasked(of: export) < configuration.endLimit else {
+            leaving[export].append(key)
             return ended + released
         }
         return ended + released + putAway(key, for: ticket, at: now)

@@ -15,7 +15,9 @@ public struct FileServerCore: Sendable {
         public var mounts: [TreePath]
         /// What requests and answers may hold.
         public var limits = Limits()
-        /// Jobs that wait or run, each with one payload at most; above it requests are told `busy`.
+        /// Jobs for one export that wait or run, each with one payload at most.
+        ///
+        /// Above it requests for the export are told `busy`.
         public var jobLimit = 1024
         /// Sessions that are put away at once after connections or leases have ended.
         ///
@@ -69,16 +71,16 @@ public struct FileServerCore: Sendable {
     var successions: [SessionKey: [OperationID]] = [:]
     var lanes: FileLanes
     var glances = GlanceWindow()
-    var jobs: [UInt64: PendingJob] = [:]
-    /// How many of them nobody asked for: they put away what was left open.
-    var unasked = 0
-    /// Sessions that have ended and wait until fewer others are being put away.
-    var leaving: ArraySlice<SessionKey> = []
+    let exports: ExportNumbers
+    var jobs: JobTable
+    /// For each export, sessions that have ended and wait until fewer others are being put away.
+    var leaving: [ArraySlice<SessionKey>]
     var waits = ReportWaits()
     /// Copies that the host makes from other servers.
     var pulls: [RequestID: Ticket] = [:]
     /// Requests that send what is added to their files.
     var followers: FollowTable
+    var watchStarts: WatchStarts
     var lastJob: UInt64 = 0
     /// Whether the server is stopping: what waits for something is refused.
     var isDraining = false
@@ -88,6 +90,10 @@ public struct FileServerCore: Sendable {
     /// Starts without sessions.
     public init(_ configuration: Configuration) {
         self.configuration = configuration
+        exports = ExportNumbers(configuration.mounts)
+        jobs = JobTable(exports: exports.count)
+        leaving = Array(repeating: [], count: exports.count)
+        watchStarts = WatchStarts(exports: exports.count)
         sessions = SessionTable(limits: configuration.limits, epoch: configuration.epoch)
         operations = OperationMemory(limits: configuration.limits)
         lanes = FileLanes(isOrdered: configuration.ordersWork)
@@ -111,7 +117,9 @@ public struct FileServerCore: Sendable {
     /// Jobs and sessions at this moment: the load that heartbeats tell.
     public var load: Int64 { Int64(jobs.count + sessions.count) }
 
-    /// Takes one request; each is answered by exactly one action, now or later.
+    /// Takes one request, which is answered by one action, now or later.
+    ///
+    /// One that is cancelled has been answered by the host; FOLLOW has any number of items before.
     public mutating func receive(
         _ request: Request, from caller: Caller, at now: MonotonicTime
     ) -> [FileAction] {
@@ -131,7 +139,7 @@ public struct FileServerCore: Sendable {
             guard let operation = try request.operation() else {
                 return try decide(request, caller, ticket)
             }
-            try checkRoom()
+            try checkRoom(for: request, from: caller)
             let attempt = OperationMemory.Attempt(
                 request: request, caller: caller, receivedAt: now)
             let print = RequestPrint(attempt, sessions)
@@ -147,8 +155,22 @@ public struct FileServerCore: Sendable {
         }
     }
 
-    private func checkRoom() throws(RequestError) {
-        let waiting = jobs.count - unasked + operations.waitingCount
+    /// For which export a request is, as far as its first operand tells.
+    private func export(of request: Request, from caller: Caller) -> Int {
+        guard exports.count > 1, let name = request.operands.first else {
+            return exports.number(of: nil)
+        }
+        if let key = SessionKey(name, on: caller.id.connection), let session = sessions[key] {
+            return exports.number(of: session.file.path)
+        }
+        // What is neither a handle nor a path is refused before any disk is asked.
+        return exports.number(of: try? TreePath(name))
+    }
+
+    private func checkRoom(for request: Request, from caller: Caller) throws(RequestError) {
+        let export = export(of: request, from: caller)
+        let waiting =
+            jobs.asked(of: export) + watchStarts.count(for: export) + operations.waitingCount
         guard waiting < configuration.jobLimit else {
             throw RequestError(
                 .busy, "too much work is waiting for the disk; try again soon",
@@ -166,7 +188,7 @@ public struct FileServerCore: Sendable {
         case .kill: return try kill(request, ticket)
         default: break
         }
-        try checkRoom()
+        try checkRoom(for: request, from: caller)
         switch request.verb {
         case .open: return try open(request, caller, ticket)
         case .resume: return try resume(request, caller, ticket)
