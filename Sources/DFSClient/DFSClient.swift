@@ -40,6 +40,7 @@ public final class DFSClient: Sendable {
     let reachability = Reachability()
     /// Addresses that the name server told, so that a listing's entries need no LOCATE each.
     let addresses = Mutex<[ServerID: Endpoint]>([:])
+    let claims = Mutex(OwnClaims())
     private let group: MultiThreadedEventLoopGroup
 
     /// Sets a client up; connects only when something is asked.

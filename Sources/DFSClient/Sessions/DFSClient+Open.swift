@@ -35,7 +35,7 @@ extension DFSClient {
             let place = try await placeForCreating(opening.path, limit)
             return try await open(opening, at: place, limit)
         case .createNew:
-            let place = try await create(opening.path)
+            let place = try await placeForNew(opening.path, limit)
             return try await open(opening, at: place, limit)
         }
     }
@@ -55,6 +55,7 @@ extension DFSClient {
             let timeout = limit.remaining + (opening.wait ?? .zero)
             return (try await send(asked, to: link, timeout: timeout).final, link, wasFirst)
         }
+        claims.withLock { $0.forget(opening.path) }
         let (line, link, wasFirst) = answer
         let file = try RemoteFile(self, link, location.server, opening, line)
         // The session of a first attempt belongs to the connection that was lost.
@@ -85,6 +86,21 @@ extension DFSClient {
         return try RemoteFile(self, link, server.id, opening, line, token: token)
     }
 
+    /// Where a file belongs that must be new.
+    private func placeForNew(
+        _ path: TreePath, _ limit: Deadline
+    ) async throws(DFSError) -> FileLocation {
+        do throws(DFSError) {
+            return try await create(path)
+        } catch {
+            // An earlier call may have claimed the name and failed; if not, OPEN decides.
+            guard error.known == .exists, let place = try await placeOfOwnClaim(path, limit) else {
+                throw error
+            }
+            return place
+        }
+    }
+
     /// Where a file is, or where a new one of that name belongs.
     func placeForCreating(
         _ path: TreePath, _ limit: Deadline
@@ -94,6 +110,7 @@ extension DFSClient {
         } catch {
             guard error.known == .exists else { throw error }
         }
+        if let place = try await placeOfOwnClaim(path, limit) { return place }
         // There already, or claimed by somebody who is about to make it.
         var backoff = Backoff()
         while true {
