@@ -14,8 +14,9 @@ import Synchronization
 /// A client of the service: one shared tree of files that lie on several file servers.
 ///
 /// It asks the name server who has a file and then reads and writes it there, over one connection a
-/// server. Every call gives up at a deadline (`ClientOptions.deadline`), tries the name servers in
-/// turn, follows redirects, and reconnects by itself where what it asks may be asked twice.
+/// server. Every call gives up after a time without an answer (`ClientOptions.deadline`), tries the
+/// name servers in turn, follows redirects, and reconnects by itself where what it asks may be
+/// asked twice.
 ///
 /// May be used from any task. Call `close()` at the end; it ends the thread that the client owns.
 ///

@@ -66,6 +66,17 @@ import Testing
                 + "try again when it is back (\"servers\" shows it)")
     }
 
+    @Test func `what was damaged is said to be kept or not, as it is`() throws {
+        var error = try Self.error(.corrupt)
+        #expect(
+            ErrorSentence.text(error) == "/B/F3: damaged on the way: advice; nothing was kept")
+        error.isOutcomeUnknown = true
+        #expect(
+            ErrorSentence.text(error)
+                == "/B/F3: damaged on the way: advice; what has the name there now is not what "
+                + "was sent, so put it again")
+    }
+
     @Test func `what ended a session is told with the reason`() throws {
         let failures = try [ErrorCode.staleHandle, .leaseExpired, .staleFile].map {
             ErrorSentence.text(try Self.error($0))

@@ -61,6 +61,7 @@ enum ChangingCommands {
                 continue
             }
         }
+        if call.has("r") { paths = ShellSession.outermost(paths) }
         let hasPattern = call.operands.contains(where: \.isPattern)
         if hasPattern, !isForced, paths.count > 0 {
             let names = paths.count == 1 ? "\(paths[0])" : "\(paths.count) names"
@@ -100,12 +101,7 @@ extension ShellSession {
             next = candidate.parent
         }
         for directory in missing.reversed() {
-            do throws(DFSError) {
-                try await client.makeDirectory(directory)
-            } catch {
-                // Somebody else made it first.
-                guard error.known == .exists else { throw error }
-            }
+            try await makeDirectoryWhereMissing(directory)
         }
     }
 }

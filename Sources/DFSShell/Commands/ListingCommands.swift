@@ -74,6 +74,10 @@ enum ListingCommands {
             call.operands.isEmpty
             ? [session.workingDirectory] : try await session.paths(call.operands)
         var rows: [[String]] = []
+        // What could be counted is told, whatever became of the others.
+        defer {
+            for line in Columns.table(rows, rightAligned: [0, 1, 2]) { session.output.line(line) }
+        }
         try await session.forEach(tops) { top in
             let usage = try await session.client.diskUsage(top)
             let bytes = call.has("h") ? Amounts.human(usage.bytes) : "\(usage.bytes)"
@@ -81,6 +85,5 @@ enum ListingCommands {
                 usage.directories == 1 ? "1 directory" : "\(usage.directories) directories"
             rows.append([bytes, Amounts.count(usage.files, "file"), directories, "\(top)"])
         }
-        for line in Columns.table(rows, rightAligned: [0, 1, 2]) { session.output.line(line) }
     }
 }

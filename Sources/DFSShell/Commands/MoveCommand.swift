@@ -4,7 +4,8 @@ import DFSProtocol
 /// `mv`: a rename where one server has both names, else a copy that is verified before the removal.
 enum MoveCommand {
     static func run(_ session: ShellSession, _ call: Invocation) async throws {
-        let sources = try await session.paths(call.operands.dropLast())
+        let sources = ShellSession.outermost(
+            try await session.paths(call.operands.dropLast()))
         guard let last = call.operands.last else { return }
         let target = last.isPattern ? try await session.onePath(last) : try session.path(last.bytes)
         let isInto = try await session.entry(at: target)?.kind == .directory

@@ -151,7 +151,10 @@ enum SessionCommands {
             let piece: (bytes: ByteBuffer, isEnd: Bool)
             if let place = offset {
                 piece = try await file.read(at: place, count: size)
-                offset = place + Int64(piece.bytes.readableBytes)
+                // No file reaches further; the next READ is refused, and nothing is read twice.
+                let (next, isTooFar) = place.addingReportingOverflow(
+                    Int64(piece.bytes.readableBytes))
+                offset = isTooFar ? Int64.max : next
             } else {
                 piece = try await file.readNext(count: size)
             }

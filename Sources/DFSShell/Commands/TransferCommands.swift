@@ -65,9 +65,14 @@ enum TransferCommands {
     /// Writes whole files to standard output, verified at the end of each.
     private static func write(_ sources: [TreePath], _ session: ShellSession) async throws {
         try await session.forEach(sources) { path in
-            _ = try await session.client.fetch(path) { bytes in
-                session.output.write(Array(bytes.readableBytesView))
-                if session.output.isBroken { throw ShellFailure.told(.failed) }
+            do {
+                _ = try await session.client.fetch(path) { bytes in
+                    session.output.write(Array(bytes.readableBytesView))
+                    if session.output.isBroken { throw ShellFailure.told(.failed) }
+                }
+            } catch let error as DFSError where error.known == .corrupt {
+                throw ShellFailure(
+                    .integrity, "\(path): damaged on the way; what was written is not the file")
             }
         }
     }
@@ -126,7 +131,7 @@ enum TransferCommands {
         let local = call.operands[0].bytes
         if local == standardStream { return try await store(session, call) }
         guard let kind = try await session.disk.kind(of: local) else {
-            throw LocalFailure(path: local, number: 2).told
+            throw LocalFailure(path: local, number: ENOENT).told
         }
         let path = try await putTarget(session, call, local)
         if kind == .directory, !call.has("r") {

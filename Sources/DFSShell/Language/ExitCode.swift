@@ -1,6 +1,6 @@
 /// What a command or the whole of dfsh ended with; scripts branch on it.
 ///
-/// - Source: README.md, "Exit codes".
+/// - Source: README.md, "dfsh".
 public enum ExitCode: Int32, CaseIterable, Sendable {
     /// Everything asked for was done.
     case ok = 0

@@ -11,7 +11,7 @@ struct RemoteGlob {
         self.session = session
     }
 
-    /// Every path that fits, in the order of the tree; none where nothing does.
+    /// Every path that fits, once, in the order of the tree; none where nothing does.
     func expand() async throws -> [TreePath] {
         let pattern = word.pattern
         let isAbsolute = pattern.first == TreePath.slash
@@ -19,6 +19,9 @@ struct RemoteGlob {
         let parts = pattern.split(separator: TreePath.slash).map(Array.init)
         for (index, part) in parts.enumerated() {
             found = try await step(found, part, isLast: index == parts.count - 1)
+            // Two `**` come to one place by several ways.
+            var seen: Set<TreePath> = []
+            found = found.filter { seen.insert($0).inserted }
         }
         return found
     }
@@ -82,12 +85,18 @@ struct RemoteGlob {
             if !isLast { result.append(place) }
             let found = session.client.find(place, kind: isLast ? nil : .directory)
             do throws(DFSError) {
-                result += try await found.all().map(\.path)
+                result += try await found.all().map(\.path).filter { !isHidden($0, below: place) }
             } catch {
                 guard error.known == .notDirectory || error.known == .notFound else { throw error }
             }
         }
         return result
+    }
+
+    /// Whether a part of a path below a place begins with a dot: `**` passes it by, as `*` does.
+    private func isHidden(_ path: TreePath, below place: TreePath) -> Bool {
+        guard let rest = path.relative(to: place) else { return false }
+        return rest.split(separator: TreePath.slash).contains { $0.first == UInt8(ascii: ".") }
     }
 
     /// The part without what stands behind a backslash.

@@ -78,6 +78,9 @@ enum ErrorSentence {
         case .conflict where error.currentVersion != nil:
             "the file is at version \(error.currentVersion ?? 0) now; look at it before changing it"
         case .cancelled: "interrupted"
+        case .corrupt where error.isOutcomeUnknown:
+            "damaged on the way: \(safe(error.advice)); what has the name there now is not what "
+                + "was sent, so put it again"
         case .corrupt: "damaged on the way: \(safe(error.advice)); nothing was kept"
         case .denied, .readOnly, .noSpace, .io:
             "\(error.code)\(server(error)): \(safe(error.advice))"

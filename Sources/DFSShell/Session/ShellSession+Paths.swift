@@ -66,6 +66,19 @@ extension ShellSession {
         }
     }
 
+    /// Leaves out what goes along with a directory above it in the same list.
+    static func outermost(_ paths: [TreePath]) -> [TreePath] {
+        let all = Set(paths)
+        return paths.filter { path in
+            var above = path.parent
+            while let next = above {
+                if all.contains(next) { return false }
+                above = next.parent
+            }
+            return true
+        }
+    }
+
     /// Runs something for each path, tells each failure, and goes on while a name server answers.
     ///
     /// - Throws: `ShellFailure` with the first failure's code once all have been tried.

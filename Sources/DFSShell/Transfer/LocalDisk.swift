@@ -2,6 +2,7 @@ import DFSClient
 import DFSProtocol
 import Dispatch
 import Glibc
+import Synchronization
 
 /// An open directory on this machine; what is done in it can not be led elsewhere by a link.
 final class LocalDirectory: Sendable {
@@ -22,6 +23,7 @@ final class LocalFile: Sendable {
     let descriptor: Int32
     let directory: LocalDirectory
     let temporaryName: [UInt8]
+    private let isClosed = Mutex(false)
 
     init(descriptor: Int32, directory: LocalDirectory, temporaryName: [UInt8]) {
         self.descriptor = descriptor
@@ -29,7 +31,19 @@ final class LocalFile: Sendable {
         self.temporaryName = temporaryName
     }
 
-    deinit { Glibc.close(descriptor) }
+    /// Closes it; a disk across a network or with a quota may refuse what it took only here.
+    ///
+    /// - Returns: 0 or an errno; 0 too where it was closed before.
+    func close() -> Int32 {
+        isClosed.withLock { isClosed in
+            if isClosed { return 0 }
+            isClosed = true
+            // Linux has closed it whatever it says, also after a signal.
+            return Glibc.close(descriptor) == 0 || errno == EINTR ? 0 : errno
+        }
+    }
+
+    deinit { _ = close() }
 }
 
 /// A local file that is being read.
@@ -219,6 +233,10 @@ extension LocalDisk {
                 throw LocalFailure(path: path, number: errno)
             }
         }
+        // Only what is whole gets its name. When it comes to the disk is the system's affair, as
+        // with cp: what was there before is replaced in one step.
+        let refused = file.close()
+        guard refused == 0 else { throw LocalFailure(path: path, number: refused) }
         let directory = file.directory.descriptor
         let renamed = LocalName.withPath(file.temporaryName) { from in
             LocalName.withPath(name) { renameat(directory, from, directory, $0) }

@@ -131,7 +131,8 @@ extension ShellSession {
         } catch {
             guard error.known == .exists else { throw error }
             guard try await entry(at: path)?.kind == .directory else {
-                throw DFSError(.notDirectory, path: path, "a file is in the way")
+                throw DFSError(
+                    .exists, path: path, "no directory, but something else has the name")
             }
         }
     }

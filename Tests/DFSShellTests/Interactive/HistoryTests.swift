@@ -6,7 +6,8 @@ import Testing
 /// What history keeps, in memory and in its file.
 struct HistoryTests {
     @Test(arguments: [
-        "", " ls", "session resume h1 token=abcd", "session resume s1 00ff", "x PASSWORD=y",
+        "", " ls", "session resume h1 token=abcd", "session resume s1 00ff",
+        "session  resume s1 00ff", "\"session\" resume s1 00ff", "x PASSWORD=y",
         "a\u{1B}b", "a\nb", "a\tb",
     ])
     func `a blank line, one after a space and one with a secret stay out`(line: String) {

@@ -14,7 +14,7 @@ struct FirstSteps {
         let directory = try TreePath(CommandLine.arguments[2])
 
         var options = ClientOptions()
-        options.deadline = .seconds(5)  // no call takes longer, whatever happens to the servers
+        options.deadline = .seconds(5)  // without an answer a call gives up after that time
         let client = DFSClient(nameServers: [nameServer], options: options)
         do {
             try await greet(client, directory)
@@ -34,7 +34,7 @@ struct FirstSteps {
 
         // The name server says who has it.
         let place = try await client.locate(path)
-        print("it is on \(place.server), which is \(place.state.word)")
+        print("it is on \(place.server), which is \(place.state.isAvailable ? "up" : "away")")
 
         // A session: parts of a file, at offsets. With a lease it survives a lost connection, which
         // is then no error here.

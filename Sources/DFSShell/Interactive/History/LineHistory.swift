@@ -31,12 +31,20 @@ public struct LineHistory: Sendable {
         guard let first = line.first, first != UInt8(ascii: " ") else { return true }
         if line.contains(where: { $0 < 0x20 || $0 == 0x7F }) { return true }
         let lowered = line.map { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 }
-        return secrets.contains { secret in
-            lowered.indices.contains { lowered[$0...].starts(with: secret) }
-        }
+        return givesToken(line)
+            || secrets.contains { secret in
+                lowered.indices.contains { lowered[$0...].starts(with: secret) }
+            }
     }
 
-    private static let secrets = [
-        "token=", "password=", "passwd=", "secret=", "session resume ",
-    ].map { [UInt8]($0.utf8) }
+    /// Whether a line has the command that takes a token, however it is spaced and quoted.
+    private static func givesToken(_ line: [UInt8]) -> Bool {
+        let letters = line.filter { $0 > 0x20 && !quotes.contains($0) }
+        return letters.indices.contains { letters[$0...].starts(with: "sessionresume".utf8) }
+    }
+
+    private static let quotes = [UInt8]("\"'\\".utf8)
+    private static let secrets = ["token=", "password=", "passwd=", "secret="].map {
+        [UInt8]($0.utf8)
+    }
 }
