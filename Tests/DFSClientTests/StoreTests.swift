@@ -1,6 +1,7 @@
 import Crypto
 import DFSClient
 import DFSProtocol
+import Glibc
 import NIOCore
 import Testing
 
@@ -156,6 +157,34 @@ import struct DFSClient.FileFacts
         guard case .failure(let failure) = result else { throw Unexpected() }
         #expect(failure.known == .io)
         #expect(failure.isTargetReplaced)
+    }
+
+    /// A disk that is slower than the deadline: the server answers the source's digest after it.
+    @Test func `a copy has its whole deadline after a long digest of its source`() async throws {
+        let deadline = Duration.seconds(2)
+        let sound = Self.sound
+        let file = try await ScriptedServer.start(
+            greeting: "OK DFS/1 role=file id=m1 epoch=1 max-data=1048576\n"
+        ) { line, _ in
+            let end = ContinuousClock.now + deadline + .milliseconds(100)
+            while line == "DIGEST /a", .now < end { usleep(10_000) }
+            return .send(
+                line.hasPrefix("DIGEST")
+                    ? "OK sha256=\(sound) size=2 ver=1 fid=5\n" : "OK size=2 ver=1 fid=5\n")
+        }
+        let address = file.endpoint
+        let facts = try await withClient(
+            of: { line, _ in
+                line.hasPrefix("CREATE")
+                    ? .send("ERR exists path=/b \"x\"\n")
+                    : .send("OK path=/a server=m1 addr=\(address) state=up size=9000000000000\n")
+            }, deadline: deadline
+        ) { client, _ in
+            try await client.copy(TreePath("/a"), to: TreePath("/b"))
+        }
+
+        #expect(facts.sha256 == sound)
+        try await file.stop()
     }
 
     private struct Unexpected: Error {}
