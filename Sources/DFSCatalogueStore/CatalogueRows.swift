@@ -8,6 +8,9 @@ extension CatalogueServer {
         guard let id = ServerID(try row.text(1)) else { throw damage("a server's id") }
         let addressText = try row.text(2)
         let mountBytes = try row.bytes(5)
+        let leaveNumber = try row.integer(6)
+        let leave = Leave(rawValue: leaveNumber)
+        guard leave != nil || leaveNumber == 0 else { throw damage("a server's leave") }
         let address: Endpoint
         let mounts: [TreePath]
         do throws(RequestError) {
@@ -19,7 +22,7 @@ extension CatalogueServer {
         self.init(
             number: try row.integer(0, as: UInt32.self), id: id, address: address,
             epoch: try row.integer(3), generation: try row.optionalInteger(4), mounts: mounts,
-            saidGoodbye: try row.integer(6) != 0, lastSeen: try row.integer(7),
+            leave: leave, lastSeen: try row.integer(7),
             isRetired: try row.integer(8) != 0)
     }
 }

@@ -45,7 +45,7 @@ struct CatalogueStatements {
             .integer(Int64(server.number)), .text(server.id.text),
             .text(server.address.description), .integer(server.epoch),
             ColumnValue(server.generation), .blob(MountList.bytes(of: server.mounts)),
-            .integer(server.saidGoodbye ? 1 : 0), .integer(server.lastSeen),
+            .integer(server.leave?.rawValue ?? 0), .integer(server.lastSeen),
             .integer(server.isRetired ? 1 : 0))
     }
 

@@ -45,7 +45,8 @@ public struct DatabaseFailure: Error, Equatable, Sendable, CustomStringConvertib
     /// Whether nothing may be written any more before the file was opened anew.
     ///
     /// A failed fsync is never repeated: the kernel may have dropped the pages and report success.
-    var stopsWriting: Bool { kind == .disk || kind == .damaged }
+    /// A read that failed counts as damage, as SQLite tells it so.
+    public var stopsWriting: Bool { kind == .disk || kind == .damaged }
 }
 
 extension DatabaseFailure {
@@ -60,8 +61,8 @@ extension DatabaseFailure {
             let cause = systemError == 0 ? message : String(cString: strerror(systemError))
             self.init(
                 .disk,
-                "the disk failed (\(cause)): nothing more is written until the disk is repaired and "
-                    + "the program started anew")
+                "the disk failed (\(cause)): this file is not written any more; once the disk works, "
+                    + "a new one takes its place")
         case .SQLITE_BUSY, .SQLITE_LOCKED:
             self.init(.inUse, "it is in use by another process: stop that one first")
         case .SQLITE_NOTADB:

@@ -229,7 +229,10 @@ final class LinkTether {
             message.option("op", number)
             if let error { message.option("error", error.rawValue) }
             return message
-        case .goodbye: return addressed(.goodbye)
+        case .goodbye(let isAway):
+            var message = addressed(.goodbye)
+            if isAway { message.option("why", "away") }
+            return message
         }
     }
 

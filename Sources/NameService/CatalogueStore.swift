@@ -12,8 +12,9 @@ public protocol CatalogueStore: Sendable {
 
     /// Makes a batch of changes durable, all or none, in their order.
     ///
-    /// Returns after the disk has them. On an error nothing of the batch is in the store; it may
-    /// be tried again.
+    /// Returns after the disk has them. On an error nothing of the batch is told by `load`, though
+    /// a restart may find it; the same batch, with more behind it, may be tried again, and is as
+    /// good as done once. A store whose disk failed goes on by itself when the disk does.
     func commit(_ changes: [CatalogueChange]) throws
 
     /// Brings everything to rest; the store is not used afterwards.
@@ -100,6 +101,22 @@ public struct CatalogueHolding: Equatable, Sendable {
 
 /// One file server that was ever registered.
 public struct CatalogueServer: Equatable, Sendable {
+    /// Why a file server took leave.
+    public enum Leave: Int64, Sendable {
+        /// It was stopped on purpose.
+        case stopped = 1
+        /// It runs, and none of the folders that it exports is there.
+        case away = 2
+
+        /// The value of `why=`.
+        public var word: String {
+            switch self {
+            case .stopped: "stopped"
+            case .away: "away"
+            }
+        }
+    }
+
     /// Small, dense, given at the first registration and never to another id.
     public var number: UInt32
     /// How the server calls itself.
@@ -112,8 +129,8 @@ public struct CatalogueServer: Equatable, Sendable {
     public var generation: Int64?
     /// Where its exports stand in the tree, in order.
     public var mounts: [TreePath]
-    /// Whether the last word was GOODBYE.
-    public var saidGoodbye: Bool
+    /// Why it took leave, where GOODBYE was its last word; nil where it was not.
+    public var leave: Leave?
     /// When the last sign of life came, in seconds since 1970; for `seen=` after a restart.
     public var lastSeen: Int64
     /// Whether an operator said that it will not come back; it has nothing in the tree then.
@@ -122,7 +139,7 @@ public struct CatalogueServer: Equatable, Sendable {
     /// Joins the columns of one row.
     public init(
         number: UInt32, id: ServerID, address: Endpoint, epoch: Int64, generation: Int64?,
-        mounts: [TreePath], saidGoodbye: Bool, lastSeen: Int64, isRetired: Bool = false
+        mounts: [TreePath], leave: Leave?, lastSeen: Int64, isRetired: Bool = false
     ) {
         self.number = number
         self.id = id
@@ -130,7 +147,7 @@ public struct CatalogueServer: Equatable, Sendable {
         self.epoch = epoch
         self.generation = generation
         self.mounts = mounts
-        self.saidGoodbye = saidGoodbye
+        self.leave = leave
         self.lastSeen = lastSeen
         self.isRetired = isRetired
     }

@@ -133,6 +133,7 @@ extension NameAuthority {
     /// Does everything whose time has come.
     public mutating func expire(at now: Moment) {
         for change in membership.expire(at: now.monotonic) { tell(change) }
+        noticeDepartures()
         for operation in operations.expire(at: now.monotonic) { conclude(operation, at: now) }
         for claim in claims.expire(at: now.monotonic) { release(claim) }
         expireRepetitions(at: now)
@@ -170,6 +171,7 @@ extension NameAuthority {
         catalogue.mentions[number] = nil
         for job in reports[number] ?? [] { fail(job.asker, isElsewhere(membership[number])) }
         reports[number] = nil
+        noticeDepartures()
         for operation in operations.lose(number) { conclude(operation, at: now) }
     }
 
@@ -213,8 +215,13 @@ extension NameAuthority {
     mutating func tell(_ change: Membership.Change) {
         let server = membership[change.server]
         let isPlanned = change.state == .up || change.state == .goodbye
-        let word = change.state == .goodbye ? "said" : "is"
-        act(.log(isPlanned ? .info : .warning, "\(server.id) \(word) \(change.state.rawValue)"))
+        let sentence =
+            switch (change.state, server.leave) {
+            case (.goodbye, .away): "\(server.id) said goodbye: its folders are away"
+            case (.goodbye, _): "\(server.id) said goodbye"
+            default: "\(server.id) is \(change.state.rawValue)"
+            }
+        act(.log(isPlanned ? .info : .warning, sentence))
         for mount in server.mounts {
             watchers.record(.state, mount, server: (server.id, change.state))
         }

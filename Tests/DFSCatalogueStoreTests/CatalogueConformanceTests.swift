@@ -31,17 +31,17 @@ import Testing
         let catalogue = try Catalogue(engine)
         let plain = CatalogueServer(
             number: 0, id: try requireID("a"), address: Endpoint(host: "::1", port: 0), epoch: 0,
-            generation: nil, mounts: [], saidGoodbye: false, lastSeen: 0)
+            generation: nil, mounts: [], leave: nil, lastSeen: 0)
         let extreme = CatalogueServer(
             number: .max, id: try requireID(String(repeating: "z", count: 64)),
             address: Endpoint(host: "files.example.org", port: .max), epoch: .max, generation: .max,
             mounts: [
                 .root, try TreePath("/a b"), try TreePath([UInt8]("/\"\\\n\u{1b}{5}".utf8)),
                 try TreePath([0x2F, 0xFF, 0xFE]), try TreePath("/k=v"),
-            ], saidGoodbye: true, lastSeen: .max, isRetired: true)
+            ], leave: .away, lastSeen: .max, isRetired: true)
         let first = CatalogueServer(
             number: 7, id: try requireID("fs-1.x_"), address: Endpoint(host: "10.0.0.1", port: 1),
-            epoch: 1, generation: 0, mounts: [try TreePath("/x")], saidGoodbye: false, lastSeen: 1)
+            epoch: 1, generation: 0, mounts: [try TreePath("/x")], leave: nil, lastSeen: 1)
 
         try catalogue.store.commit([.putServer(extreme), .putServer(plain), .putServer(first)])
 

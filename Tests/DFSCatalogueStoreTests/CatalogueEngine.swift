@@ -119,7 +119,7 @@ func sampleOperation(
 func sampleServer(_ number: UInt32, id: String) throws -> CatalogueServer {
     CatalogueServer(
         number: number, id: try requireID(id), address: Endpoint(host: "127.0.0.1", port: 7401),
-        epoch: 4, generation: 9, mounts: [.root], saidGoodbye: false, lastSeen: 1_790_000_000)
+        epoch: 4, generation: 9, mounts: [.root], leave: nil, lastSeen: 1_790_000_000)
 }
 
 struct NoServerID: Error {}

@@ -35,7 +35,8 @@ import Testing
         arguments: [
             "issue 2", "ls", "cd", "pwd", "cat", "get", "put", "rm", "mv", "mkdir", "stat", "tree",
             "find", "du", "locate", "servers", "open", "read", "write", "close", "help", "status",
-            "handles", "lcd", "lls", "lpwd", "echo", "history", "quit", "kill", "tail",
+            "handles", "digest", "session", "lcd", "lls", "lpwd", "echo", "history", "quit", "kill",
+            "tail",
             "session open", "session read", "session write", "session append", "session truncate",
             "session sync", "session renew", "session resume", "session follow", "session close",
             "session kill",
@@ -91,7 +92,8 @@ import Testing
 
     @Test(
         arguments: [
-            "open --lease x /a", "open --lock mine /a", "open /a --wait", "open --lea 1 /a",
+            "open --lease x /a", "open ---lease 1 /a", "open --lock mine /a", "open /a --wait",
+            "open --lea 1 /a",
             "tail -n x /a", "kill", "session resume s1",
         ])
     func `an option of a session that is not understood is usage`(line: String) {
@@ -114,8 +116,9 @@ import Testing
         arguments: [
             "ls -z", "ls --", "cat", "mkdir", "find / -name", "find / -type link", "mv a",
             "session open", "session open /a w", "session read h1 x", "session read h1 01",
-            "session read h1 9223372036854775808", "session write h1 -1 a", "pwd x", "get a b c",
-            "ls --long",
+            "find / -type l",
+            "session read h1 9223372036854775808", "session write h1 -1 a", "pwd x", "get", "put",
+            "ls --long", "ls --l", "ls ---l",
         ].filter { $0 != "ls --" })
     func `what a command does not take is usage`(line: String) {
         #expect(throws: ShellFailure.self) { try call(line) }
@@ -124,6 +127,20 @@ import Testing
     @Test func `the words of a session command are its name in either spelling`() throws {
         #expect(try call("session open /a rw").specification.name == "session open")
         #expect(try call("open /a rw").specification.name == "session open")
-        #expect(CommandTable.find([Word(plain: [UInt8]("session".utf8))]) == nil)
+        #expect(try call("session").specification.name == "session")
+    }
+
+    @Test(arguments: ["get a b c", "put a b c", "mv a b c"])
+    func `several sources stand before one target`(line: String) throws {
+        let call = try call(line)
+        let last = try #require(call.specification.operands.last)
+
+        #expect(call.operands.map(\.text) == ["a", "b", "c"])
+        #expect(call.specification.operand(at: 2)?.name == last.name)
+    }
+
+    @Test(arguments: ["f", "d", "file", "dir"])
+    func `find takes its types by one letter too`(word: String) throws {
+        #expect(try call("find / -type \(word)").value("type")?.text == word)
     }
 }

@@ -8,6 +8,7 @@ import Testing
 /// What `get` does on this machine: only under the name that the person gave, and only whole files.
 @Suite struct LocalDiskTests {
     private let disk = LocalDisk()
+    private static let name = [UInt8]("f".utf8)
 
     /// Runs a body with a directory of its own, which is removed afterwards.
     private func withFolder<Result>(
@@ -51,13 +52,13 @@ import Testing
 
     @Test func `a file has its name only once it is whole`() async throws {
         try await withFolder { path, folder in
-            let file = try await disk.createTemporary(in: folder)
+            let file = try await disk.createTemporary(for: Self.name, in: folder)
             try await disk.append(ByteBuffer(string: "half"), to: file)
             let before = try await names(folder)
             try await disk.append(ByteBuffer(string: " and half"), to: file)
             try await disk.finish(file, as: [UInt8]("f".utf8), LocalAttributes())
 
-            #expect(before.count == 1 && before[0].hasSuffix(".part"))
+            #expect(before == [".dfsh-part-0-f"])
             #expect(try await names(folder) == ["f"])
             #expect(content("\(path)/f") == "half and half")
         }
@@ -65,10 +66,65 @@ import Testing
 
     @Test func `what did not come whole leaves nothing`() async throws {
         try await withFolder { _, folder in
-            let file = try await disk.createTemporary(in: folder)
+            let file = try await disk.createTemporary(for: Self.name, in: folder)
             await disk.discard(file)
 
             #expect(try await names(folder) == [])
+        }
+    }
+
+    @Test func `what a killed run left is used again by the next one`() async throws {
+        try await withFolder { path, folder in
+            try #require(writeFile("\(path)/.dfsh-part-0-f", "longer than what comes now"))
+            let file = try await disk.createTemporary(for: Self.name, in: folder)
+            try await disk.append(ByteBuffer(string: "short"), to: file)
+            try await disk.finish(file, as: Self.name, LocalAttributes())
+
+            #expect(try await names(folder) == ["f"])
+            #expect(content("\(path)/f") == "short")
+        }
+    }
+
+    @Test func `two runs that bring the same file have a temporary file each`() async throws {
+        try await withFolder { path, folder in
+            let one = try await disk.createTemporary(for: Self.name, in: folder)
+            let other = try await disk.createTemporary(for: Self.name, in: folder)
+            try await disk.append(ByteBuffer(string: "one"), to: one)
+            try await disk.append(ByteBuffer(string: "other"), to: other)
+
+            #expect(try await names(folder) == [".dfsh-part-0-f", ".dfsh-part-1-f"])
+            await disk.discard(one)
+            try await disk.finish(other, as: Self.name, LocalAttributes())
+            #expect(try await names(folder) == ["f"])
+            #expect(content("\(path)/f") == "other")
+        }
+    }
+
+    @Test func `a name of others, a link and a FIFO are left alone`() async throws {
+        try await withFolder { path, folder in
+            try #require(writeFile("\(path)/victim", "untouched"))
+            try #require(symlink("victim", "\(path)/.dfsh-part-0-f") == 0)
+            try #require(mkfifo("\(path)/.dfsh-part-1-f", 0o600) == 0)
+            try #require(link("\(path)/victim", "\(path)/.dfsh-part-2-f") == 0)
+            let file = try await disk.createTemporary(for: Self.name, in: folder)
+
+            #expect(file.temporaryName == [UInt8](".dfsh-part-3-f".utf8))
+            #expect(content("\(path)/victim") == "untouched")
+        }
+    }
+
+    @Test func `where every usual name is taken one is made that nobody has`() async throws {
+        try await withFolder { path, folder in
+            for number in 0..<8 {
+                try #require(mkdir("\(path)/.dfsh-part-\(number)-f", 0o700) == 0)
+            }
+            let file = try await disk.createTemporary(for: Self.name, in: folder)
+            let long = [UInt8](repeating: 0x61, count: 255)
+            let cut = try await disk.createTemporary(for: long, in: folder)
+
+            #expect(file.temporaryName.starts(with: ".dfsh-part-".utf8))
+            #expect(file.temporaryName.count > ".dfsh-part-0-f".utf8.count)
+            #expect(cut.temporaryName.count == 255)
         }
     }
 

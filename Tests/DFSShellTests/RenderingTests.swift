@@ -77,6 +77,56 @@ import Testing
                 + "was sent, so put it again")
     }
 
+    @Test func `a wait that was too long names the server and what to do`() throws {
+        var error = try Self.error(.timeout, server: "m2")
+        let question = ErrorSentence.text(error)
+        error.isOutcomeUnknown = true
+        let change = ErrorSentence.text(error)
+        error.isTargetUntouched = true
+        let upload = ErrorSentence.text(error)
+        error.server = nil
+        error.endpoint = Endpoint(host: "127.0.0.1", port: 7400)
+
+        let late = "/B/F3: file server m2 did not answer in time; "
+        #expect(question == late + "try again")
+        #expect(
+            change == late
+                + "a change may have been made all the same, so look before repeating one")
+        #expect(upload == late + "nothing was put under its name, try again")
+        #expect(
+            ErrorSentence.text(error)
+                == "/B/F3: the name server at 127.0.0.1:7400 did not answer in time; nothing was "
+                + "put under its name, try again")
+    }
+
+    @Test func `who waits for a server is told which`() throws {
+        let path = try TreePath("/B/F3")
+        let told = try [
+            Self.error(.serverDown, server: "m2", seen: 4200), Self.error(.timeout, server: "m2"),
+            Self.error(.busy, server: "m2"), DFSError("unreachable", path: path, "x"),
+        ].map { ErrorSentence.absence($0, of: path) }
+
+        #expect(
+            told == [
+                "/B/F3: file server m2 is down, silent for 4 s",
+                "/B/F3: file server m2 does not answer",
+                "/B/F3: file server m2 can not serve it now: advice",
+                "/B/F3: the name server does not answer",
+            ])
+    }
+
+    @Test(
+        arguments: [
+            ("uptime", "83211", false, "83211 ms"), ("uptime", "83211", true, "83 s"),
+            ("free", "1048576", false, "1048576 bytes"), ("bytes", "1048576", true, "1.0M"),
+            ("files", "12", true, nil), ("uptime", "x", false, nil),
+        ] as [(String, String, Bool, String?)])
+    func `amounts of a status have units`(
+        key: String, value: String, isHuman: Bool, text: String?
+    ) {
+        #expect(ServerCommands.amount(key, [UInt8](value.utf8), isHuman: isHuman) == text)
+    }
+
     @Test func `what ended a session is told with the reason`() throws {
         let failures = try [ErrorCode.staleHandle, .leaseExpired, .staleFile].map {
             ErrorSentence.text(try Self.error($0))

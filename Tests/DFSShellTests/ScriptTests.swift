@@ -89,6 +89,35 @@ import Testing
         #expect(screen.contains("\\x1b[31m\\x07"))
     }
 
+    @Test func `what was typed with a backslash comes back with one`() async throws {
+        let (screen, _) = try await run("echo 'a\\b' \"c\\\\d\"\n")
+
+        #expect(screen == "a\\b c\\d\n")
+    }
+
+    @Test func `the sessions that are held are listed, and what is none is told`() async throws {
+        let (screen, code) = try await run("session\n-session frob\nread h1 0 1\n")
+
+        #expect(screen.hasPrefix("This shell holds no session.\n\nSessions by hand\n"))
+        #expect(screen.contains("dfsh: session frob is no command; \"session\" lists them\n"))
+        #expect(screen.hasSuffix("dfsh: h1: no session of this shell; \"session\" lists them\n"))
+        #expect(code == .notFound)
+    }
+
+    @Test(arguments: [
+        ("open --lease 0 /a", "--lease takes milliseconds from 1 on"),
+        ("open --lease -5 /a", "-5 is not a number from 0 to 9223372036854775807"),
+        ("open --wait 5 /a", "--wait is the time in line for a lock, and needs --lock"),
+    ])
+    func `an option that makes no sense is refused before anything is asked`(
+        line: String, reason: String
+    ) async throws {
+        let (screen, code) = try await run(line + "\n")
+
+        #expect(screen.contains(reason), "\(screen)")
+        #expect(code == .usage)
+    }
+
     @Test func `quit ends a script in good order`() async throws {
         let (screen, code) = try await run("echo one; quit; echo two\necho three\n")
 
@@ -103,6 +132,21 @@ import Testing
 
         #expect(line == nil)
         #expect(reader.wasTooLong)
+    }
+
+    @Test func `a script that can not be read is no success`() async throws {
+        let screen = Screen()
+        let session = ShellSession(
+            client: DFSClient(nameServers: [Endpoint(host: "127.0.0.1", port: 1)]),
+            output: ShellOutput(results: screen.take, complaints: screen.take))
+        let folder = Glibc.open("/", O_RDONLY)
+
+        let code = await Script(session: session).run(descriptor: folder)
+        await session.close()
+        Glibc.close(folder)
+
+        #expect(screen.text == "dfsh: the script can not be read: Is a directory\n")
+        #expect(code == .failed)
     }
 
     @Test func `relative paths are resolved here, and can not climb over the top`() async throws {

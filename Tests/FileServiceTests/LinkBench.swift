@@ -120,7 +120,7 @@ extension LinkRequest {
             "report \(batch.count) gen \(generation ?? -1)"
         case .heartbeat(let sequence): "heartbeat \(sequence)"
         case .done(let number, let error): "done \(number) \(error?.rawValue ?? "")"
-        case .goodbye: "goodbye"
+        case .goodbye(let isAway): isAway ? "goodbye away" : "goodbye"
         }
     }
 }

@@ -114,7 +114,7 @@ import Testing
         try bench.reply(.report(report.batch, generation: 1), "OK files=1")
 
         #expect(bench.actions.texts == ["acknowledged 1", "send goodbye"])
-        #expect(try bench.reply(.goodbye, "OK").texts == ["disconnect", "stopped"])
+        #expect(try bench.reply(.goodbye(isAway: false), "OK").texts == ["disconnect", "stopped"])
         #expect(bench.link.deadline == nil)
     }
 
@@ -124,9 +124,10 @@ import Testing
         var bench = try LinkBench()
         try bench.catchUp()
 
-        #expect(bench.receive(.away(true)).texts.last == "send goodbye")
+        #expect(bench.receive(.away(true)).texts.last == "send goodbye away")
         #expect(bench.receive(.away(true)).isEmpty)
-        #expect(try bench.reply(.goodbye, "OK").texts == ["disconnect", "unreachable"])
+        #expect(
+            try bench.reply(.goodbye(isAway: true), "OK").texts == ["disconnect", "unreachable"])
         #expect(bench.link.deadline == nil)
         #expect(bench.receive(.changed(generation: 1)).isEmpty)
 
@@ -141,7 +142,9 @@ import Testing
         #expect(bench.receive(.away(false)).isEmpty)
 
         #expect(
-            try bench.reply(.goodbye, "OK").texts == ["disconnect", "unreachable", "connect 7400"])
+            try bench.reply(.goodbye(isAway: true), "OK").texts == [
+                "disconnect", "unreachable", "connect 7400",
+            ])
     }
 
     @Test func `a goodbye that is not answered is as good`() throws {
@@ -186,7 +189,7 @@ import Testing
         try bench.register("OK next=1000 suspect=2500 down=3500 inventory=full")
 
         #expect(bench.receive(.stopping).texts == ["send goodbye"])
-        #expect(try bench.reply(.goodbye, "OK").texts == ["disconnect", "stopped"])
+        #expect(try bench.reply(.goodbye(isAway: false), "OK").texts == ["disconnect", "stopped"])
         #expect(try bench.load().isEmpty)
     }
 

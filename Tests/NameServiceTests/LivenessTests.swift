@@ -51,18 +51,41 @@ import Testing
         #expect(try world.send("LOCATE /a").contains("state=up"))
     }
 
-    @Test func `goodbye takes a server down at once and says why`() throws {
+    @Test(arguments: [
+        ("", "stopped", "on purpose"), (" why=stopped", "stopped", "on purpose"),
+        (" why=away", "away", "its folders are away"),
+    ])
+    func `goodbye takes a server down at once and says why, also after a restart`(
+        option: String, word: String, sentence: String
+    ) throws {
         var world = try NameWorld()
         try world.addServer("fs1", on: 2, files: ["/a"])
 
-        let answer = try world.send("GOODBYE fs1", on: 2)
+        let answer = try world.send("GOODBYE fs1\(option)", on: 2)
 
         #expect(answer == "OK\n")
         let located = try world.send("LOCATE /a")
         #expect(located.hasPrefix("ERR server-down path=/a server=fs1 seen=0 retry=1000 "))
-        #expect(located.contains("on purpose"))
+        #expect(located.contains(sentence))
+        let servers = try world.send("SERVERS")
+        #expect(servers.contains(" state=goodbye why=\(word) seen=0 "))
         #expect(try world.send("LIST /").contains("* file name=a size=5"))
         #expect(try world.send("HEARTBEAT fs1 seq=1", on: 2).hasPrefix("ERR unknown-server"))
+        try world.restart(afterMilliseconds: 0)
+        #expect(try world.send("SERVERS") == servers)
+        #expect(try world.send("LOCATE /a").contains(sentence))
+        try world.addServer("fs1", on: 2, files: ["/a"])
+        #expect(try !world.send("SERVERS").contains("why="))
+    }
+
+    @Test func `goodbye for another reason is no goodbye`() throws {
+        var world = try NameWorld()
+        try world.addServer("fs1", on: 2)
+
+        let answer = try world.send("GOODBYE fs1 why=tired", on: 2)
+
+        #expect(answer.hasPrefix("ERR bad-argument argument=why "))
+        #expect(try world.send("SERVERS").contains(" state=up seen="))
     }
 
     @Test func `after a restart known servers are suspect until the down time has passed`() throws {

@@ -108,6 +108,86 @@ import Testing
         #expect(disk == .anotherFile ? old.contains(" fid=8 ") : old.hasPrefix("ERR not-found"))
     }
 
+    @Test(arguments: [
+        ("REMOVE /d/a", "remove", "path=/d/a", " fid=7"),
+        ("RENAME /d/a /d/b", "rename", "from=/d/a to=/d/b", " fid=7"),
+        ("RENAME /d/a /d/b replace=yes", "rename", "from=/d/a to=/d/b replace=yes", " fid=7"),
+        ("REMOVE /d/untold", "remove", "path=/d/untold", ""),
+        ("RENAME /d/untold /d/b", "rename", "from=/d/untold to=/d/b", ""),
+        ("REMOVE /d recursive=yes", "remove", "path=/d recursive=yes", ""),
+        ("RENAME /d /e", "rename", "from=/d to=/e", ""),
+    ])
+    func `an owner that is asked once more is told which file was meant`(
+        request: String, verb: String, operands: String, identity: String
+    ) throws {
+        var world = try world()
+        try world.send("REPORT fs1 gen=2", on: 2, data: NameWorld.line("/d/untold"))
+        _ = try world.post("\(request) op=x1")
+        world.settle()
+        let first = world.takeNotices(2)
+        world.close(2)
+
+        try comeBack(&world, on: 3, epoch: 2, "")
+        _ = try world.post("\(request) op=x1")
+        world.settle()
+
+        #expect(first == ["! \(verb) op=1000001 \(operands)\n"])
+        #expect(world.takeNotices(3) == ["! \(verb) op=1000002 \(operands)\(identity)\n"])
+    }
+
+    /// Reports that free a file's entry, give its number to another name, and make it anew.
+    private static func madeAnew(_ path: String, fid: Int) -> String {
+        "- \(path)\n" + line("/d/taker", fid: 99) + line(path, fid: fid)
+    }
+
+    @Test(arguments: ["REMOVE /d/a op=x1", "RENAME /d/a /d/b op=x1"], [7, 8])
+    func `a file is known by its identity when its entry was made anew`(
+        request: String, fid: Int
+    ) throws {
+        var world = try world()
+        _ = try world.post(request)
+        world.settle()
+        world.close(2)
+        let before = world.core.catalogue.find(try TreePath("/d/a"))
+        try comeBack(&world, on: 3, epoch: 2, LostOutcomeTests.madeAnew("/d/a", fid: fid))
+        let after = world.core.catalogue.find(try TreePath("/d/a"))
+
+        let again = try world.post(request)
+        world.settle()
+        let notices = world.takeNotices(3)
+
+        #expect(before != after)
+        if fid == 7 {
+            #expect(notices.count == 1)
+            #expect(world.answers[again] == nil)
+        } else {
+            #expect(notices.isEmpty)
+            #expect(
+                world.answers[again]?.hasPrefix(
+                    request.hasPrefix("REMOVE") ? "OK\n" : "ERR timeout path=/d/a ") == true)
+        }
+    }
+
+    @Test(arguments: [7, 8])
+    func `a late word is about the file that was meant, whatever entry it has`(fid: Int) throws {
+        var world = try NameWorld(pace: Pace(beat: 1000, suspect: 80_000, down: 90_000))
+        try world.addServer("fs1", on: 2)
+        try world.send("REPORT fs1 gen=2", on: 2, data: LostOutcomeTests.line("/d/a", fid: 7))
+        _ = try world.post("REMOVE /d/a op=x1")
+        world.settle()
+        world.pass(milliseconds: 5000)
+
+        try world.send(
+            "REPORT fs1 gen=3", on: 2, data: LostOutcomeTests.madeAnew("/d/a", fid: fid))
+        let done = try world.send("DONE op=1000001", on: 2)
+
+        #expect(done == "OK\n")
+        #expect(
+            try world.send("LOCATE /d/a").hasPrefix(
+                fid == 7 ? "ERR not-found " : "OK path=/d/a "))
+        #expect(try world.send("REMOVE /d/a op=x1") == "OK\n")
+    }
+
     @Test func `a directory that was removed and made anew is not removed by the repeat`() throws {
         var world = try world()
         _ = try world.post("REMOVE /d recursive=yes op=x1")

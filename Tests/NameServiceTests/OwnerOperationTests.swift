@@ -230,7 +230,7 @@ import Testing
         for number in 0..<3000 { try world.send("MKDIR /d/\(number)") }
 
         _ = try world.post("REMOVE /d recursive=yes")
-        let isUnderWay = world.core.hasWork
+        let isUnderWay = !world.core.jobs.isEmpty
         let batch = world.core.takeBatch(at: world.now)
         world.rows.apply(try #require(batch))
         try world.restart()

@@ -90,7 +90,7 @@ import Testing
         try world.send(
             "REPORT fs2", on: 3, data: (1000..<8000).map { NameWorld.line("/d/f\($0)") }.joined())
         _ = try world.post("DONE op=1000001", on: 2)
-        let isUnderWay = world.core.hasWork
+        let isUnderWay = !world.core.jobs.isEmpty
         let report = try world.post(
             "REPORT fs2", on: 3, data: "- /d/f7999\n- /d/f1000\n" + NameWorld.line("/d/last"))
         let late = try world.post("MKDIR /d/f7998/x")

@@ -74,12 +74,13 @@ public final class Cluster: Sendable {
     /// Starts a name server.
     @discardableResult
     public func startNameServer(
-        _ id: String = "ns1", options: [String] = []
+        _ id: String = "ns1", options: [String] = [],
+        launch: ClusterServer.Launch = ClusterServer.Launch()
     ) throws -> ClusterServer {
         let paced = pace == .usual ? [] : pace.options
         let server = ClusterServer(
             id: id, .nameServer, exports: [], stateFolder: "\(folder)/\(id).state",
-            logPath: "\(folder)/\(id).log", options: paced + options)
+            logPath: "\(folder)/\(id).log", options: paced + options, launch: launch)
         state.withLock { $0.append(server) }
         try server.start()
         return server

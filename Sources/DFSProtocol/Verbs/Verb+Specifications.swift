@@ -127,7 +127,10 @@ extension Verb {
                     .required("seq", .number), .optional("epoch", .number),
                     .optional("free", .number), .optional("load", .number),
                 ], effect: .changes, "Says that the file server is alive.")
-        case .goodbye: .init([.name], [id], effect: .changes, "Announces a planned stop.")
+        case .goodbye:
+            .init(
+                [.name], [id], options: [.optional("why", .choice(["stopped", "away"]))],
+                effect: .changes, "Takes leave: of a planned stop, or with all folders away.")
         default:
             .init(
                 [.name], options: [.required("op", .number), .optional("error", .text)],

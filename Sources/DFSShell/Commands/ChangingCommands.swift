@@ -65,7 +65,7 @@ enum ChangingCommands {
         let hasPattern = call.operands.contains(where: \.isPattern)
         if hasPattern, !isForced, paths.count > 0 {
             let names = paths.count == 1 ? "\(paths[0])" : "\(paths.count) names"
-            guard session.confirms("remove \(names)?") else {
+            guard try await session.confirms("remove \(names)?") else {
                 throw ShellFailure(.interrupted, "nothing was removed")
             }
         }

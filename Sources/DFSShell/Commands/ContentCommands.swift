@@ -1,10 +1,11 @@
 import DFSClient
 import DFSProtocol
 
-/// `cat` and `stat`: what is in a file, and what is known of it.
+/// `cat`, `digest` and `stat`: what is in a file, and what is known of it.
 enum ContentCommands {
     static let all: [Command] = [
         Command(row: concatenate, run: runConcatenate),
+        Command(row: digest, run: runDigest),
         Command(row: status, run: runStatus),
     ]
 
@@ -13,6 +14,13 @@ enum ContentCommands {
         "Writes the content of files to standard output.",
         examples: [("cat /A/F1 /A/F2", "one after the other")],
         exits: [.notFound, .denied, .temporary, .unreachable, .integrity, .conflict])
+
+    private static let digest = CommandSpecification(
+        "digest", .files, [.init("path", .remotePath, .oneOrMore)],
+        "Has files read whole by their servers: SHA-256 of each, as sha256sum writes it.",
+        examples: [
+            ("digest /A/F1", "after a write that failed it also tells whether the disk has it all")
+        ], exits: [.notFound, .denied, .temporary, .unreachable, .conflict])
 
     private static let status = CommandSpecification(
         "stat", .files, [.init("path", .remotePath, .oneOrMore)],
@@ -23,10 +31,15 @@ enum ContentCommands {
     private static func runConcatenate(_ session: ShellSession, _ call: Invocation) async throws {
         try await session.forEach(try await session.paths(call.operands)) { path in
             _ = try await session.client.fetch(path, verifies: false) { bytes in
-                session.output.write(Array(bytes.readableBytesView))
-                // Nobody reads on: what is left need not travel.
-                if session.output.isBroken { throw ShellFailure.told(.failed) }
+                try await session.output.content(bytes.readableBytesView)
             }
+        }
+    }
+
+    private static func runDigest(_ session: ShellSession, _ call: Invocation) async throws {
+        try await session.forEach(try await session.paths(call.operands)) { path in
+            let digest = try await session.client.digest(of: path)
+            session.output.line("\(ErrorSentence.safe(digest.sha256))  \(path)")
         }
     }
 

@@ -10,7 +10,7 @@ enum HandleCommands {
 
     private static let handles = CommandSpecification(
         "handles", .sessions, [.init("server", .server, .optional)],
-        "Lists the open sessions of all clients, on one file server or on all.",
+        "Lists the open sessions of all clients, and the servers that can not be asked for theirs.",
         examples: [
             ("handles", "those opened here have a name in the column \"here\""),
             ("handles m1", "of one file server"),
@@ -26,30 +26,44 @@ enum HandleCommands {
         ], exits: SessionCommands.exits)
 
     private static func runHandles(_ session: ShellSession, _ call: Invocation) async throws {
-        let servers: [ServerInfo]
+        var answers = try await session.client.handles()
         if let word = call.operands.first {
-            servers = [try await session.server(named: word)]
-        } else {
-            servers = try await session.client.servers().filter(\.state.isAvailable)
-        }
-        var rows: [[String]] = []
-        var first: ExitCode?
-        for server in servers {
-            do {
-                let known = try await session.client.handles(on: server)
-                rows += known.map { session.row($0, on: server.id) }
-            } catch {
-                // The other servers' sessions are listed all the same.
-                let code = session.tell(await session.explained(error))
-                if code == .interrupted { throw ShellFailure.told(code) }
-                first = first ?? code
+            answers = answers.filter { $0.server.id.text == word.text }
+            if answers.isEmpty {
+                throw ShellFailure(.notFound, "\(word.shown): no such file server")
             }
         }
-        if !rows.isEmpty {
-            rows.insert(columns, at: 0)
-            for line in Columns.table(rows, rightAligned: [6, 7]) { session.output.line(line) }
+        var rows: [[String]] = []
+        var missing: [String] = []
+        for answer in answers {
+            switch answer.result {
+            case .success(let known):
+                rows += known.map { session.row($0, on: answer.server.id) }
+            case .failure(let error):
+                missing.append("\(answer.server.id)  (\(reason(answer.server, error)))")
+            }
         }
-        if let first { throw ShellFailure.told(first) }
+        if !rows.isEmpty { rows.insert(columns, at: 0) }
+        for line in Columns.table(rows, rightAligned: [6, 7]) + missing {
+            session.output.line(line)
+        }
+        // What is missing was told as a part of the answer.
+        if !missing.isEmpty { throw ShellFailure.told(.temporary) }
+    }
+
+    /// Why a server's sessions are not known, in the words that `ls` marks its files with.
+    static func reason(_ server: ServerInfo, _ error: DFSError) -> String {
+        let since = (error.seenMilliseconds ?? server.seenMilliseconds).map(Amounts.seconds)
+        switch error.code {
+        case ErrorCode.serverDown.rawValue where server.state == .goodbye:
+            return "server-down: stopped\(since.map { " \($0) ago" } ?? "")"
+        case ErrorCode.serverDown.rawValue:
+            return "server-down: silent\(since.map { " for \($0)" } ?? "")"
+        case ErrorCode.timeout.rawValue:
+            return "no answer in time\(since.map { "; last heard of \($0) ago" } ?? "")"
+        default:
+            return "\(ErrorSentence.safe(error.code)): \(ErrorSentence.safe(error.advice))"
+        }
     }
 
     private static let columns = [
@@ -61,14 +75,23 @@ enum HandleCommands {
         let word = call.operands[0]
         let own = session.state.withLock { $0.sessions[word.text] }
         if let own, call.operands.count == 1 {
-            let server = try await session.server(own.server)
-            try await session.client.kill(own.handle, on: server)
+            try await kill(own.handle, as: word, on: try await session.server(own.server), session)
             _ = session.state.withLock { $0.sessions.removeValue(forKey: word.text) }
             return
         }
         let named = call.operands.count > 1 ? call.operands[1] : nil
         let server = try await session.server(having: word, named: named)
-        try await session.client.kill(word.bytes, on: server)
+        try await kill(word.bytes, as: word, on: server, session)
+    }
+
+    private static func kill(
+        _ handle: [UInt8], as word: Word, on server: ServerInfo, _ session: ShellSession
+    ) async throws {
+        do throws(DFSError) {
+            try await session.client.kill(handle, on: server)
+        } catch {
+            throw session.missing(word, on: server, error)
+        }
     }
 }
 
@@ -103,12 +126,26 @@ extension ShellSession {
     /// The server that is named, or else the one that lists a session of that name.
     func server(having handle: Word, named word: Word?) async throws -> ServerInfo {
         if let word { return try await server(named: word) }
+        let answers = try await client.handles()
         var found: [ServerInfo] = []
-        for server in try await client.servers() where server.state.isAvailable {
-            let sessions = try await client.handles(on: server)
-            if sessions.contains(where: { $0.handle == handle.bytes }) { found.append(server) }
+        var silent: [String] = []
+        for answer in answers {
+            switch answer.result {
+            case .success(let sessions):
+                if sessions.contains(where: { $0.handle == handle.bytes }) {
+                    found.append(answer.server)
+                }
+            case .failure: silent.append(answer.server.id.text)
+            }
         }
         guard let first = found.first else {
+            guard silent.isEmpty else {
+                throw ShellFailure(
+                    .temporary,
+                    "\(handle.shown): no server that answers has such a session, and "
+                        + "\(silent.joined(separator: " and ")) can not be asked now; \"handles\" "
+                        + "shows why")
+            }
             throw ShellFailure(
                 .notFound, "\(handle.shown): no server has such a session; \"handles\" lists them")
         }

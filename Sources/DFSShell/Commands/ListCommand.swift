@@ -50,6 +50,7 @@ struct ListCommand {
             let entries = sorted(try await session.client.list(path).all().filter(isShown))
             if let title { session.output.line("\(title):") }
             try await show(entries, names: .name)
+            await session.output.awaitRoom()
             guard call.has("R") else { return }
             waiting += entries.filter { $0.kind == .directory }.map(\.path).reversed()
             if let next = waiting.last {

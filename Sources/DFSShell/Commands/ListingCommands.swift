@@ -13,29 +13,38 @@ enum ListingCommands {
     private static let list = CommandSpecification(
         "ls", .files, [.init("path", .remotePath, .any)],
         options: [
-            .init("l", "size, time of the last change, server and state of each"),
+            .init("l", "a line each: kind, bytes, last change in UTC, server, state, name"),
             .init("1", "one name a line, also on a terminal"),
-            .init("h", "sizes with units"),
+            .init("h", "with -l: sizes with units of 1024 bytes"),
             .init("t", "newest first"),
             .init("S", "largest first"),
             .init("r", "the other way round"),
             .init("a", "names that begin with a dot too"),
             .init("R", "directories below, too"),
         ],
-        "Lists directories; files on servers that are down stay listed and are marked.",
+        "Lists directories and files; those on servers that are down stay listed and are marked.",
         examples: [
+            ("ls", "the working directory"),
             ("ls -l /docs", "sizes, times and servers"),
-            ("ls -1 /B", "a name a line; a file whose server is down is marked"),
-            ("ls '*.txt'", "the one file of that name; without quotes all that fit"),
+            ("ls -lhS /docs", "the same, the largest first, sizes with units"),
+            ("ls *.txt", "every name that fits; in quotes it is the one file of that name"),
         ], exits: [.notFound, .temporary, .unreachable])
 
     private static let find = CommandSpecification(
         "find", .files, [.init("path", .remotePath, .any)],
         options: [
-            .init("name", "only names that fit, such as '*.txt'", value: .pattern),
-            .init("type", "only files, or only directories", value: .choice(["file", "dir"])),
-        ], "Lists everything below directories, a path a line.",
-        examples: [("find /docs -name '*.md' -type file", "every Markdown file below /docs")],
+            .init(
+                "name", "only names that fit: * ? and [a-z], in the last part of the path",
+                value: .pattern),
+            .init(
+                "type", "only files (f, file), or only directories (d, dir)",
+                value: .choice(["f", "d", "file", "dir"])),
+        ], "Lists everything below paths, a path a line, a directory before what is in it.",
+        examples: [
+            ("find", "everything below the working directory"),
+            ("find /docs -name '*.md' -type f", "every Markdown file below /docs"),
+            ("find / -type d", "every directory of the tree"),
+        ],
         exits: [.notFound, .unreachable])
 
     private static let tree = CommandSpecification(
@@ -55,7 +64,9 @@ enum ListingCommands {
         let tops =
             call.operands.isEmpty
             ? [session.workingDirectory] : try await session.paths(call.operands)
-        let kind: Entry.Kind? = call.value("type").map { $0.text == "file" ? .file : .directory }
+        let kind: Entry.Kind? = call.value("type").map {
+            $0.text.hasPrefix("f") ? .file : .directory
+        }
         try await session.forEach(tops) { top in
             let found = session.client.find(
                 top, pattern: call.value("name")?.pattern, kind: kind)
@@ -65,6 +76,7 @@ enum ListingCommands {
                 for entry in page {
                     session.output.line(EntryText.name(entry, entry.path.bytes) + text.mark(entry))
                 }
+                await session.output.awaitRoom()
             }
         }
     }

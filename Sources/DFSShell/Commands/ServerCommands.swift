@@ -22,8 +22,11 @@ enum ServerCommands {
 
     private static let status = CommandSpecification(
         "status", .servers, [.init("server", .server, .optional)],
+        options: [.init("h", "sizes with units of 1024 bytes, times in seconds and more")],
         "Tells how the name server is doing, or a file server.",
-        examples: [("status", "of the name server"), ("status m1", "of the file server m1")],
+        examples: [
+            ("status", "of the name server"), ("status -h m1", "of the file server m1, with units"),
+        ],
         exits: [.notFound, .temporary, .unreachable])
 
     private static func runLocate(_ session: ShellSession, _ call: Invocation) async throws {
@@ -60,7 +63,24 @@ enum ServerCommands {
         } else {
             pairs = try await session.client.status()
         }
-        let rows = pairs.map { [ErrorSentence.safe($0.key), Quoting.text($0.value)] }
+        let rows = pairs.map {
+            [
+                ErrorSentence.safe($0.key),
+                amount($0.key, $0.value, isHuman: call.has("h")) ?? Quoting.text($0.value),
+            ]
+        }
         for line in Columns.table(rows) { session.output.line(line) }
+    }
+
+    /// A value with its unit; nil for one that has none.
+    ///
+    /// - Source: Protocol.md, "STATUS".
+    static func amount(_ key: String, _ value: [UInt8], isHuman: Bool) -> String? {
+        guard let number = Number.parse(value.span) else { return nil }
+        switch key {
+        case "uptime": return isHuman ? Amounts.seconds(number) : "\(number) ms"
+        case "bytes", "free": return isHuman ? Amounts.human(number) : "\(number) bytes"
+        default: return nil
+        }
     }
 }

@@ -4,6 +4,7 @@ import DFSProtocol
 /// Sessions by hand: open a file, read and write at offsets, and close it again.
 enum SessionCommands {
     static let all: [Command] = [
+        Command(row: overview, run: runOverview),
         Command(row: open, run: runOpen),
         Command(row: read, run: runRead),
         Command(row: write, run: runWrite),
@@ -19,6 +20,11 @@ enum SessionCommands {
     static let exits: [ExitCode] = [
         .notFound, .denied, .temporary, .unreachable, .conflict,
     ]
+
+    private static let overview = CommandSpecification(
+        "session", .sessions, [.init("command", .text, .any)],
+        "Lists the sessions that this shell holds, and the commands for them.",
+        examples: [("session", "\"handles\" lists those of everybody")])
 
     private static let open = CommandSpecification(
         "session open", aliases: ["open"], .sessions,
@@ -105,15 +111,47 @@ enum SessionCommands {
         "Shows what is added to an open file, from its end or an offset on, until Ctrl-C.",
         exits: exits)
 
+    private static func runOverview(_ session: ShellSession, _ call: Invocation) async throws {
+        if let word = call.operands.first {
+            throw ShellFailure(
+                .usage, "session \(word.shown) is no command; \"session\" lists them")
+        }
+        let rows = session.heldRows
+        for line in Columns.table(rows) { session.output.line(line) }
+        if rows.isEmpty { session.output.line("This shell holds no session.") }
+        session.output.line("")
+        for line in HelpText.overview(CommandTable.rows(below: "session")) {
+            session.output.line(line)
+        }
+    }
+
     private static func runOpen(_ session: ShellSession, _ call: Invocation) async throws {
+        let lease = call.number("lease")
+        if lease == 0 {
+            throw call.misuse(
+                "--lease takes milliseconds from 1 on; without it the session ends with its "
+                    + "connection")
+        }
+        let lock = call.value("lock").flatMap { FileLock(rawValue: $0.text) }
+        if lock == nil, call.has("wait") {
+            throw call.misuse("--wait is the time in line for a lock, and needs --lock")
+        }
         let path = try await session.onePath(call.operands[0])
         let mode = call.operands.count > 1 ? OpenMode(rawValue: call.operands[1].text) : .read
-        let file = try await session.client.open(
-            path, mode ?? .read, lease: call.number("lease").map { .milliseconds($0) },
-            lock: call.value("lock").flatMap { FileLock(rawValue: $0.text) },
-            wait: call.number("wait").map { .milliseconds($0) },
-            ifVersion: call.number("if-version"))
+        let file: RemoteFile
+        do throws(DFSError) {
+            file = try await session.client.open(
+                path, mode ?? .read, lease: lease.map { .milliseconds($0) }, lock: lock,
+                wait: call.number("wait").map { .milliseconds($0) },
+                ifVersion: call.number("if-version"))
+        } catch {
+            throw session.namingOwnHolder(error)
+        }
         session.keep(file)
+        guard let lease, let granted = file.lease, granted < .milliseconds(lease) else { return }
+        session.output.complain(
+            "\(file.path): the server grants a lease of \(Amounts.lease(granted)) ms, and "
+                + "\(lease) ms were asked for")
     }
 
     private static func runRenew(_ session: ShellSession, _ call: Invocation) async throws {
@@ -129,15 +167,23 @@ enum SessionCommands {
         let key = [UInt8]("token=".utf8)
         let word = call.operands[1].bytes
         let token = word.starts(with: key) ? Array(word.dropFirst(key.count)) : word
-        let file = try await session.client.resume(handle.bytes, token: token, on: server)
-        session.keep(file)
+        do throws(DFSError) {
+            session.keep(
+                try await session.client.resume(handle.bytes, token: token, on: server))
+        } catch {
+            throw session.missing(handle, on: server, error)
+        }
     }
 
     private static func runFollow(_ session: ShellSession, _ call: Invocation) async throws {
         let file = try session.file(call.operands[0])
         var offset = call.number(at: 1)
         if offset == nil { offset = try await file.status().entry.size }
-        try await session.show(file.follow(at: offset ?? 0), of: file.path)
+        let following = file.follow(at: offset ?? 0)
+        try await session.output.whileRead {
+            var place = following.offset
+            try await session.show(following, of: file.path, place: &place)
+        }
     }
 
     private static func runRead(_ session: ShellSession, _ call: Invocation) async throws {
@@ -158,7 +204,7 @@ enum SessionCommands {
             } else {
                 piece = try await file.readNext(count: size)
             }
-            session.output.write(Array(piece.bytes.readableBytesView))
+            try await session.output.content(piece.bytes.readableBytesView)
             count -= Int64(piece.bytes.readableBytes)
             if piece.isEnd || piece.bytes.readableBytes == 0 { return }
         }
@@ -220,11 +266,52 @@ extension ShellSession {
         output.line(words.joined(separator: " "))
     }
 
+    /// What `session` shows: a row for each session held here, under a heading.
+    fileprivate var heldRows: [[String]] {
+        let held = state.withLock { $0.sessions }
+        let rows = handleNames.compactMap { name in held[name].map { (name, $0) } }
+        if rows.isEmpty { return [] }
+        return [["here", "server", "handle", "mode", "lock", "lease", "path"]]
+            + rows.map { name, file in
+                [
+                    name, file.server.text, Quoting.text(file.handle), file.mode.rawValue,
+                    file.lock?.rawValue ?? "-",
+                    file.lease == nil ? "conn" : Amounts.lease(file.lease) + " ms",
+                    "\(file.path)",
+                ]
+            }
+    }
+
+    /// A refusal for a lock, where a session of this very shell has it: only the person can end it.
+    fileprivate func namingOwnHolder(_ error: DFSError) -> any Error {
+        guard error.known == .locked, let holder = error.holder else { return error }
+        let held = state.withLock { $0.sessions }
+        let own = handleNames.first { name in
+            held[name]?.handle == holder.handle
+                && (error.server == nil || held[name]?.server == error.server)
+        }
+        guard let own else { return error }
+        let path = error.path.map { "\($0): " } ?? ""
+        let kind = holder.lock.map { "\($0.rawValue) " } ?? ""
+        return ShellFailure(
+            .temporary,
+            "\(path)session \(own) of this shell has the \(kind)lock; \"close \(own)\" frees it")
+    }
+
+    /// A refusal for a session that a server does not have, said as that.
+    func missing(_ handle: Word, on server: ServerInfo, _ error: DFSError) -> any Error {
+        guard error.known == .staleHandle else { return error }
+        return ShellFailure(
+            .notFound,
+            "\(handle.shown): file server \(server.id) has no such session; "
+                + "\"handles \(server.id)\" lists those that it has")
+    }
+
     /// An open session by its name here.
     func file(_ word: Word) throws -> RemoteFile {
         guard let file = state.withLock({ $0.sessions[word.text] }) else {
             throw ShellFailure(
-                .notFound, "\(word.shown): no open session; \"handles\" lists them")
+                .notFound, "\(word.shown): no session of this shell; \"session\" lists them")
         }
         return file
     }

@@ -21,7 +21,8 @@ enum ShellCommands {
         "history", .shell, [], "Lists the lines that were typed.")
 
     private static let quit = CommandSpecification(
-        "quit", aliases: ["exit", "bye"], .shell, [], "Leaves; sessions opened by hand end.")
+        "quit", aliases: ["exit", "bye"], .shell, [],
+        "Leaves; sessions end, those with a lease once it has run out.")
 
     private static func runHelp(_ session: ShellSession, _ call: Invocation) async throws {
         guard !call.operands.isEmpty else {
@@ -29,30 +30,28 @@ enum ShellCommands {
             return
         }
         let name = call.operands.map(\.text).joined(separator: " ")
-        if let row = CommandTable.row(named: name) {
-            for line in HelpText.details(row) { session.output.line(line) }
-            return
-        }
-        // `help session` lists what begins with the word.
-        let rows = CommandTable.rows.filter { $0.name.hasPrefix(name + " ") }
-        guard !rows.isEmpty else {
+        guard let row = CommandTable.row(named: name) else {
             throw ShellFailure(
                 .usage, "\(Quoting.text([UInt8](name.utf8))) is no command; help lists them")
         }
-        for line in HelpText.overview(rows) { session.output.line(line) }
+        for line in HelpText.details(row) { session.output.line(line) }
+        let below = CommandTable.rows(below: row.name)
+        guard !below.isEmpty else { return }
+        session.output.line("")
+        for line in HelpText.overview(below) { session.output.line(line) }
     }
 
     private static func runEcho(_ session: ShellSession, _ call: Invocation) async throws {
         // What a person typed is shown as bytes only where they are harmless.
-        let words = call.operands.map { ErrorSentence.safe($0.text) }
+        let words = call.operands.map { ErrorSentence.safe($0.bytes) }
         session.output.line(words.joined(separator: " "))
     }
 
     private static func runHistory(_ session: ShellSession, _ call: Invocation) async throws {
         let lines = session.state.withLock { $0.history }()
         for (number, line) in lines.enumerated() {
-            let text = ErrorSentence.safe(String(decoding: line, as: UTF8.self))
-            session.output.line("\(number + 1)  \(text)")
+            // As it was typed, so that it can be typed again.
+            session.output.line("\(number + 1)  \(ErrorSentence.safe(line))")
         }
     }
 

@@ -10,7 +10,8 @@ enum TransferCommands {
     ]
 
     private static let get = CommandSpecification(
-        "get", .files, [.init("path", .remotePath), .init("local", .localPath, .optional)],
+        "get", .files,
+        [.init("path", .remotePath, .oneOrMore), .init("local", .localPath, .optional)],
         options: [
             .init("r", "directories with everything in them"),
             .init("p", "permission bits and times as they are there"),
@@ -20,11 +21,13 @@ enum TransferCommands {
             ("get /A/F1", "as F1 into the local working directory"),
             ("get -r /docs /tmp/docs", "all of /docs; what can not be had is told, and exit is 5"),
             ("get *.txt /tmp", "every name that fits, into the directory /tmp"),
+            ("get /A/F1 /B/F3 .", "several; the last word is a directory here"),
             ("get /A/F1 -", "to standard output; a damaged one is told at its end, by exit code 7"),
         ], exits: [.notFound, .denied, .temporary, .unreachable, .integrity, .conflict])
 
     private static let put = CommandSpecification(
-        "put", .files, [.init("local", .localPath), .init("path", .remotePath, .optional)],
+        "put", .files,
+        [.init("local", .localPath, .oneOrMore), .init("path", .remotePath, .optional)],
         options: [
             .init("r", "directories with everything in them; symbolic links are skipped"),
             .init("p", "permission bits and times as they are here"),
@@ -33,21 +36,30 @@ enum TransferCommands {
         examples: [
             ("put notes.txt /docs", "into the directory /docs"),
             ("put -r photos /pool/photos", "all of photos"),
+            ("put a.txt b.txt /docs", "several; the last word is a directory of the tree"),
             ("put - /docs/log", "what standard input holds, as one file"),
         ], exits: [.notFound, .denied, .temporary, .unreachable, .integrity, .conflict])
 
     private static func runGet(_ session: ShellSession, _ call: Invocation) async throws {
-        let sources = try await session.paths(call.operands[0])
-        let target = call.operands.count > 1 ? call.operands[1].bytes : nil
+        let words = call.operands
+        let sources = try await session.paths(words.count > 1 ? words.dropLast() : words[...])
+        let target = words.count > 1 ? words.last?.bytes : nil
         if target == standardStream { return try await write(sources, session) }
+        if sources.count > 1 || words.count > 2, let target,
+            try await session.disk.kind(of: target) != .directory
+        {
+            throw ShellFailure(
+                .usage,
+                "get: local \(Quoting.text(target)) is no directory; several files go into one that "
+                    + "is there, such as \".\"")
+        }
         let keeps = call.has("p")
         let total = session.output.isErrorTerminal ? await session.bytes(below: sources) : nil
         try await session.tallied("got", total: total) { tally in
             let download = Download(session: session, tally: tally, keepsAttributes: keeps)
             for source in sources {
                 do {
-                    try await get(
-                        source, to: target, isOneOfMany: sources.count > 1, call, download)
+                    try await get(source, to: target, call, download)
                 } catch let error where error.meansNoNameServer {
                     throw error
                 } catch {
@@ -67,8 +79,7 @@ enum TransferCommands {
         try await session.forEach(sources) { path in
             do {
                 _ = try await session.client.fetch(path) { bytes in
-                    session.output.write(Array(bytes.readableBytesView))
-                    if session.output.isBroken { throw ShellFailure.told(.failed) }
+                    try await session.output.content(bytes.readableBytesView)
                 }
             } catch let error as DFSError where error.known == .corrupt {
                 throw ShellFailure(
@@ -79,34 +90,38 @@ enum TransferCommands {
 
     /// Stores what standard input holds.
     private static func store(_ session: ShellSession, _ call: Invocation) async throws {
-        guard call.operands.count > 1 else {
-            throw call.misuse("a path to put it under is missing")
+        guard call.operands.count == 2 else {
+            throw call.misuse("standard input is stored alone, under one path")
         }
         guard !session.readsCommandsFromInput else {
             throw ShellFailure(
                 .usage, "put: standard input holds the commands; use \"dfsh put - PATH\"")
         }
         let path = try await session.onePath(call.operands[1])
-        let source = LocalSource(descriptor: dup(STDIN_FILENO), path: standardStream, stat())
         try await session.tallied("put") { tally in
             _ = try await session.client.store(path) {
-                let bytes = try await session.disk.read(source, count: 1_048_576)
-                tally.moved(bytes?.readableBytes ?? 0)
-                return bytes
+                let bytes: [UInt8]
+                do {
+                    bytes = try await DescriptorWait.read(STDIN_FILENO, count: 262_144)
+                } catch let failure as LocalFailure {
+                    throw ShellFailure(
+                        .failed, LocalFailure.sentence("standard input", failure.number))
+                }
+                tally.moved(bytes.count)
+                return bytes.isEmpty ? nil : ByteBuffer(bytes: bytes)
             }
             tally.finished()
         }
     }
 
     private static func get(
-        _ source: TreePath, to target: [UInt8]?, isOneOfMany: Bool, _ call: Invocation,
-        _ download: Download
+        _ source: TreePath, to target: [UInt8]?, _ call: Invocation, _ download: Download
     ) async throws {
         let session = download.session
         let entry =
             source.isRoot ? nil : try await session.client.stat(source).entry
         let place = try await LocalPlace(
-            target: target, name: Array(source.name), isOneOfMany: isOneOfMany, session.disk)
+            target: target, name: Array(source.name), session.disk)
         guard entry == nil || entry?.kind == .directory else {
             guard let entry, !place.endsInSlash else {
                 throw ShellFailure(.notFound, "local \(place.shown): no such directory")
@@ -128,43 +143,95 @@ enum TransferCommands {
     }
 
     private static func runPut(_ session: ShellSession, _ call: Invocation) async throws {
-        let local = call.operands[0].bytes
-        if local == standardStream { return try await store(session, call) }
-        guard let kind = try await session.disk.kind(of: local) else {
-            throw LocalFailure(path: local, number: ENOENT).told
+        let words = call.operands
+        if words[0].bytes == standardStream { return try await store(session, call) }
+        guard words.count > 2 else {
+            let source = try await source(words[0].bytes, session, call)
+            let path = try await putTarget(session, call, source.path)
+            return try await session.tallied("put") { tally in
+                try await put(source, to: path, session, call, tally)
+            }
         }
-        let path = try await putTarget(session, call, local)
+        let directory = try await session.onePath(words[words.count - 1])
+        guard try await session.entry(at: directory)?.kind == .directory else {
+            throw ShellFailure(
+                .usage,
+                "put: \(directory) is no directory; several files go into one that is there "
+                    + "(mkdir makes it)")
+        }
+        try await session.tallied("put") { tally in
+            for word in words.dropLast() {
+                do {
+                    let source = try await source(word.bytes, session, call)
+                    let path = try place(of: source.path, in: directory)
+                    try await put(source, to: path, session, call, tally)
+                } catch let error where error.meansNoNameServer {
+                    throw error
+                } catch {
+                    let code = session.tell(await session.explained(error))
+                    if code == .interrupted { throw ShellFailure.told(code) }
+                    tally.failed(code)
+                }
+            }
+        }
+    }
+
+    private typealias Source = (path: [UInt8], isDirectory: Bool)
+
+    /// A local path that is to be put, and what it is.
+    private static func source(
+        _ path: [UInt8], _ session: ShellSession, _ call: Invocation
+    ) async throws -> Source {
+        guard let kind = try await session.disk.kind(of: path) else {
+            throw LocalFailure(path: path, number: ENOENT).told
+        }
         if kind == .directory, !call.has("r") {
             throw ShellFailure(
                 .failed,
-                "local \(Quoting.text(local)): is a directory; put -r brings it with all in it")
+                "local \(Quoting.text(path)): is a directory; put -r brings it with all in it")
         }
-        try await session.tallied("put") { tally in
-            let upload = Upload(session: session, tally: tally, keepsAttributes: call.has("p"))
-            guard kind == .directory else {
-                return try await upload.file(local, in: nil, to: path)
-            }
-            let directory = try await session.disk.open(directory: local)
-            if !path.isRoot { try await session.makeDirectoryWhereMissing(path) }
-            try await upload.tree(directory, to: path)
+        return (path, kind == .directory)
+    }
+
+    private static func put(
+        _ source: Source, to path: TreePath, _ session: ShellSession, _ call: Invocation,
+        _ tally: TransferTally
+    ) async throws {
+        let upload = Upload(session: session, tally: tally, keepsAttributes: call.has("p"))
+        guard source.isDirectory else {
+            return try await upload.file(source.path, in: nil, to: path)
         }
+        let directory = try await session.disk.open(directory: source.path)
+        if !path.isRoot { try await session.makeDirectoryWhereMissing(path) }
+        try await upload.tree(directory, to: path)
+    }
+
+    /// Where a local path goes below a directory; the directory itself for `.` and the like.
+    private static func place(of local: [UInt8], in directory: TreePath) throws -> TreePath {
+        let name = name(of: local)
+        return name.isEmpty ? directory : try child(name, of: directory, for: local)
+    }
+
+    /// The last part of a local path; empty where it names nothing.
+    private static func name(of local: [UInt8]) -> [UInt8] {
+        let name = local.split(separator: TreePath.slash).last.map(Array.init) ?? []
+        return name == [0x2E] || name == [0x2E, 0x2E] ? [] : name
     }
 
     /// Into an existing directory under the local name; else the path itself.
     private static func putTarget(
         _ session: ShellSession, _ call: Invocation, _ local: [UInt8]
     ) async throws -> TreePath {
-        let name = local.split(separator: TreePath.slash).last.map(Array.init) ?? []
-        let isNameless = name.isEmpty || name == [0x2E] || name == [0x2E, 0x2E]
         guard call.operands.count > 1 else {
-            if isNameless {
+            let name = name(of: local)
+            if name.isEmpty {
                 throw call.misuse("\(Quoting.text(local)) has no name to be put under")
             }
             return try child(name, of: session.workingDirectory, for: local)
         }
         let target = try await session.onePath(call.operands[1])
         guard try await session.entry(at: target)?.kind == .directory else { return target }
-        return isNameless ? target : try child(name, of: target, for: local)
+        return try place(of: local, in: target)
     }
 
     private static func child(
@@ -188,8 +255,7 @@ struct LocalPlace {
     /// Whether a directory was meant that is not there.
     let endsInSlash: Bool
 
-    /// - Parameter isOneOfMany: Whether the target must be a directory.
-    init(target: [UInt8]?, name: [UInt8], isOneOfMany: Bool, _ disk: LocalDisk) async throws {
+    init(target: [UInt8]?, name: [UInt8], _ disk: LocalDisk) async throws {
         guard let target, !target.isEmpty else {
             (parent, self.name, endsInSlash) = ([0x2E], name, false)
             return
@@ -198,10 +264,6 @@ struct LocalPlace {
         if kind == .directory, !name.isEmpty {
             (parent, self.name, endsInSlash) = (target, name, false)
             return
-        }
-        if isOneOfMany {
-            throw ShellFailure(
-                .usage, "local \(Quoting.text(target)): several files need a directory")
         }
         endsInSlash = target.last == TreePath.slash && kind == nil
         var trimmed = target

@@ -149,11 +149,10 @@ public struct CommandSpecification: Sendable {
         return parts.joined(separator: " ")
     }
 
-    /// The operand that a position belongs to; the last one repeats where it may.
+    /// The operand that a position belongs to; where one of them repeats, the last has no end.
     public func operand(at position: Int) -> Operand? {
         if position < operands.count { return operands[position] }
-        guard let last = operands.last else { return nil }
-        return last.presence == .any || last.presence == .oneOrMore ? last : nil
+        return mostOperands == nil ? operands.last : nil
     }
 
     var fewestOperands: Int {

@@ -49,9 +49,10 @@ public struct Invocation: Sendable {
     private static func options(
         in word: Word, of specification: CommandSpecification
     ) throws -> [CommandSpecification.Option] {
-        let text = String(word.text.drop { $0 == "-" })
-        if let option = specification.options.first(where: { $0.name == text }) { return [option] }
-        return try text.map { letter in
+        if let option = specification.options.first(where: { $0.typed == word.text }) {
+            return [option]
+        }
+        return try word.text.dropFirst().map { letter in
             guard let option = specification.options.first(where: { $0.name == String(letter) }),
                 !word.text.hasPrefix("--")
             else { throw misuse(specification, "\(word.shown) is not an option") }

@@ -64,10 +64,7 @@ enum ErrorSentence {
         case .serverDown: serverDown(error)
         case .noReplica:
             "no file server exports a folder there; \"servers\" shows which mounts there are"
-        case .timeout where error.isTargetUntouched:
-            "no answer in time; nothing was put under its name"
-        case .timeout:
-            "no answer in time; it may have been done all the same, so look before repeating it"
+        case .timeout: late(error)
         case .crossServer: "the two names are on different file servers"
         case .staleFile:
             "the file was changed or replaced meanwhile; what was read or written is void"
@@ -77,6 +74,9 @@ enum ErrorSentence {
         case .locked: locked(error)
         case .conflict where error.currentVersion != nil:
             "the file is at version \(error.currentVersion ?? 0) now; look at it before changing it"
+        case .tooMany:
+            "\(error.code)\(server(error)): \(safe(error.advice)); \"handles\" shows what is open"
+        case .busy, .draining: "\(error.code)\(server(error)): \(safe(error.advice)); try again"
         case .cancelled: "interrupted"
         case .corrupt where error.isOutcomeUnknown:
             "damaged on the way: \(safe(error.advice)); what has the name there now is not what "
@@ -86,6 +86,25 @@ enum ErrorSentence {
             "\(error.code)\(server(error)): \(safe(error.advice))"
         default: ofConnections(error)
         }
+    }
+
+    /// Who did not answer, what may have happened, and what to do.
+    private static func late(_ error: DFSError) -> String {
+        let end =
+            if error.isTargetUntouched {
+                "nothing was put under its name, try again"
+            } else if error.isOutcomeUnknown {
+                "a change may have been made all the same, so look before repeating one"
+            } else {
+                "try again"
+            }
+        return "\(respondent(error)) did not answer in time; \(end)"
+    }
+
+    /// The server that a failure is about, as a sentence names it.
+    private static func respondent(_ error: DFSError) -> String {
+        if let server = error.server { return "file server \(server)" }
+        return error.endpoint.map { "the name server at \(safe("\($0)"))" } ?? "the server"
     }
 
     private static func detail(_ error: DFSError) -> String {
@@ -125,7 +144,7 @@ enum ErrorSentence {
             return "the server\(server(error)) broke the protocol: \(safe(error.advice))"
         default:
             let text = error.advice.isEmpty ? "refused" : safe(error.advice)
-            return "\(safe(error.code)): \(text)"
+            return "\(safe(error.code))\(server(error)): \(text)"
         }
     }
 
@@ -139,6 +158,15 @@ enum ErrorSentence {
         let silence = error.seenMilliseconds.map { ", silent for \(Amounts.seconds($0))" } ?? ""
         let subject = error.path.map { "\($0): " } ?? ""
         return "\(subject)file server \(server) is down\(silence)\(leftover(error))"
+    }
+
+    /// Who can not be had just now, and since when, for those who wait for it.
+    static func absence(_ error: DFSError, of path: TreePath) -> String {
+        if let outage = outage(error) { return outage }
+        let name = error.server.map { "file server \($0)" } ?? "the name server"
+        let isSilent = error.category == .unreachable || error.known == .timeout
+        return "\(path): \(name) "
+            + (isSilent ? "does not answer" : "can not serve it now: \(safe(error.advice))")
     }
 
     private static func leftover(_ error: DFSError) -> String {

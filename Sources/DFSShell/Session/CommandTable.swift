@@ -16,6 +16,11 @@ public enum CommandTable {
     /// Every row, in the order of help.
     public static var rows: [CommandSpecification] { all.map(\.row) }
 
+    /// The rows whose names begin with a word, such as `session`.
+    static func rows(below name: String) -> [CommandSpecification] {
+        rows.filter { $0.name.hasPrefix(name + " ") }
+    }
+
     /// The row of a command by its name or another spelling of it.
     public static func row(named name: String) -> CommandSpecification? {
         command(named: name)?.row

@@ -2,75 +2,224 @@ import DFSProtocol
 import Glibc
 import Synchronization
 
-/// Where a shell's results and complaints go; results are collected and written in one piece.
+/// Where a shell's results and complaints go, in their order; written on a thread of its own.
 public final class ShellOutput: Sendable {
     /// Takes bytes; false once nobody reads them any more.
     public typealias Sink = @Sendable ([UInt8]) -> Bool
 
-    /// Whether results go to a terminal: columns, and marks in colour later.
+    /// Whether results go to a terminal: columns, and no raw control bytes of a file.
     public let isTerminal: Bool
     /// Whether complaints go to a terminal: progress is shown there only.
     public let isErrorTerminal: Bool
+    /// Whether complaints stand among the results: a line of theirs must not end one of those.
+    private let isOneStream: Bool
     private let results: Sink
     private let complaints: Sink
-    private let state = Mutex((collected: [UInt8](), isBroken: false))
+    private let hangUp: @Sendable () async -> Void
+    private let writer = OutputWriter()
+    private let state: Mutex<State>
+
+    private struct State {
+        var collected: [UInt8] = []
+        var content: ContentText?
+        /// Whether the last byte of the results ended a line.
+        var isAtLineStart = true
+        /// Whether a line of progress stands on the terminal.
+        var hasProgress = false
+        /// Why results could not be written, where that is more than a reader who left.
+        var failure: Int32?
+    }
+
+    /// Bytes of results that wait to be written before whoever makes more has to wait.
+    private static let roomBytes = 1_048_576
 
     /// Takes two sinks, such as buffers of a test.
+    ///
+    /// - Parameter isOneStream: Whether both sinks lead to the same place.
+    /// - Parameter hangUp: Returns once nobody reads the results, or its task was cancelled.
     public init(
         results: @escaping Sink, complaints: @escaping Sink, isTerminal: Bool = false,
-        isErrorTerminal: Bool = false
+        isErrorTerminal: Bool = false, isOneStream: Bool = false,
+        hangUp: @escaping @Sendable () async -> Void = ShellOutput.never
     ) {
         self.results = results
         self.complaints = complaints
         self.isTerminal = isTerminal
         self.isErrorTerminal = isErrorTerminal
+        self.isOneStream = isOneStream
+        self.hangUp = hangUp
+        state = Mutex(State(content: isTerminal ? ContentText() : nil))
+    }
+
+    /// Waits for the task's cancellation.
+    public static let never: @Sendable () async -> Void = {
+        // It only ends by being cancelled, which is what is waited for.
+        while !Task.isCancelled { try? await Task.sleep(for: .seconds(3600)) }
     }
 
     /// Standard output and standard error of this process.
     public static func ofProcess() -> ShellOutput {
-        ShellOutput(
+        var (results, complaints) = (stat(), stat())
+        let isOneStream =
+            fstat(STDOUT_FILENO, &results) == 0 && fstat(STDERR_FILENO, &complaints) == 0
+            && results.st_dev == complaints.st_dev && results.st_ino == complaints.st_ino
+        return ShellOutput(
             results: { writeAll($0, to: STDOUT_FILENO) },
             complaints: { writeAll($0, to: STDERR_FILENO) },
-            isTerminal: isatty(STDOUT_FILENO) == 1, isErrorTerminal: isatty(STDERR_FILENO) == 1)
+            isTerminal: isatty(STDOUT_FILENO) == 1, isErrorTerminal: isatty(STDERR_FILENO) == 1,
+            isOneStream: isOneStream, hangUp: { await DescriptorWait.hangUp(of: STDOUT_FILENO) })
     }
 
-    /// Whether a reader of the results went away, as `head` does: nothing more needs to be made.
-    public var isBroken: Bool { state.withLock { $0.isBroken } }
+    /// Whether results could not be written, as where `head` has enough: no more need be made.
+    public var isBroken: Bool { writer.isBroken }
+
+    /// Bytes that were handed over and are not written yet.
+    var waitingBytes: Int { writer.waitingBytes }
 
     /// Adds a line to the results; names in it have passed through `Quoting`.
-    public func line(_ text: String) { write([UInt8](text.utf8) + [UInt8(ascii: "\n")]) }
+    public func line(_ text: String) { collect([UInt8](text.utf8) + [UInt8(ascii: "\n")]) }
 
-    /// Adds bytes to the results as they are: the content of a file.
-    public func write(_ bytes: [UInt8]) {
+    /// Adds bytes of a file to the results as they are, or as what is harmless on a terminal.
+    ///
+    /// Waits where more was made than is read.
+    /// - Throws: `ShellFailure` where nobody reads the results; `CancellationError`.
+    public func content(_ bytes: some Collection<UInt8> & Sendable) async throws {
+        let shown = state.withLock { $0.content?.next(bytes) }
+        collect(shown ?? Array(bytes))
+        try await room()
+    }
+
+    /// Waits where more was made than is read, whoever reads; to be called by whoever makes much.
+    func awaitRoom() async { await writer.wait(until: ShellOutput.roomBytes) }
+
+    /// As `awaitRoom()`.
+    ///
+    /// - Throws: `ShellFailure` where nobody reads the results; `CancellationError`.
+    func room() async throws {
+        await awaitRoom()
+        try Task.checkCancellation()
+        // What is left need not travel.
+        if isBroken { throw ShellFailure.told(.failed) }
+    }
+
+    private func collect(_ bytes: [UInt8]) {
         let isFull = state.withLock { state in
             state.collected += bytes
+            if let last = bytes.last { state.isAtLineStart = last == UInt8(ascii: "\n") }
             return state.collected.count >= 65_536
         }
         if isFull { flush() }
     }
 
-    /// Writes the results collected so far.
+    /// Hands the results collected so far over to be written; waits for nothing.
     public func flush() {
         let bytes = state.withLock { state in
             defer { state.collected = [] }
-            return state.isBroken ? [] : state.collected
+            return state.collected
         }
-        if bytes.isEmpty || results(bytes) { return }
-        state.withLock { $0.isBroken = true }
+        writer.put(bytes, .result) { [self] in
+            errno = 0
+            if results($0) { return true }
+            let number = errno
+            state.withLock { $0.failure = number == EPIPE || number == 0 ? nil : number }
+            return false
+        }
     }
 
-    /// Writes `dfsh: sentence` to standard error, after the results that came before it.
-    public func complain(_ sentence: String) { tell("dfsh: " + sentence + "\n") }
+    /// Writes `dfsh: sentence` to standard error, on a line of its own behind the results so far.
+    public func complain(_ sentence: String) {
+        endContent()
+        let lead = state.withLock { state in
+            if state.hasProgress {
+                state.hasProgress = false
+                return ShellOutput.clearedLine
+            }
+            defer { if isOneStream { state.isAtLineStart = true } }
+            return isOneStream && !state.isAtLineStart ? "\n" : ""
+        }
+        tell(lead + "dfsh: " + sentence + "\n")
+    }
 
-    /// Writes text to standard error as it is, after the results that came before it.
+    /// Shows a line of progress in the place of the last one; a complaint takes its place.
+    func progress(_ text: String) {
+        state.withLock { $0.hasProgress = !text.isEmpty }
+        tell(ShellOutput.clearedLine + text)
+    }
+
+    private static let clearedLine = "\r\u{1B}[K"
+
+    /// Writes text to standard error as it is, behind the results so far.
     public func tell(_ text: String) {
         flush()
-        // With standard error gone there is nobody left to tell.
-        _ = complaints([UInt8](text.utf8))
+        writer.put([UInt8](text.utf8), .complaint, complaints)
+    }
+
+    /// Writes bytes to standard error or elsewhere, behind what was handed over so far.
+    ///
+    /// Waits for nothing.
+    func trace(_ bytes: [UInt8], to sink: Sink? = nil) {
+        writer.put(bytes, .complaint, sink ?? complaints)
+    }
+
+    /// Ends the content of files: what waited for the rest of a character comes as escapes.
+    func endContent() {
+        guard let rest = state.withLock({ $0.content?.end() }), !rest.isEmpty else { return }
+        collect(rest)
+    }
+
+    /// Ends a line of content that a file did not end, where the next prompt would stand behind it.
+    func endLine() {
+        if isTerminal, state.withLock({ !$0.isAtLineStart }) { collect([UInt8(ascii: "\n")]) }
+    }
+
+    /// Waits until everything so far is written; cancelled, it forgets the results that are not.
+    ///
+    /// - Returns: Why results could not be written, as `errno`, where not by a reader who left.
+    func settle() async -> Int32? {
+        endContent()
+        flush()
+        await writer.wait(until: 0)
+        if Task.isCancelled {
+            writer.dropResults()
+            // A terminal takes what is left; a reader who stands still is not waited for.
+            await writer.waitAfterCancellation(atMost: isTerminal ? nil : .milliseconds(300))
+        }
+        return state.withLock { state in
+            defer { state.failure = nil }
+            return state.failure
+        }
+    }
+
+    /// Waits until everything so far is written; blocks the calling thread, the main one.
+    func settleBlocking() {
+        endContent()
+        flush()
+        writer.waitBlocking()
+    }
+
+    /// Runs something until it ends, nobody reads the results any more, or the task is cancelled.
+    ///
+    /// - Throws: What `body` throws; `ShellFailure` where nobody reads the results.
+    func whileRead(_ body: @escaping @Sendable () async throws -> Void) async throws {
+        try await withThrowingTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                try await body()
+                return true
+            }
+            group.addTask { [hangUp] in
+                await hangUp()
+                return false
+            }
+            defer { group.cancelAll() }
+            let first = await group.nextResult()
+            // However it was ended then, it is told as that.
+            try Task.checkCancellation()
+            if try first?.get() != true { throw ShellFailure.told(.failed) }
+        }
     }
 }
 
-/// Writes all bytes to a descriptor; false where that fails, as with a pipe that nobody reads.
+/// Writes all bytes to a descriptor; false, with `errno`, where that fails.
 func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
     bytes.withUnsafeBytes { raw in
         var done = 0

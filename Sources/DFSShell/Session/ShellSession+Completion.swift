@@ -28,12 +28,12 @@ extension ShellSession {
     public func serverHandleNames(within budget: Duration) async -> [[UInt8]]? {
         await first(within: budget) { [client] in
             // Which servers can not be asked is of no interest to completion.
-            guard let servers = try? await client.servers() else { return nil }
+            guard let answers = try? await client.handles() else { return nil }
             var names: Set<[UInt8]> = []
-            for server in servers where server.state.isAvailable {
+            for answer in answers {
                 // As above; the others are listed all the same.
-                let sessions = try? await client.handles(on: server)
-                names.formUnion((sessions ?? []).map(\.handle))
+                guard case .success(let sessions) = answer.result else { continue }
+                names.formUnion(sessions.map(\.handle))
             }
             return names.sorted { $0.lexicographicallyPrecedes($1) }
         }

@@ -1,5 +1,6 @@
 import DFSClient
 import DFSProtocol
+import Glibc
 import Synchronization
 
 /// One person's or script's place in the tree: working directory, open sessions, and a way to run
@@ -21,7 +22,6 @@ public final class ShellSession: Sendable {
         var sessionsOpened = 0
         var wantsToQuit = false
         var history: @Sendable () -> [[UInt8]] = { [] }
-        var confirmation: (@Sendable (String) -> Bool)?
     }
 
     /// Asks the servers.
@@ -32,14 +32,17 @@ public final class ShellSession: Sendable {
     public let isInteractive: Bool
     /// Whether standard input holds the commands, and is no command's to read.
     public let readsCommandsFromInput: Bool
+    /// How long `tail -f` waits for a file server that is away; nil for as long as it takes.
+    public let outagePatience: Duration?
     let state = Mutex(State())
     let disk = LocalDisk()
 
     /// Starts at the top of the tree.
     public init(
         client: DFSClient, output: ShellOutput, isInteractive: Bool = false,
-        readsCommandsFromInput: Bool = false
+        readsCommandsFromInput: Bool = false, outagePatience: Duration? = nil
     ) {
+        self.outagePatience = outagePatience
         self.readsCommandsFromInput = readsCommandsFromInput || isInteractive
         self.client = client
         self.output = output
@@ -51,6 +54,14 @@ public final class ShellSession: Sendable {
     /// Failures have been told on standard error. Cancelling the task ends the command.
     /// - Returns: The code of the command that failed, or `ok`.
     public func run(line: [UInt8]) async -> ExitCode {
+        let code = await runAll(line)
+        // The next prompt starts a line, whatever a file ended in.
+        if isInteractive { output.endLine() }
+        _ = await output.settle()
+        return code
+    }
+
+    private func runAll(_ line: [UInt8]) async -> ExitCode {
         let commands: [[Word]]
         do {
             commands = try LineSplitter.split(line)
@@ -68,18 +79,22 @@ public final class ShellSession: Sendable {
     public func run(words: [Word]) async -> ExitCode {
         let (words, marks) = CommandMarks.take(from: words)
         guard let name = words.first else { return .ok }
+        var code = ExitCode.ok
         do {
             guard let (command, rest) = CommandTable.find(CommandTable.helpCall(words)) else {
                 throw ShellFailure(.usage, "\(name.shown) is no command; help lists them")
             }
             let invocation = try Invocation(command.row, words: rest)
             try await command.run(self, invocation)
-            output.flush()
-            return .ok
         } catch {
-            let code = tell(await explained(error))
-            return marks.ignoresFailure && code != .interrupted ? .ok : code
+            code = tell(await explained(error))
         }
+        if let number = await output.settle() {
+            output.complain(LocalFailure.sentence("standard output", number))
+            if code == .ok { code = .failed }
+            _ = await output.settle()
+        }
+        return marks.ignoresFailure && code != .interrupted ? .ok : code
     }
 
     /// Tells a failure on standard error, unless that was done.
@@ -118,21 +133,21 @@ public final class ShellSession: Sendable {
         state.withLock { $0.history = lines }
     }
 
-    /// Gives the shell somebody to ask; without, everything is confirmed, as in a script.
-    public func setConfirmation(_ ask: @escaping @Sendable (String) -> Bool) {
-        state.withLock { $0.confirmation = ask }
-    }
-
-    /// Asks the person whether to go on.
-    func confirms(_ question: String) -> Bool {
-        guard let ask = state.withLock({ $0.confirmation }) else { return true }
-        output.flush()
-        return ask(question)
+    /// Asks the person whether to go on; a script is not asked.
+    ///
+    /// The terminal collects lines while a command runs. Its end and an empty line mean no.
+    /// - Throws: `CancellationError` after Ctrl-C; `LocalFailure`.
+    func confirms(_ question: String) async throws -> Bool {
+        guard isInteractive else { return true }
+        output.tell("dfsh: \(question) (y or n) ")
+        _ = await output.settle()
+        let answer = try await DescriptorWait.read(STDIN_FILENO, count: 4096)
+        return answer.first == UInt8(ascii: "y") || answer.first == UInt8(ascii: "Y")
     }
 
     /// Ends open sessions by closing the connections.
     public func close() async {
-        output.flush()
+        _ = await output.settle()
         await client.close()
     }
 }

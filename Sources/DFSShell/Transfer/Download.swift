@@ -24,7 +24,7 @@ struct Download: Sendable {
                     return
                 }
                 head = nil
-                let new = try await disk.createTemporary(in: directory)
+                let new = try await disk.createTemporary(for: name, in: directory)
                 file = new
                 try await disk.append(first, to: new)
                 try await disk.append(bytes, to: new)
@@ -148,7 +148,7 @@ extension Download {
         do {
             try await file(entry, as: entry.name, in: directory)
         } catch {
-            try tally.tell(error, session)
+            try await tally.tell(error, session)
         }
     }
 }

@@ -2,7 +2,6 @@ import DFSClient
 import DFSProtocol
 import Dispatch
 import Glibc
-import Synchronization
 
 /// An open directory on this machine; what is done in it can not be led elsewhere by a link.
 final class LocalDirectory: Sendable {
@@ -23,7 +22,6 @@ final class LocalFile: Sendable {
     let descriptor: Int32
     let directory: LocalDirectory
     let temporaryName: [UInt8]
-    private let isClosed = Mutex(false)
 
     init(descriptor: Int32, directory: LocalDirectory, temporaryName: [UInt8]) {
         self.descriptor = descriptor
@@ -31,19 +29,18 @@ final class LocalFile: Sendable {
         self.temporaryName = temporaryName
     }
 
-    /// Closes it; a disk across a network or with a quota may refuse what it took only here.
+    /// Has the system tell what a disk across a network, or one with a quota, refuses at the close.
     ///
-    /// - Returns: 0 or an errno; 0 too where it was closed before.
-    func close() -> Int32 {
-        isClosed.withLock { isClosed in
-            if isClosed { return 0 }
-            isClosed = true
-            // Linux has closed it whatever it says, also after a signal.
-            return Glibc.close(descriptor) == 0 || errno == EINTR ? 0 : errno
-        }
+    /// The file stays open, and locked under its temporary name until it has its own.
+    /// - Returns: 0 or an errno.
+    func flushByClosing() -> Int32 {
+        let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        guard copy >= 0 else { return errno }
+        // Linux has closed it whatever it says, also after a signal.
+        return Glibc.close(copy) == 0 || errno == EINTR ? 0 : errno
     }
 
-    deinit { _ = close() }
+    deinit { Glibc.close(descriptor) }
 }
 
 /// A local file that is being read.
@@ -176,25 +173,6 @@ actor LocalDisk {
 }
 
 extension LocalDisk {
-    /// Starts a file under a temporary name that nothing else has.
-    func createTemporary(in directory: LocalDirectory) throws -> LocalFile {
-        while true {
-            let number = String(UInt64.random(in: .min ... .max), radix: 36)
-            let name = [UInt8](".dfsh-\(number).part".utf8)
-            let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
-            let descriptor = LocalName.withPath(name) {
-                openat(directory.descriptor, $0, flags, 0o600)
-            }
-            if descriptor >= 0 {
-                return LocalFile(
-                    descriptor: descriptor, directory: directory, temporaryName: name)
-            }
-            guard errno == EEXIST else {
-                throw LocalFailure(path: directory.path, number: errno)
-            }
-        }
-    }
-
     /// Adds bytes at the end.
     func append(_ bytes: ByteBuffer, to file: LocalFile) throws {
         try bytes.withUnsafeReadableBytes { raw in
@@ -235,7 +213,7 @@ extension LocalDisk {
         }
         // Only what is whole gets its name. When it comes to the disk is the system's affair, as
         // with cp: what was there before is replaced in one step.
-        let refused = file.close()
+        let refused = file.flushByClosing()
         guard refused == 0 else { throw LocalFailure(path: path, number: refused) }
         let directory = file.directory.descriptor
         let renamed = LocalName.withPath(file.temporaryName) { from in
@@ -255,7 +233,7 @@ extension LocalDisk {
         _ bytes: ByteBuffer, as name: [UInt8], in directory: LocalDirectory,
         _ attributes: LocalAttributes
     ) throws {
-        let file = try createTemporary(in: directory)
+        let file = try createTemporary(for: name, in: directory)
         do {
             try append(bytes, to: file)
             try finish(file, as: name, attributes)

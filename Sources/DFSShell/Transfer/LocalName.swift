@@ -67,12 +67,18 @@ struct LocalFailure: Error, Equatable, Sendable {
             case EEXIST, ENOTEMPTY: .conflict
             default: .failed
             }
-        let reason = number == ELOOP ? "is a symbolic link, which is not followed here" : system
+        let subject = "local \(path.isEmpty ? "directory" : Quoting.text(path))"
         return ShellFailure(
-            code, "local \(path.isEmpty ? "directory" : Quoting.text(path)): \(reason)")
+            code,
+            number == ELOOP
+                ? "\(subject): is a symbolic link, which is not followed here"
+                : LocalFailure.sentence(subject, number))
     }
 
-    private var system: String { strerror(number).map { String(cString: $0) } ?? "error \(number)" }
+    /// What the system says of an error number, behind what it is about.
+    static func sentence(_ subject: String, _ number: Int32) -> String {
+        "\(subject): " + (strerror(number).map { String(cString: $0) } ?? "error \(number)")
+    }
 
     static func failure(_ path: [UInt8], _ number: Int32) -> ShellFailure {
         LocalFailure(path: path, number: number).told

@@ -64,7 +64,7 @@ final class TransferTally: Sendable {
     /// Tells and counts why one file of many is missing; what to do then is said once, at the end.
     ///
     /// - Throws: Where the whole transfer was interrupted, or no name server answers any more.
-    func tell(_ error: any Error, _ session: ShellSession) throws {
+    func tell(_ error: any Error, _ session: ShellSession) async throws {
         let failure = ShellFailure(error)
         if failure.code == .interrupted { throw CancellationError() }
         if error.meansNoNameServer { throw error }
@@ -75,6 +75,7 @@ final class TransferTally: Sendable {
             session.output.complain(failure.sentence)
         }
         failed(failure.code)
+        await session.output.awaitRoom()
     }
 
     /// The code that the transfer ends with.
@@ -120,9 +121,9 @@ final class TransferTally: Sendable {
             var text = summary
             if let total, total > 0 { text += ", \(min(100, bytes * 100 / total)) %" }
             if still >= 6 { text += ", stalled" }
-            output.tell("\r\u{1B}[K\(text)")
+            output.progress(text)
         }
-        output.tell("\r\u{1B}[K")
+        output.progress("")
     }
 }
 

@@ -107,7 +107,7 @@ struct Upload: Sendable {
         do {
             return try await body()
         } catch {
-            try tally.tell(error, session)
+            try await tally.tell(error, session)
             return nil
         }
     }
@@ -118,7 +118,7 @@ struct Upload: Sendable {
         do {
             try await file(name, in: directory, to: path)
         } catch {
-            try tally.tell(error, session)
+            try await tally.tell(error, session)
         }
     }
 }

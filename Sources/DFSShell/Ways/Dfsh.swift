@@ -20,6 +20,7 @@ public enum Dfsh {
         } catch {
             let failure = ShellFailure(error)
             output.complain(failure.sentence)
+            output.settleBlocking()
             return failure.code.rawValue
         }
     }
@@ -27,25 +28,31 @@ public enum Dfsh {
     private static func run(_ options: DfshOptions, _ output: ShellOutput) throws -> ExitCode {
         if options.wantsHelp || options.wantsVersion {
             output.line(options.wantsHelp ? DfshOptions.help : "dfsh DFS/1")
-            output.flush()
+            output.settleBlocking()
             return .ok
         }
         let isInteractive = options.source == .standardInput && isatty(STDIN_FILENO) == 1
         let session = ShellSession(
-            client: try client(options), output: output, isInteractive: isInteractive,
-            readsCommandsFromInput: options.source == .standardInput)
+            client: try client(options, output), output: output,
+            isInteractive: isInteractive,
+            readsCommandsFromInput: options.source == .standardInput,
+            outagePatience: options.deadlineMilliseconds.map { .milliseconds($0) })
         if isInteractive {
             // The end of the process closes its connections, without waiting for a server that is
             // just being dialled and does not answer.
-            defer { output.flush() }
+            defer { output.settleBlocking() }
             return Conversation.hold(with: session)
         }
         return interruptible { await run(options, session) }
     }
 
-    private static func client(_ options: DfshOptions) throws -> DFSClient {
+    private static func client(
+        _ options: DfshOptions, _ output: ShellOutput
+    ) throws -> DFSClient {
         var settings = ClientOptions()
-        settings.tagsEveryRequest = false
+        // Ctrl-C takes back one request, and sessions that are held stay on their connection; bytes
+        // do not wait behind a digest. Untagged, a trace reads like a session that was typed.
+        settings.tagsEveryRequest = options.trace == .none
         if let milliseconds = options.deadlineMilliseconds {
             settings.deadline = .milliseconds(milliseconds)
             settings.connectTimeout = min(settings.connectTimeout, settings.deadline)
@@ -53,8 +60,8 @@ public enum Dfsh {
         let writer: TraceWriter? =
             switch options.trace {
             case .none: nil
-            case .standardError: TraceWriter(descriptor: STDERR_FILENO)
-            case .file(let path): try TraceWriter(file: path)
+            case .standardError: TraceWriter { output.trace($0) }
+            case .file(let path): try TraceWriter(file: path, output)
             }
         if let writer { settings.trace = { writer.write($1, at: $0) } }
         return DFSClient(nameServers: try nameServers(options), options: settings)
@@ -91,7 +98,6 @@ public enum Dfsh {
                 Glibc.close(descriptor)
             }
         }
-        session.output.flush()
         await session.close()
         return code
     }
@@ -115,11 +121,14 @@ public enum Dfsh {
             outcome.code.withLock { $0 = code }
             finished.signal()
         }
-        let sources = [SIGINT, SIGTERM, SIGHUP].map { number in
-            signal(number, SIG_IGN)
+        let sources = [SIGINT, SIGTERM, SIGHUP].compactMap {
+            number -> (any DispatchSourceSignal)? in
+            // What was ignored from outside stays so: nohup, a job in the background.
+            if isIgnored(signal(number, SIG_IGN)) { return nil }
             let source = DispatchSource.makeSignalSource(signal: number)
             source.setEventHandler {
                 if task.isCancelled { _exit(128 + number) }
+                outcome.signal.withLock { $0 = number }
                 task.cancel()
             }
             source.resume()
@@ -127,11 +136,22 @@ public enum Dfsh {
         }
         finished.wait()
         for source in sources { source.cancel() }
+        if let number = outcome.signal.withLock({ $0 }), number != SIGINT {
+            // Whoever sent it sees that it was heeded.
+            signal(number, SIG_DFL)
+            raise(number)
+        }
         return task.isCancelled ? .interrupted : outcome.code.withLock { $0 }
     }
 
     private final class Outcome: Sendable {
         let code = Mutex(ExitCode.ok)
+        /// What cancelled the task.
+        let signal = Mutex<Int32?>(nil)
+    }
+
+    private static func isIgnored(_ handler: (@convention(c) (Int32) -> Void)?) -> Bool {
+        unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
     }
 
     /// A deep tree needs a descriptor a level, and the system's default is low.

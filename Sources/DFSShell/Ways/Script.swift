@@ -22,6 +22,10 @@ struct Script {
             if code == .interrupted { return code }
             if code != .ok, !keepsGoing { return code }
         }
+        if let failure = reader.failure {
+            let sentence = LocalFailure.sentence("the script can not be read", failure.number)
+            return session.tell(ShellFailure(.failed, sentence))
+        }
         return reader.wasTooLong ? session.tell(Script.tooLong) : first
     }
 
@@ -46,7 +50,7 @@ struct Script {
             if first == .ok { first = code }
             if code != .ok && !keepsGoing || session.wantsToQuit { break }
         }
-        session.output.flush()
+        _ = await session.output.settle()
         return first
     }
 }
@@ -74,7 +78,7 @@ extension ErrorSentence {
     }
 }
 
-/// Reads a descriptor line by line, on the calling thread: a script has nothing else to do.
+/// Reads a descriptor line by line; sessions that are held are renewed meanwhile.
 struct LineReader {
     /// Longest line of a script.
     static let limitBytes = 1_048_576
@@ -84,6 +88,8 @@ struct LineReader {
     private var isAtEnd = false
     /// Whether a line was over the limit; nothing is read after it.
     private(set) var wasTooLong = false
+    /// Why the rest could not be read; nil where there was none, or nobody waits for it any more.
+    private(set) var failure: LocalFailure?
 
     init(descriptor: Int32) { self.descriptor = descriptor }
 
@@ -100,19 +106,20 @@ struct LineReader {
                 defer { pending = [] }
                 return pending.isEmpty || wasTooLong ? nil : pending
             }
-            fill()
+            await fill()
         }
     }
 
-    private mutating func fill() {
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        let count = buffer.withUnsafeMutableBytes {
-            Glibc.read(descriptor, $0.baseAddress, $0.count)
-        }
-        if count > 0 {
-            pending += buffer[..<count]
-        } else if count == 0 || errno != EINTR {
+    private mutating func fill() async {
+        do {
+            let bytes = try await DescriptorWait.read(descriptor, count: 65_536)
+            pending += bytes
+            isAtEnd = bytes.isEmpty
+        } catch {
+            // Half a line is no command.
+            pending = []
             isAtEnd = true
+            failure = error as? LocalFailure
         }
     }
 }

@@ -8,19 +8,20 @@ import Synchronization
 ///
 /// A heading says whose lines follow whenever that changes.
 final class TraceWriter: Sendable {
-    private let descriptor: Int32
+    private let take: @Sendable ([UInt8]) -> Void
     private let place = Mutex<Endpoint?>(nil)
 
-    init(descriptor: Int32) { self.descriptor = descriptor }
+    /// - Parameter take: Takes lines, and never blocks: it is called on the connections' thread.
+    init(_ take: @escaping @Sendable ([UInt8]) -> Void) { self.take = take }
 
-    /// Opens a file to be written anew.
+    /// Opens a file to be written anew, in its order among what a shell writes.
     ///
     /// - Throws: `ShellFailure`.
-    convenience init(file path: [UInt8]) throws {
+    convenience init(file path: [UInt8], _ output: ShellOutput) throws {
         let flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC
         let descriptor = LocalName.withPath(path) { Glibc.open($0, flags, 0o600) }
         guard descriptor >= 0 else { throw LocalFailure.failure(path, errno) }
-        self.init(descriptor: descriptor)
+        self.init { output.trace($0, to: { writeAll($0, to: descriptor) }) }
     }
 
     func write(_ line: TraceLine, at endpoint: Endpoint) {
@@ -29,8 +30,7 @@ final class TraceWriter: Sendable {
             if place != endpoint { text += "# \(endpoint)\n" }
             place = endpoint
             text += TraceWriter.text(line)
-            // A trace that can not be written stops nothing.
-            _ = writeAll([UInt8](text.utf8), to: descriptor)
+            take([UInt8](text.utf8))
         }
     }
 

@@ -240,7 +240,7 @@ extension Link {
         // Nothing beats any more: a beat that stayed due would keep the timer firing.
         beatsAt = nil
         stopEnds = now.advanced(milliseconds: Link.leavingMilliseconds)
-        return [send(.goodbye)]
+        return [send(.goodbye(isAway: isAway && !isStopping))]
     }
 }
 

@@ -55,7 +55,8 @@ public enum LinkRequest: Sendable {
     case report(ReportBatch, generation: Int64?)
     case heartbeat(sequence: Int64)
     case done(order: Int64, error: ErrorCode?)
-    case goodbye
+    /// Away: the server runs on, but none of its folders is there.
+    case goodbye(isAway: Bool)
 }
 
 /// Why the name server refused a request of the link.
@@ -98,7 +99,9 @@ public struct NameServerOrder: Equatable, Sendable {
         self.fid = fid
     }
 
-    /// Reads `! remove op= path= [recursive=yes]` or `! rename op= from= to= [replace=yes]`, each `[fid=]`.
+    /// Reads `! remove op= path= [recursive=yes]` or `! rename op= from= to= [replace=yes]`.
+    ///
+    /// Each may carry `fid=`.
     ///
     /// - Throws: `bad-argument`, `bad-name`, `name-too-long` or `unsupported`.
     public init(_ notice: ReplyLine) throws(RequestError) {

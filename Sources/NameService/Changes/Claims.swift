@@ -22,6 +22,16 @@ struct Claims {
 
     mutating func add(_ claim: Claim) { queue.append(claim) }
 
+    /// Drops the ends of claims that were over before their time.
+    ///
+    /// One claim of each entry is open at most, and that is the last one.
+    mutating func keep(where isOpen: (Claim) -> Bool) {
+        var seen: Set<UInt32> = []
+        let open = queue[first...].reversed().filter { isOpen($0) && seen.insert($0.node).inserted }
+        queue = open.reversed()
+        first = 0
+    }
+
     /// Takes up claims that an earlier process gave; their time went on meanwhile.
     mutating func restore(_ deadlines: [UInt32: Int64], at now: Moment) {
         for (node, deadline) in deadlines {

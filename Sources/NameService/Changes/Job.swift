@@ -14,8 +14,14 @@ enum Job {
 
     /// Nodes that one slice looks at.
     static let steps = 2000
-    /// Nodes that may wait for a commit before jobs that change something pause.
-    static let backlog = 50_000
+    /// Nodes that one slice changes; each is a row, which costs the store more than all else.
+    static let changes = 500
+    /// Rows that may wait for a commit before jobs that change something pause.
+    ///
+    /// A batch is always everything that has changed, so that the store never holds half of a
+    /// change; this keeps a batch small. A client's MKDIR waits for the batch that travels and for
+    /// its own, each with the rows of two slices, whatever a file server reports meanwhile.
+    static let backlog = changes
 
     /// Whose answer it is about.
     var asker: Asker? {
@@ -40,20 +46,25 @@ extension NameAuthority {
     /// Whether `work` has something to do.
     public var hasWork: Bool {
         watchers.hasNews || searches.isReady
-            || jobs.contains { $0.isRead || catalogue.dirtyNodes.count < Job.backlog }
+            || (mayChange ? !jobs.isEmpty : jobs.contains { $0.isRead })
     }
+
+    private var mayChange: Bool { catalogue.changedRows < Job.backlog }
 
     /// Does one slice of the first job that may go on.
     public mutating func work(at now: Moment) {
         while let job = searches.next() { jobs.append(job) }
-        let mayChange = catalogue.dirtyNodes.count < Job.backlog
+        let mayChange = mayChange
         guard let index = jobs.firstIndex(where: { $0.isRead || mayChange }) else { return }
         let job = jobs.remove(at: index)
         if let rest = slice(of: job, at: now) { jobs.append(rest) }
     }
 
     /// Does the first slice of a job at once, so that a small one is over when its request returns.
+    ///
+    /// A report waits where many rows wait: nobody looks for its effect before it is answered.
     mutating func begin(_ job: Job, at now: Moment) {
+        if case .report = job, !mayChange { return jobs.append(job) }
         if let rest = slice(of: job, at: now) { jobs.append(rest) }
     }
 

@@ -27,7 +27,7 @@ extension NameAuthority {
         var next: [UInt8]?
         if let top = catalogue.find(job.from), catalogue.records[Int(top)].isDirectory {
             var nodes: [(node: UInt32, path: [UInt8])] = []
-            next = catalogue.walk(top, after: job.cursor, steps: Job.steps) { node, path in
+            next = catalogue.walk(top, after: job.cursor, steps: Job.changes) { node, path in
                 nodes.append((node, [TreePath.slash] + path))
                 return .goOn
             }

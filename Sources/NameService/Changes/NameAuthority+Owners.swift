@@ -12,9 +12,9 @@ extension NameAuthority {
     ) {
         let operation = operations.begin(
             task, asker, subject, servers: servers, isWhole: isWhole)
+        catalogue.subjects.insert(subject.node)
         guard let op = asker.operation else { return send(operation, at: now) }
         repetitions.intend(op, subject)
-        catalogue.subjects.insert(subject.node)
         keep(op)
         _ = commits.hold(.asking(operation: operation.number), hasChanges: true)
     }
@@ -83,10 +83,8 @@ extension NameAuthority {
 
     /// Brings an operation that is over into the tree and answers it.
     mutating func conclude(_ operation: OwnerOperations.Operation, at now: Moment) {
-        noticeDepartures()
-        // What is late holds no paths: the tree may have gone on without it.
-        if operation.isLate, !stands(operation.subject, at: operation.task.paths[0]) {
-            concludeLate(operation, at: now)
+        if isOvertaken(operation) {
+            concludeOvertaken(operation, at: now)
         } else {
             switch operation.task {
             case .remove(let path, _): concludeRemoval(operation, path, at: now)
@@ -96,8 +94,20 @@ extension NameAuthority {
         resumeDeferred(at: now)
     }
 
+    /// Whether a report has told what an operation did, and maybe what came after it.
+    ///
+    /// The owner's report mostly comes before its DONE. What has the name by then is another file
+    /// or directory, which DONE is not about. What is late holds no paths besides.
+    private func isOvertaken(_ operation: OwnerOperations.Operation) -> Bool {
+        let (subject, path) = (operation.subject, operation.task.paths[0])
+        if operation.isLate { return !stands(subject, at: path) }
+        if subject.server != 0, subject.fid != 0 { return !holds(subject, at: path) }
+        return subject.isGone || catalogue.find(path).map { $0 != subject.node } ?? false
+    }
+
     /// Remembers what became of an operation whose outcome the tree has taken from a report.
-    private mutating func concludeLate(_ operation: OwnerOperations.Operation, at now: Moment) {
+    private mutating func concludeOvertaken(_ operation: OwnerOperations.Operation, at now: Moment)
+    {
         for (asker, line) in settle(operation, at: now) { answerAfterCommit(asker, line) }
     }
 
@@ -176,7 +186,9 @@ extension NameAuthority {
             return detach(node, answering: answers, at: now)
         }
         if !departing.isEmpty { touchParent(of: path, at: now) }
-        let job = RemovalJob(departing: departing, top: path, answers: answers)
+        let job = RemovalJob(
+            departing: departing, top: path, clearsMade: isComplete && operation.isWhole,
+            answers: answers)
         begin(.removal(job), at: now)
     }
 

@@ -106,12 +106,15 @@ extension NameAuthority {
     /// Notes in the changes which of their entries were freed, in the batch that says so.
     mutating func noticeDepartures() {
         // Most of those that are over stay in the tree: they are dropped when they are the more.
-        if catalogue.subjects.count > 1024 + 2 * repetitions.subjectCount {
-            catalogue.subjects = repetitions.subjects
+        let running = operations.running.count
+        if catalogue.subjects.count > 1024 + 2 * (repetitions.subjectCount + running) {
+            catalogue.subjects = repetitions.subjects.union(
+                operations.running.map(\.subject.node))
         }
         if catalogue.departedSubjects.isEmpty { return }
         for node in catalogue.departedSubjects.sorted() {
             for op in repetitions.depart(node) { keep(op) }
+            operations.depart(node)
         }
         catalogue.departedSubjects = []
     }

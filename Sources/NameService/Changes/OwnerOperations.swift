@@ -133,6 +133,13 @@ struct OwnerOperations {
         return running[index].waiting.isEmpty ? running.remove(at: index) : nil
     }
 
+    /// Notes that an entry of the catalogue was freed, whatever has its number then.
+    mutating func depart(_ node: UInt32) {
+        for index in running.indices where running[index].subject.node == node {
+            running[index].subject.isGone = true
+        }
+    }
+
     /// Takes an operation back that nobody was asked for.
     mutating func withdraw(_ number: Int64) -> Operation? {
         guard let index = running.firstIndex(where: { $0.number == number }) else { return nil }

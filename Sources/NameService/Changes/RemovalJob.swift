@@ -7,6 +7,8 @@ struct RemovalJob {
     /// Servers whose things below `top` are to go, one after another.
     var departing: [UInt16] = []
     var top: TreePath
+    /// Whether directories at and below `top` go that only MKDIR has made.
+    var clearsMade = false
     /// The walk's place in the present server's turn.
     var cursor: [UInt8] = []
     /// What is answered when everything is gone.
@@ -18,7 +20,8 @@ extension Catalogue {
     mutating func discard(_ node: UInt32) {
         if records[Int(node)].isFile { orphanFile(node) }
         for holding in holdings[node] ?? [] { removeHolding(of: holding.server, at: node) }
-        free(node)
+        // What was taken out of the tree stands in no directory any more.
+        if records[Int(node)].flags.contains(.detached) { release(node) } else { free(node) }
     }
 
     /// Frees a detached subtree from its leaves up, for a bounded number of nodes.
@@ -77,6 +80,8 @@ extension NameAuthority {
         }
         let parent = catalogue.records[Int(node)].parent
         catalogue.unlink(node)
+        // Its directory may be gone, and its number another's, before all below it is freed.
+        catalogue.records[Int(node)].parent = Catalogue.root
         catalogue.records[Int(node)].flags.formUnion([.explicit, .detached])
         catalogue.touch(node)
         catalogue.setTime(now.wall, of: parent)
@@ -87,15 +92,38 @@ extension NameAuthority {
     /// Does a slice of a removal; true when it is over.
     mutating func removal(_ job: inout RemovalJob, at now: Moment) -> Bool {
         if let top = job.detached {
-            guard catalogue.discard(below: top, steps: Job.steps) else { return false }
+            guard catalogue.discard(below: top, steps: Job.changes) else { return false }
             job.detached = nil
         }
         while let server = job.departing.last {
             if !depart(job.top, server, &job.cursor, at: now) { return false }
             job.departing.removeLast()
         }
+        if job.clearsMade, !clearMade(&job) { return false }
         for (asker, line) in job.answers { answerAfterCommit(asker, line) }
         return true
+    }
+
+    /// Takes directories that nobody has on disk out of a subtree; true when it is over.
+    private mutating func clearMade(_ job: inout RemovalJob) -> Bool {
+        guard let top = catalogue.find(job.top), catalogue.records[Int(top)].isDirectory else {
+            return true
+        }
+        var nodes = job.cursor.isEmpty ? [top] : []
+        let next = catalogue.walk(top, after: job.cursor, steps: Job.changes) { node, _ in
+            if catalogue.records[Int(node)].flags.contains(.explicit) { nodes.append(node) }
+            return .goOn
+        }
+        // What is in a directory that stays keeps it; what held one goes before it.
+        for node in nodes.reversed() where !catalogue.records[Int(node)].isFree {
+            guard catalogue.records[Int(node)].isDirectory else { continue }
+            let path = catalogue.path(of: node)
+            catalogue.records[Int(node)].flags.remove(.explicit)
+            catalogue.touch(node)
+            if catalogue.collect(node) { tellDepartures([(path, .gone)]) }
+        }
+        job.cursor = next ?? []
+        return next == nil
     }
 
     /// Takes a slice of what one server has at and below a path out; true when it is over.
@@ -104,7 +132,7 @@ extension NameAuthority {
     ) -> Bool {
         guard let top = catalogue.find(path) else { return true }
         if catalogue.records[Int(top)].isDirectory {
-            let slice = catalogue.depart(below: top, server, after: cursor, steps: Job.steps)
+            let slice = catalogue.depart(below: top, server, after: cursor, steps: Job.changes)
             tellDepartures(slice.gone)
             if let next = slice.next {
                 cursor = next

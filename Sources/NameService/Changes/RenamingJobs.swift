@@ -107,7 +107,7 @@ extension NameAuthority {
             return true
         }
         var nodes: [(node: UInt32, path: [UInt8])] = []
-        let next = catalogue.walk(job.top, after: job.cursor, steps: Job.steps) { node, path in
+        let next = catalogue.walk(job.top, after: job.cursor, steps: Job.changes) { node, path in
             let record = catalogue.records[Int(node)]
             if job.servers.contains(record.server) || record.flags.contains(.shared) {
                 nodes.append((node, [TreePath.slash] + path))

@@ -171,14 +171,14 @@ extension NameAuthority {
 
     private mutating func apply(_ job: inout ReportJob, at now: Moment) throws(RequestError) -> Bool
     {
-        var left = Job.steps
+        var left = Job.changes
         while job.next < job.entries.count {
             if left == 0 { return false }
             left -= 1
             let entry = job.entries[job.next]
             if replacesDirectory(entry, job.server) {
                 if !depart(entry.path, job.server, &job.cursor, at: now) { return false }
-                left = max(0, left - Job.steps / 4)
+                left = max(0, left - Job.changes / 4)
             }
             try apply(entry, of: job.server, at: now)
             job.next += 1
@@ -201,12 +201,16 @@ extension NameAuthority {
     private mutating func sweep(_ job: inout ReportJob, at now: Moment) -> Bool {
         guard let mentions = catalogue.mentions[job.server] else { return true }
         let end = min(catalogue.records.count, job.sweep + Job.steps * 4)
-        for number in job.sweep..<end {
+        var left = Job.changes
+        while job.sweep < end, left > 0 {
+            let number = job.sweep
+            job.sweep += 1
             let record = catalogue.records[number]
             guard number > 0, record.server == job.server || record.flags.contains(.shared),
                 !record.isFree, !record.isClaim, !mentions.contains(UInt32(number)),
-                !isSpared(UInt32(number), mentions)
+                !isSpared(UInt32(number), mentions), !catalogue.isDetached(UInt32(number))
             else { continue }
+            left -= 1
             let path = catalogue.path(of: UInt32(number))
             switch catalogue.depart(UInt32(number), job.server) {
             // The index holds checked names only, so a path of it is one.
@@ -215,8 +219,7 @@ extension NameAuthority {
             case .nothing, .hidden: continue
             }
         }
-        job.sweep = end
-        return end == catalogue.records.count
+        return job.sweep == catalogue.records.count
     }
 
     private func isSpared(_ node: UInt32, _ mentions: InventoryMentions) -> Bool {

@@ -16,8 +16,9 @@ extension Catalogue {
             number = reused
             if records[Int(number)].flags.contains(.dirty) { record.flags.insert(.dirty) }
         } else {
-            guard records.count < Int(Catalogue.none) else { throw Catalogue.full }
+            guard records.count < Catalogue.mostNodes else { throw Catalogue.full }
             number = UInt32(records.count)
+            records.makeRoom(for: 1)
             records.append(record)
         }
         if record.isDirectory {
@@ -80,7 +81,8 @@ extension Catalogue {
         release(node)
     }
 
-    private mutating func release(_ node: UInt32) {
+    /// Frees a node that stands in no directory.
+    mutating func release(_ node: UInt32) {
         let record = records[Int(node)]
         if record.isDirectory {
             counts.directories -= 1

@@ -5,6 +5,9 @@ extension Catalogue {
     /// Whether something waits for a commit.
     var hasChanges: Bool { !dirtyNodes.isEmpty || !dirtyHoldings.isEmpty }
 
+    /// How many rows wait for a commit.
+    var changedRows: Int { dirtyNodes.count + dirtyHoldings.count }
+
     /// Describes every node and holding that changed since the last call, each once.
     mutating func takeChanges() -> [CatalogueChange] {
         var changes: [CatalogueChange] = []
@@ -42,7 +45,8 @@ extension Catalogue {
 
     /// Takes one row; the rows come in any order, so nothing is linked before `finishLoading`.
     mutating func load(_ row: CatalogueNode) throws {
-        guard row.number > 0, row.number < 1 << 28, (1...255).contains(row.name.count),
+        guard row.number > 0, Int(row.number) < Catalogue.mostNodes,
+            (1...255).contains(row.name.count),
             TreePath.refusal(component: row.name) == nil, let server = UInt16(exactly: row.server),
             server > 0 || row.kind == .directory, let place = names.add(row.name.span)
         else {
@@ -51,6 +55,7 @@ extension Catalogue {
         }
         while records.count <= Int(row.number) {
             let number = UInt32(records.count)
+            records.makeRoom(for: 1)
             records.append(
                 CatalogueRecord(parent: number, name: 0, nameLength: 0, kind: .free))
         }

@@ -9,6 +9,10 @@ struct Catalogue {
     /// Stands for no node.
     static let none = UInt32.max
     static let root: UInt32 = 0
+    /// Numbers that are given; a row with a higher one is damage.
+    ///
+    /// Memory ends before on most machines.
+    static let mostNodes = 1 << 28
 
     var records: [CatalogueRecord]
     var names = CatalogueNames()
@@ -113,21 +117,6 @@ struct Catalogue {
         }
     }
 
-    /// The directory of a path and where the path's last part begins; nil where no part is.
-    @inline(__always)
-    func lastPart(of path: Span<UInt8>) -> (directory: UInt32, start: Int)? {
-        guard path.count > 1, path[0] == TreePath.slash else { return nil }
-        var directory = Catalogue.root
-        var start = 1
-        while true {
-            let end = CatalogueNames.slash(path.bytes, from: start)
-            if end == path.count { return (directory, start) }
-            directory = child(of: directory, path.extracting(start..<end))
-            if directory == Catalogue.none { return nil }
-            start = end + 1
-        }
-    }
-
     /// The node at a path; nil where there is none.
     func find(_ path: TreePath) -> UInt32? {
         let node = node(at: path.bytes.span)
@@ -174,6 +163,16 @@ struct Catalogue {
             current = records[Int(current)].parent
         }
         return true
+    }
+
+    /// Whether a node left the tree with a directory above it, and is about to be freed.
+    func isDetached(_ node: UInt32) -> Bool {
+        var current = node
+        while current != Catalogue.root {
+            if records[Int(current)].flags.contains(.detached) { return true }
+            current = records[Int(current)].parent
+        }
+        return false
     }
 
     /// Remembers that a node has to be kept anew, or is gone.

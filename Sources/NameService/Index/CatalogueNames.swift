@@ -16,6 +16,7 @@ struct CatalogueNames {
             return place
         }
         guard let place = UInt32(exactly: bytes.count / 8) else { return nil }
+        bytes.makeRoom(for: units * 8)
         for offset in 0..<name.count { bytes.append(name[offset]) }
         for _ in name.count..<(units * 8) { bytes.append(0) }
         return place
@@ -88,7 +89,4 @@ struct CatalogueNames {
     mutating func remove(_ place: UInt32, length: UInt8) {
         free[(Int(length) + 7) / 8].append(place)
     }
-
-    /// Makes room for a number of names at once.
-    mutating func reserve(_ count: Int) { bytes.reserveCapacity(count * 16) }
 }

@@ -13,8 +13,14 @@ struct CatalogueTable {
         self.seed = seed
         var size = 1024
         while size * 3 / 4 < capacity { size *= 2 }
-        slots = [UInt64](repeating: 0, count: size)
+        slots = CatalogueTable.empty(size)
         mask = size - 1
+    }
+
+    private static func empty(_ size: Int) -> [UInt64] {
+        var slots = [UInt64](roomFor: size)
+        slots.append(contentsOf: repeatElement(0, count: size))
+        return slots
     }
 
     /// 32 bits over parent and name, eight bytes at a time.
@@ -67,7 +73,7 @@ struct CatalogueTable {
 
     private mutating func grow() {
         let old = slots
-        slots = [UInt64](repeating: 0, count: old.count * 2)
+        slots = CatalogueTable.empty(old.count * 2)
         mask = slots.count - 1
         for slot in old where slot != 0 { place(slot) }
     }

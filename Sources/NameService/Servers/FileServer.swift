@@ -26,6 +26,8 @@ struct FileServer {
     var generation: Int64?
     var mounts: [TreePath]
     var state: ServerState { didSet { writeSuffix() } }
+    /// Why it took leave the last time; means something in state `goodbye` only.
+    var leave: CatalogueServer.Leave?
     /// The last sign of life, for `seen=`; may be before this process started.
     var lastSeen: MonotonicTime
     /// From when on silence counts; after a restart that is the start.
@@ -49,7 +51,8 @@ struct FileServer {
         generation = row.generation
         mounts = row.mounts
         isRetired = row.isRetired
-        state = row.saidGoodbye ? .goodbye : .suspect
+        state = row.leave == nil ? .suspect : .goodbye
+        leave = row.leave
         let (away, overflow) = now.wall.seconds.subtractingReportingOverflow(row.lastSeen)
         let seconds = overflow ? 0 : min(max(0, away), 1_000_000_000)
         lastSeen = now.monotonic.advanced(milliseconds: -seconds * 1000)
@@ -79,21 +82,25 @@ struct FileServer {
     var row: CatalogueServer {
         CatalogueServer(
             number: UInt32(number), id: id, address: address, epoch: epoch, generation: generation,
-            mounts: mounts, saidGoodbye: state == .goodbye, lastSeen: keptLastSeen,
+            mounts: mounts, leave: state == .goodbye ? leave ?? .stopped : nil,
+            lastSeen: keptLastSeen,
             isRetired: isRetired)
+    }
+
+    private var reason: String {
+        switch (state, leave) {
+        case (.goodbye, .away):
+            "\(id) runs, but its folders are away; its files come back with them"
+        case (.goodbye, _): "\(id) was stopped on purpose; its files come back with it"
+        case (.down, _): "\(id) is silent; it is asked for again when it registers"
+        case (.up, _), (.suspect, _): "\(id) is not certain to be there; try again soon"
+        }
     }
 
     /// The refusal that a client gets for a file of this server while it is not reachable.
     func isDown(_ path: TreePath, at now: Moment, pace: Pace) -> RequestError {
-        let why =
-            state == .goodbye
-            ? "\(id) took leave: stopped on purpose, or its folders are away; its files come back "
-                + "with it"
-            : state == .down
-                ? "\(id) is silent; it is asked for again when it registers"
-                : "\(id) is not certain to be there; try again soon"
-        return RequestError(
-            .serverDown, path: path, why,
+        RequestError(
+            .serverDown, path: path, reason,
             fields: [
                 .init("server", id.bytes),
                 .init("seen", number: now.monotonic.milliseconds(since: lastSeen)),

@@ -106,7 +106,7 @@ extension NameAuthority {
         let number = membership.servers.count + 1
         let row = CatalogueServer(
             number: UInt32(number), id: id, address: address, epoch: epoch, generation: nil,
-            mounts: [], saidGoodbye: false, lastSeen: now.wall.seconds)
+            mounts: [], leave: nil, lastSeen: now.wall.seconds)
         do {
             try membership.add(row, at: now)
         } catch {
@@ -226,6 +226,8 @@ extension NameAuthority {
     mutating func goodbye(_ request: Request, _ asker: Asker, at now: Moment) throws(RequestError) {
         let number = try registered(request, asker)
         lose(number, at: now)
+        let isAway = request.option("why")?.elementsEqual("away".utf8) ?? false
+        membership[number].leave = isAway ? .away : .stopped
         if let change = membership.set(number, .goodbye) { tell(change) }
         answerAfterCommit(asker, accepted(asker), isRepeatable: true)
     }
@@ -259,6 +261,7 @@ extension NameAuthority {
             ErrorCode(rawValue: String(decoding: word, as: UTF8.self)) ?? .internal
         }
         let operation = try request.number("op") ?? 0
+        noticeDepartures()
         let finished = try operations.answer(operation, by: number, code)
         answer(asker, accepted(asker))
         if let finished { conclude(finished, at: now) }

@@ -5,6 +5,7 @@ struct FindJob {
     let asker: Asker
     let top: TreePath
     let glob: Glob?
+    let patternBytes: Int
     /// True for directories, false for files, nil for both.
     let wantsDirectories: Bool?
     let limit: Int
@@ -45,6 +46,7 @@ extension NameAuthority {
         let type = request.option("type").map { $0.elementsEqual("dir".utf8) }
         let job = FindJob(
             asker: asker, top: top, glob: request.option("name").map { Glob($0) },
+            patternBytes: request.option("name")?.count ?? 0,
             wantsDirectories: type, limit: limit, cursor: cursor)
         search(.find(job), asker, at: now)
     }
@@ -61,7 +63,9 @@ extension NameAuthority {
         job.reply = LineWriter()
         let (limit, tag) = (job.limit, job.asker.tag)
         let wanted = job
-        let next = catalogue.walk(top, after: job.cursor, steps: Job.steps) { node, path in
+        // A long pattern may cost its length at each byte of a name.
+        let steps = max(1, Job.steps / (1 + job.patternBytes / 8))
+        let next = catalogue.walk(top, after: job.cursor, steps: steps) { node, path in
             guard isWanted(node, wanted) else { return .goOn }
             if count == limit || reply.bytes.count >= Limits.listBytes {
                 isFull = true

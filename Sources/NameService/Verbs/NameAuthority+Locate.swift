@@ -13,9 +13,9 @@ extension NameAuthority {
         _ bytes: Span<UInt8>, lineBytes: Int, at now: MonotonicTime, into reply: inout LineWriter
     ) -> Int {
         var ahead = LocateAhead()
-        ahead.read(bytes, upTo: lookAhead, lineBytes: lineBytes, catalogue)
+        ahead.read(bytes, upTo: lookAhead, lineBytes: lineBytes)
         let count = ahead.count
-        ahead.find(in: catalogue)
+        ahead.find(bytes, in: catalogue)
         var answered = 0
         for index in 0..<ahead.count {
             guard answer(ahead.questions[index], of: bytes, at: now, into: &reply) else {
@@ -38,7 +38,7 @@ extension NameAuthority {
         _ question: LocateAhead.Question, of bytes: Span<UInt8>, at now: MonotonicTime,
         into reply: inout LineWriter
     ) -> Bool {
-        let name = bytes.extracting(Int(question.name)..<Int(question.valueEnd))
+        let name = bytes.extracting(question.part)
         var node = question.node
         if !catalogue.isChild(node, of: question.parent, name) {
             node = catalogue.child(of: question.parent, name)

@@ -19,7 +19,7 @@ extension NameAuthority {
         let wanted = try request.server(in: membership)
         if mustWait(request, asker, for: [path]) { return }
         let parent = try parentOfNew(path)
-        guard claims.count < Claims.most else {
+        guard catalogue.claimDeadlines.count < Claims.most else {
             throw RequestError(
                 .busy, "too many names are claimed; their files come, or they end within a minute",
                 fields: [.init("retry", number: pace.beat)])
@@ -30,6 +30,9 @@ extension NameAuthority {
         catalogue.records[Int(node)].server = server.number
         let deadline = now.wall.seconds &+ Claims.seconds
         catalogue.claimDeadlines[node] = deadline
+        if claims.count > 1024 + 2 * catalogue.claimDeadlines.count {
+            claims.keep { catalogue.claimDeadlines[$0.node] == $0.deadline }
+        }
         claims.add(
             .init(
                 node: node, deadline: deadline,

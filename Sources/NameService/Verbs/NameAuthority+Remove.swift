@@ -55,10 +55,16 @@ extension NameAuthority {
             throw RequestError(
                 .notEmpty, path: path, "the directory has entries; recursive=yes removes them too")
         }
-        var holders = catalogue.servers(at: node)
+        // Who has a file of this name is not asked: that file stays, and gets the name.
+        var holders = catalogue.holders(of: node)
         if let wanted {
             guard holders.contains(wanted.number) else { throw .isMissing(path) }
             holders = [wanted.number]
+        }
+        if holders.isEmpty, !catalogue.servers(at: node).isEmpty {
+            let answers = [(asker, accepted(asker))] + complete(asker.operation, at: now)
+            return begin(
+                .removal(RemovalJob(top: path, clearsMade: true, answers: answers)), at: now)
         }
         if holders.isEmpty {
             let others = complete(asker.operation, at: now)

@@ -12,6 +12,9 @@ extension NameAuthority {
             reply.pair("id", server.id.bytes)
             reply.pair("addr", server.address.description)
             reply.pair("state", server.state.rawValue)
+            if server.state == .goodbye, let leave = server.leave {
+                reply.pair("why", leave.word)
+            }
             reply.pair("seen", now.monotonic.milliseconds(since: server.lastSeen))
             reply.pair("files", held.files)
             reply.pair("bytes", held.bytes)

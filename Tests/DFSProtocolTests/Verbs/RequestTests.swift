@@ -19,7 +19,7 @@ import Testing
         (.name, "REPORT fs1 \"- /a\"", nil),
         (.name, "REPORT fs1 inventory=more gen=4", 10),
         (.name, "HEARTBEAT fs1 seq=1 free=2 load=3", nil),
-        (.name, "GOODBYE fs1", nil), (.name, "DONE op=5 error=not-found", nil),
+        (.name, "GOODBYE fs1 why=away", nil), (.name, "DONE op=5 error=not-found", nil),
         (.file, "OPEN /a create-new lease=conn mode=0600", nil),
         (.file, "OPEN /a rw lease=30000 lock=exclusive wait=5 if-ver=2 op=a-b_c.d:1", nil),
         (.file, "RENEW s1", nil), (.file, "RESUME s1 token=00", nil),

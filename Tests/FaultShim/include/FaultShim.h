@@ -3,7 +3,9 @@
 // Only tests load it; the servers know nothing of it and are the ones that people run. It reads
 //   DFS_FAULT_PLAN   a file of 64 bytes that the test writes and this library maps
 //   DFS_FAULT_ROOT   the folder, without symbolic links, whose files are meant
-// and does nothing where one of them is missing.
+// and does nothing where one of them is missing. With
+//   DFS_ALLOCATIONS  a file of 8 bytes that the test writes and this library maps
+// it counts the calls of malloc and its like there (AllocationCount.c).
 #pragma once
 
 #include <stdatomic.h>

@@ -8,6 +8,11 @@ struct AwayTests {
         String(try connection.request(request).last?.text.prefix { $0 != "\"" } ?? "")
     }
 
+    /// Why the one file server has taken leave, as SERVERS tells it.
+    private static func why(_ names: WireConnection) throws -> String? {
+        try names.request("SERVERS").first?.line.text("why")
+    }
+
     @Test func `a folder that is gone is told as a server that is away until it is back`()
         async throws
     {
@@ -26,6 +31,7 @@ struct AwayTests {
             try cluster.awaitState(of: "fs1", "goodbye")
 
             #expect(try AwayTests.kind(names, "LOCATE /m/a").hasPrefix("ERR server-down "))
+            #expect(try AwayTests.why(names) == "away")
             #expect(try names.request("LIST /m").count == 3)
             #expect(try AwayTests.kind(client, "FETCH /m/d/b") == "ERR io path=/m/d/b retry=1000 ")
             #expect(try AwayTests.kind(client, "OPEN /m/c create").hasPrefix("ERR io "))
@@ -47,7 +53,9 @@ struct AwayTests {
             }
             #expect(try client.expectOK("FETCH /m/d/b").payload == [UInt8]("more".utf8))
             try client.expectOK("STORE /m/c new")
+            #expect(try AwayTests.why(names) == nil)
             #expect(try server.stop() == .exit(0))
+            #expect(try AwayTests.why(names) == "stopped")
         }
     }
 

@@ -14,7 +14,8 @@ struct GivingUpTests {
 
         /// - Parameter fetched: What FETCH answers, without its tag.
         init(fetched: String) throws {
-            cluster = try Cluster()
+            // The source never beats, and is up for as long as the slowest machine takes.
+            cluster = try Cluster(pace: Pace(beat: 1000, suspect: 300_000, down: 600_000))
             try cluster.startNameServer()
             server = try cluster.startFileServer("fs1", mount: "/mine", files: ["old": "kept"])
             source = try ScriptedPeer(

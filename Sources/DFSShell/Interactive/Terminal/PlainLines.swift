@@ -9,6 +9,8 @@ final class PlainLines: LineSource {
     private let prompt: () -> [UInt8]
     private var buffer: [UInt8] = []
     private var isAtEnd = false
+    /// Whether what comes up to the next newline belongs to a line that is refused.
+    private var isDropping = false
 
     /// Takes what writes the prompt; it may not hold terminal sequences.
     init(prompt: @escaping () -> [UInt8]) {
@@ -22,12 +24,23 @@ final class PlainLines: LineSource {
             if let cut = buffer.firstIndex(of: UInt8(ascii: "\n")) {
                 let line = Array(buffer[..<cut])
                 buffer.removeFirst(cut + 1)
+                let isRefused = isDropping || cut > PlainLines.lineLimitBytes
+                isDropping = false
+                if isRefused {
+                    show([UInt8]("dfsh: a line of more than 64 KiB is not run\n".utf8))
+                    show(prompt())
+                    continue
+                }
                 return .line(line.last == UInt8(ascii: "\r") ? line.dropLast() : line)
             }
-            if buffer.count > PlainLines.lineLimitBytes { buffer.removeAll() }
+            if buffer.count > PlainLines.lineLimitBytes {
+                buffer.removeAll()
+                isDropping = true
+            }
             if dfs_signals_termination() != 0 { return .terminated(dfs_signals_termination()) }
             if dfs_signals_take_interrupts() > 0 {
                 buffer.removeAll()
+                isDropping = false
                 show([UInt8(ascii: "\n")])
                 return .interrupted
             }

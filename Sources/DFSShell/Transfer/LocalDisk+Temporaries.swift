@@ -1,0 +1,83 @@
+import DFSProtocol
+import Glibc
+
+/// Files that are being received stand under temporary names until they are whole.
+///
+/// A name begins as no name of the tree does, and is held by a lock that ends with its process:
+/// nobody takes or removes what another run is writing, and what a killed run left is used again by
+/// the next one that brings the same file.
+extension LocalDisk {
+    /// How many transfers of one name into one directory have temporary names that come again.
+    private static let namedTemporaries = 8
+
+    /// Starts a file under a temporary name.
+    ///
+    /// - Parameter name: What the file is to be called in the end.
+    func createTemporary(for name: [UInt8], in directory: LocalDirectory) throws -> LocalFile {
+        for number in 0..<LocalDisk.namedTemporaries {
+            let temporary = LocalDisk.temporaryName("\(number)", name)
+            if let file = try LocalDisk.create(temporary, in: directory) {
+                // Another run may have taken it for a left-over before it was locked.
+                if LocalDisk.holdsName(file) { return file }
+            } else if let file = LocalDisk.takeLeftOver(temporary, in: directory) {
+                return file
+            }
+        }
+        // Many at once, or files of others under those names.
+        while true {
+            let number = String(UInt64.random(in: .min ... .max), radix: 36)
+            let temporary = LocalDisk.temporaryName(number, name)
+            if let file = try LocalDisk.create(temporary, in: directory) { return file }
+        }
+    }
+
+    private static func temporaryName(_ number: String, _ name: [UInt8]) -> [UInt8] {
+        Array(([UInt8](".dfsh-part-\(number)-".utf8) + name).prefix(255))
+    }
+
+    /// Makes a file; nil where the name is there already.
+    private static func create(
+        _ name: [UInt8], in directory: LocalDirectory
+    ) throws -> LocalFile? {
+        let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+        let descriptor = LocalName.withPath(name) {
+            openat(directory.descriptor, $0, flags, 0o600)
+        }
+        guard descriptor >= 0 else {
+            if errno == EEXIST { return nil }
+            throw LocalFailure(path: directory.path, number: errno)
+        }
+        // A file system without locks has no left-over taken, and nothing else is lost.
+        flock(descriptor, LOCK_EX | LOCK_NB)
+        return LocalFile(descriptor: descriptor, directory: directory, temporaryName: name)
+    }
+
+    /// Empties what a killed run left; nil where another run is writing it, or it is none of ours.
+    private static func takeLeftOver(
+        _ name: [UInt8], in directory: LocalDirectory
+    ) -> LocalFile? {
+        // Without O_NONBLOCK a FIFO would wait for a reader.
+        let flags = O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
+        let descriptor = LocalName.withPath(name) { openat(directory.descriptor, $0, flags) }
+        if descriptor < 0 { return nil }
+        let file = LocalFile(descriptor: descriptor, directory: directory, temporaryName: name)
+        var status = stat()
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0, fstat(descriptor, &status) == 0,
+            status.st_mode & S_IFMT == S_IFREG, status.st_uid == geteuid(), status.st_nlink == 1,
+            holdsName(file), fchmod(descriptor, 0o600) == 0, ftruncate(descriptor, 0) == 0
+        else { return nil }
+        return file
+    }
+
+    /// Whether the temporary name still leads to the file that is open and locked.
+    ///
+    /// It does not where another run finished it between the opening and the lock.
+    private static func holdsName(_ file: LocalFile) -> Bool {
+        var (opened, named) = (stat(), stat())
+        let isThere = LocalName.withPath(file.temporaryName) {
+            fstatat(file.directory.descriptor, $0, &named, AT_SYMLINK_NOFOLLOW)
+        }
+        return fstat(file.descriptor, &opened) == 0 && isThere == 0
+            && named.st_ino == opened.st_ino && named.st_dev == opened.st_dev
+    }
+}
