@@ -3,9 +3,13 @@ import DFSTransport
 
 /// How patient and how parallel a client is; the defaults suit programs on one network.
 public struct ClientOptions: Sendable {
-    /// Longest wait for one operation's control requests; transfers get more for their bytes.
+    /// How long what is asked may make no progress: no answer, and no byte of one.
+    ///
+    /// An answer, a line or a piece of a payload starts it anew: it bounds no transfer. What a
+    /// server must do with a file's bytes (SHA-256, a copy, a SYNC) gets more for them, up to 360
+    /// times this.
     public var deadline: Duration = .seconds(10)
-    /// Longest wait for one connection and its greeting.
+    /// Longest wait for one connection and its greeting, where `deadline` leaves so much.
     public var connectTimeout: Duration = .seconds(3)
     /// How long name servers that nobody can reach are tried again before that is the answer.
     public var reconnectPatience: Duration = .seconds(2)
@@ -30,26 +34,21 @@ public struct ClientOptions: Sendable {
     /// The defaults.
     public init() {}
 
-    /// The least speed at which bytes must move before a wait for them is given up, per second.
-    static let slowestBytesPerSecond: Int64 = 65_536
+    /// What a file server's disk does at least in a second, fsync included.
+    private static let slowestDiskBytesPerSecond: Int64 = 16_777_216
+    /// How many times `deadline` a server may compute, however large it says a file is.
+    private static let longestWork = 360
+
+    /// What a server may take over so many bytes of its disk, on top of the deadline.
+    func work(on bytes: Int64) -> Duration {
+        min(
+            .seconds(max(0, bytes) / ClientOptions.slowestDiskBytesPerSecond),
+            deadline * ClientOptions.longestWork)
+    }
 }
 
-/// The end of a wait, counted on a clock that no setting of the date changes.
-struct Deadline: Sendable {
-    private let end: ContinuousClock.Instant
-
-    init(after duration: Duration) { end = .now + duration }
-
-    /// What is left; zero once it has passed.
-    var remaining: Duration { max(.zero, end - .now) }
-    var isOver: Bool { remaining == .zero }
-
-    /// What is left, and the time that this many bytes may take on the slowest connection served.
-    func remaining(forBytes count: Int64) -> Duration {
-        remaining + .seconds(count / ClientOptions.slowestBytesPerSecond)
-    }
-
-    /// Waits, but not beyond the deadline.
+extension Patience {
+    /// Waits, but not beyond what is left.
     ///
     /// - Throws: `cancelled`.
     func pause(_ duration: Duration) async throws(DFSError) {
@@ -58,6 +57,24 @@ struct Deadline: Sendable {
         } catch {
             throw DFSError(.cancelled, "given up by the caller")
         }
+    }
+}
+
+/// Notices what is lost again and again midway: bytes that are thrown away are no progress.
+struct Losses {
+    /// How often one request may be lost after a part of its answer had come.
+    private static let most = 8
+
+    private var renewals: Int
+    private var count = 0
+
+    init(_ patience: Patience) { renewals = patience.renewals }
+
+    /// Whether it is enough, after another attempt was lost.
+    mutating func isEnough(_ patience: Patience) -> Bool {
+        if patience.renewals != renewals { count += 1 }
+        renewals = patience.renewals
+        return count >= Losses.most
     }
 }
 

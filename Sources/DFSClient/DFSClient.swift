@@ -14,9 +14,10 @@ import Synchronization
 /// A client of the service: one shared tree of files that lie on several file servers.
 ///
 /// It asks the name server who has a file and then reads and writes it there, over one connection a
-/// server. Every call gives up after a time without an answer (`ClientOptions.deadline`), tries the
-/// name servers in turn, follows redirects, and reconnects by itself where what it asks may be
-/// asked twice.
+/// server. Every call gives up where nothing comes for `ClientOptions.deadline`, tries the name
+/// servers in turn, follows redirects, and reconnects by itself where what it asks may be asked
+/// twice. While a server lets a whole deadline pass, one call at a time waits for it, and others
+/// that need it fail at once with `timeout`: a thousand files on it cost no thousand deadlines.
 ///
 /// May be used from any task. Call `close()` at the end; it ends the thread that the client owns.
 ///
@@ -39,6 +40,7 @@ public final class DFSClient: Sendable {
     /// Which of `nameServers` answered last; the next request starts there.
     let currentNameServer = Mutex(0)
     let reachability = Reachability()
+    let silences = Silences()
     /// Addresses that the name server told, so that a listing's entries need no LOCATE each.
     let addresses = Mutex<[ServerID: Endpoint]>([:])
     let claims = Mutex(OwnClaims())
@@ -76,5 +78,10 @@ public final class DFSClient: Sendable {
         return request
     }
 
-    func deadline() -> Deadline { Deadline(after: options.deadline) }
+    /// The patience of one operation, or of one step of a long one.
+    ///
+    /// - Parameter bytes: How many of them a server must read or bring to its disk for the answer.
+    func patience(forWorkOn bytes: Int64 = 0) -> Patience {
+        Patience(options.deadline + options.work(on: bytes))
+    }
 }

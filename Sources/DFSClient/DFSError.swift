@@ -21,6 +21,14 @@ public struct LockHolder: Equatable, Sendable {
     }
 }
 
+/// What became of answered changes whose session was lost before a SYNC.
+public enum EarlierChanges: Equatable, Sendable {
+    /// They stand in the file; the disk may still lose them in a power cut.
+    case stand
+    /// They stand, unless the server's machine has lost power since.
+    case standUnlessPowerFailed
+}
+
 /// Why something asked of the service was not done.
 ///
 /// `code` is the wire's word, or one of the client's own: `unreachable`, `no-name-server`,
@@ -80,6 +88,13 @@ public struct DFSError: Error, Equatable, Sendable {
     public var currentVersion: Int64?
     /// A part of a file that was sent and could not be removed again, as far as is known.
     public var leftover: TreePath?
+    /// What became of changes that the same session had been answered before it was lost, and that
+    /// were not synced; nil where there are none, or the session was not lost.
+    public var earlierChanges: EarlierChanges?
+    /// The name under which the server has no session, where that is the failure.
+    public var missingSession: [UInt8]?
+    /// Who did not answer what; nil for other failures.
+    var silence: String?
 
     /// Builds a failure of the client's own.
     public init(_ code: String, path: TreePath? = nil, _ advice: String) {
@@ -128,9 +143,19 @@ extension DFSError {
         case .closed(let reason):
             self.init("connection-lost", path: path, reason)
             isOutcomeUnknown = true
-        case .timedOut:
-            self.init(.timeout, path: path, "no answer in time")
-            isOutcomeUnknown = true
+        case .notGreeted(let address):
+            self.init(
+                .timeout, path: path,
+                "\(DFSError.name(of: server, at: address)) accepts connections but says nothing; "
+                    + "nothing was asked of it: try again later")
+            isTargetUntouched = true
+        case .timedOut(let verb):
+            let specification = verb.specification(for: server == nil ? .name : .file)
+            self.init(.timeout, path: path, "")
+            isOutcomeUnknown = specification?.effect != .reads
+            let name = DFSError.name(of: server, at: endpoint)
+            silence = "\(name) did not answer \(verb.rawValue) in time"
+            tellSilence()
         case .cancelled: self.init(.cancelled, path: path, "given up by the caller")
         case .violation(let reason): self.init("protocol-violation", path: path, reason)
         case .refused(let refusal): self.init(refusal, path: path)
@@ -173,7 +198,24 @@ extension DFSError {
         var failure = self
         failure.isOutcomeUnknown = true
         failure.isTargetReplaced = true
+        if let silence { failure.advice = silence + "; the file had been replaced before" }
         return failure
+    }
+
+    /// Says of a silence what became of what was asked.
+    private mutating func tellSilence() {
+        guard let silence else { return }
+        advice =
+            silence
+            + (isOutcomeUnknown
+                ? "; whether it happened is not known: look before repeating it"
+                : "; nothing was changed: try again later")
+    }
+
+    /// Notes that what was asked can not have changed anything.
+    mutating func changedNothing() {
+        isOutcomeUnknown = false
+        tellSilence()
     }
 
     /// A server whose answer can not be believed.

@@ -266,7 +266,8 @@ final class LinkTether {
         switch error {
         case ConnectionError.unreachable(_, let reason): reason
         case ConnectionError.closed(let reason): reason
-        case ConnectionError.timedOut: "no answer in time"
+        case ConnectionError.timedOut(_): "no answer in time"
+        case ConnectionError.notGreeted(_): "it accepts connections and says nothing"
         case ConnectionError.violation(let what): "it broke the protocol: \(what)"
         case ConnectionError.refused(let refusal): "it refused: \(refusal.code)"
         default: "\(error)"

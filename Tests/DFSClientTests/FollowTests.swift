@@ -175,6 +175,26 @@ import Testing
         #expect(failure?.known == .staleHandle)
     }
 
+    @Test func `a server that sends cuts without end is held back too`() async throws {
+        let cuts = String(repeating: "* truncated size=4\n", count: 20_000)
+        let lines = try await withFileServer { line, _ in
+            switch line.split(separator: " ")[0] {
+            case "OPEN": .send(Self.opened)
+            case "FOLLOW": .send(cuts)
+            default: .send("OK\n")
+            }
+        } _: { client, server in
+            var iterator = try await client.follow(path).makeAsyncIterator()
+            let first = try await iterator.next()
+            #expect(first == .truncated(size: 4))
+            // One was read, and the rest fills the queue.
+            return await server.file.lines { $0.contains { $0.hasPrefix("CANCEL") } }
+        }
+
+        #expect(
+            lines.prefix(3).map { $0.split(separator: " ")[0] } == ["OPEN", "FOLLOW", "CANCEL"])
+    }
+
     @Test func `a reader that is slow has the server ask again, and loses nothing`() async throws {
         // Each FOLLOW is answered with 1 MiB more than is kept here for a reader.
         let piece = String(repeating: "x", count: 1_048_576)

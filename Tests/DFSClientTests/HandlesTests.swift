@@ -96,6 +96,8 @@ import Testing
         }
 
         #expect(failure?.known == .staleHandle)
+        #expect(failure?.missingSession == [UInt8]("h9".utf8))
+        #expect(failure?.advice.hasPrefix("m1 has no session h9") == true)
         #expect(lines == ["KILL s1", "KILL h9"])
     }
 
@@ -130,5 +132,6 @@ import Testing
         }
 
         #expect(failure?.known == .staleHandle)
+        #expect(failure?.missingSession == [UInt8]("s1".utf8))
     }
 }

@@ -62,6 +62,15 @@ final class ScriptedServer: Sendable {
         return lines
     }
 
+    /// The lines, once they are as they must be; looked at after each.
+    func lines(_ isRight: @Sendable ([String]) -> Bool) async -> [String] {
+        while true {
+            let lines = lines
+            if isRight(lines) { return lines }
+            await seen.wait(for: lines.count + 1)
+        }
+    }
+
     var lines: [String] { seen.lines.withLock { $0 } }
     /// How many connections there have been.
     var connections: Int { seen.connections.withLock { $0 } }

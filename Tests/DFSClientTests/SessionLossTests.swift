@@ -246,6 +246,7 @@ import Testing
 
         #expect(failure?.known == .staleFile)
         #expect(failure?.isOutcomeUnknown == true)
+        #expect(failure?.earlierChanges == nil)
         #expect(lines.count { $0.hasPrefix(verb) } == 1)
         #expect(lines.count { $0.hasPrefix("OPEN") } == 1)
     }
@@ -261,6 +262,63 @@ import Testing
         }
 
         #expect(failure?.known == .staleFile)
+        #expect(failure?.isOutcomeUnknown == false)
+        #expect(
+            failure?.earlierChanges == (ending == "restarted" ? .standUnlessPowerFailed : .stand))
+    }
+
+    @Test(arguments: endings)
+    func `a write after a lost one that was answered is not done, and the first one stands`(
+        ending: String
+    ) async throws {
+        let (failures, lines) = try await lose(ending, reopened: Self.plain, "SYNC") {
+            client, server, lease in
+            let file = try await client.open(path, .readWrite, lease: lease)
+            try await file.write(bytes, at: 0)
+            let failures = [
+                await refusal { try await file.sync() },
+                await refusal { try await file.write(bytes, at: 2) },
+            ]
+            return (failures, server.lines)
+        }
+
+        #expect(failures.map { $0?.known } == [.staleFile, .staleFile])
+        // The SYNC may have been done; the second WRITE was never sent.
+        #expect(failures.map { $0?.isOutcomeUnknown } == [true, false])
+        #expect(failures.allSatisfy { $0?.earlierChanges != nil })
+        #expect(lines.count { $0.hasPrefix("WRITE") } == 1)
+    }
+
+    @Test func `a SYNC covers no write that was answered after it was sent`() async throws {
+        let file = try await ScriptedServer.start(
+            greeting: "OK DFS/1 role=file id=m1 epoch=1\n"
+        ) { line, _ in
+            switch line.split(separator: " ")[0] {
+            case "OPEN": .send(Self.plain)
+            case "WRITE": .silence
+            // The second request, the WRITE, is answered behind it.
+            case "SYNC": .send("OK ver=1\n@2 OK bytes=2 size=10\n")
+            default: .hangUp
+            }
+        }
+        let names = try await ScriptedServer.start { _, _ in
+            .send("OK path=/a server=m1 addr=\(file.endpoint) state=up size=10 ver=1\n")
+        }
+        let client = DFSClient(nameServers: [names.endpoint])
+        let session = try await client.open(path, .readWrite)
+
+        async let size = session.write(bytes, at: 0)
+        _ = await file.lines { $0.contains { $0.hasPrefix("WRITE") } }
+        try await session.sync()
+        _ = try await size
+        let failure = await refusal { _ = try await session.read(at: 0, count: 2) }
+
+        #expect(failure?.known == .staleFile)
+        #expect(failure?.earlierChanges == .stand)
+        #expect(file.lines.count { $0.hasPrefix("OPEN") } == 1)
+        await client.close()
+        try await names.stop()
+        try await file.stop()
     }
 
     @Test(arguments: endings)

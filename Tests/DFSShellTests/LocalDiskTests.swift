@@ -64,6 +64,43 @@ import Testing
         }
     }
 
+    @Test func `few files and many are all there once they are settled`() async throws {
+        try await withFolder { path, folder in
+            for number in 0..<40 {
+                try await disk.place(
+                    ByteBuffer(string: "\(number)"), as: [UInt8]("f\(number)".utf8), in: folder,
+                    LocalAttributes())
+            }
+            try await disk.settle()
+
+            #expect(try await names(folder).count == 40)
+            #expect(content("\(path)/f39") == "39")
+        }
+    }
+
+    @Test func `few files are flushed one by one, and many together`() throws {
+        let folder = LocalDirectory(descriptor: -1, path: [UInt8]("/gone".utf8))
+        var names = UnsettledNames()
+
+        for _ in 0..<15 { names.add(folder) }
+        #expect(!names.areMany)
+        // What the disk refuses is told, and not taken for done.
+        #expect(throws: LocalFailure.self) { try names.settle() }
+        for _ in 0..<2 { names.add(folder) }
+        #expect(names.areMany)
+        try names.settle()
+        #expect(throws: LocalFailure.self) {
+            try UnsettledNames.flush(-1, folder.path) { _ in
+                errno = ENOSPC
+                return -1
+            }
+        }
+        try UnsettledNames.flush(-1, folder.path) { _ in
+            errno = EINVAL
+            return -1
+        }
+    }
+
     @Test func `what did not come whole leaves nothing`() async throws {
         try await withFolder { _, folder in
             let file = try await disk.createTemporary(for: Self.name, in: folder)

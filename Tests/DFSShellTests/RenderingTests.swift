@@ -136,9 +136,42 @@ import Testing
             failures == [
                 "/B/F3: the session is over; open the file again (advice)",
                 "/B/F3: the session's lease has ended; open the file again (advice)",
-                "/B/F3: the file was changed or replaced meanwhile; what was read or written is "
-                    + "void (advice)",
+                "/B/F3: the file was changed or replaced meanwhile; look what it holds now (advice)",
             ])
+    }
+
+    @Test func `done, not done and unknown are three sentences, and nothing is called void`() throws
+    {
+        var unknown = try Self.error(.staleFile)
+        unknown.isOutcomeUnknown = true
+        var notDone = try Self.error(.staleFile)
+        notDone.earlierChanges = .stand
+        var restarted = try Self.error(.staleHandle)
+        restarted.earlierChanges = .standUnlessPowerFailed
+        var missing = try Self.error(.staleHandle)
+        missing.missingSession = [UInt8]("h9".utf8)
+
+        #expect(
+            [unknown, notDone, restarted, missing].map { ErrorSentence.text($0) } == [
+                "/B/F3: the session was lost before this was answered, and whether it was done is "
+                    + "not known; look what the file holds (advice)",
+                "/B/F3: the session was lost, and this was not done; what was written before "
+                    + "stands, but is not synced; look what the file holds (advice)",
+                "/B/F3: the session is over; what was written before stands unless its machine "
+                    + "lost power; open the file again (advice)",
+                "/B/F3: advice",
+            ])
+    }
+
+    @Test func `a name server that was silent ends a transfer, a file server does not`() throws {
+        var names = try Self.error(.timeout)
+        names.endpoint = Endpoint(host: "127.0.0.1", port: 1)
+        var file = names
+        file.server = ServerID("m2")
+
+        #expect(names.meansNoNameServer)
+        #expect(!file.meansNoNameServer)
+        #expect(try !Self.error(.timeout).meansNoNameServer)
     }
 
     @Test func `a lock without a holder is told with the server's words`() throws {

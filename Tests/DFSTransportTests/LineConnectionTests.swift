@@ -170,7 +170,7 @@ struct LineConnectionTests {
 
         guard case .timedOut? = error else { throw UnexpectedOutcome() }
         let later = await failure(of: ClientRequest(.ping), on: connection)
-        guard case .timedOut? = later else { throw UnexpectedOutcome() }
+        guard case .closed? = later else { throw UnexpectedOutcome() }
         await server.stop()
     }
 

@@ -21,15 +21,19 @@ actor ConnectionPool {
 
     /// The connection to a server; opened if there is none.
     ///
-    /// - Throws: `unreachable`, `timedOut`, `violation` or `refused`: nothing was asked yet.
-    func link(to endpoint: Endpoint) async throws(ConnectionError) -> ServerLink {
+    /// - Throws: `unreachable`, `notGreeted`, `violation` or `refused`: nothing was asked yet.
+    func link(
+        to endpoint: Endpoint, until patience: Patience
+    ) async throws(ConnectionError) -> ServerLink {
         if isShutDown { throw .closed("the client is closed") }
         if let link = links[endpoint] {
             if link.isOpen { return link }
             links[endpoint] = nil
         }
         let dial = dials[endpoint] ?? start(endpoint)
-        guard let result = await dial.valueUnlessCancelled() else { throw .cancelled }
+        guard let result = await dial.value(within: patience.remaining) else {
+            throw Task.isCancelled ? .cancelled : .notGreeted(endpoint)
+        }
         if dials[endpoint] == dial { dials[endpoint] = nil }
         let link = try result.get()
         if isShutDown {

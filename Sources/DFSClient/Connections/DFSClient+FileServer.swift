@@ -9,6 +9,33 @@ enum Repetition: Sendable {
     case always
     /// It carries an `op=`, by which the same run of the same server knows the repetition.
     case asOneChange
+
+    /// How long a change is repeated; a server knows an `op=` for 60 s.
+    private static let longest = Duration.seconds(55)
+
+    /// Whether a repetition would not be known as one any more.
+    static func isTooLate(after first: ContinuousClock.Instant?) -> Bool {
+        first.map { .now - $0 > longest } ?? false
+    }
+}
+
+extension ConnectionError {
+    /// Whether it says nothing of an earlier attempt at the same change, whose answer was lost.
+    var leavesOpenWhatWasBefore: Bool {
+        guard case .refused(let refusal) = self else { return true }
+        return switch refusal.known {
+        case .busy, .draining, .timeout, .internal, .tooMany: true
+        default: refusal.isFatal
+        }
+    }
+
+    /// Whether this side ended it, after or before the request was sent.
+    var isBreach: Bool {
+        switch self {
+        case .cancelled, .violation: true
+        default: false
+        }
+    }
 }
 
 extension DFSClient {
@@ -16,34 +43,50 @@ extension DFSClient {
     ///
     /// - Parameter known: Where an earlier answer said it is; saves the first LOCATE.
     /// - Parameter repetition: Whether `body` may run again after its answer was lost.
-    /// - Throws: `server-down` once the name server says so; what the server refused; with
-    ///   `isOutcomeUnknown` where an attempt may have been done.
+    /// - Throws: `server-down` once the name server says so; `timeout` where the server is silent;
+    ///   what it refused; with `isOutcomeUnknown` where an attempt may have been done.
     func onOwner<Answer: Sendable>(
-        of path: TreePath, at known: FileLocation?, _ repetition: Repetition, _ deadline: Deadline,
+        of path: TreePath, at known: FileLocation?, _ repetition: Repetition, _ patience: Patience,
         _ body: (ServerLink) async throws(ConnectionError) -> Answer
     ) async throws(DFSError) -> (answer: Answer, location: FileLocation) {
         var place = known
         var mayBeOutdated = known != nil
         var backoff = Backoff()
+        var losses = Losses(patience)
         var redirects = options.redirects
         var lost: LostAnswer?
+        var firstSent: ContinuousClock.Instant?
         while true {
             var location: FileLocation
             if let place {
                 location = place
             } else {
-                location = try await locate(path, deadline, after: lost)
+                location = try await locate(path, patience, after: lost)
+            }
+            // What may have been done is asked for until the end.
+            if lost == nil, let silence = silences.begin(patience, at: location.address) {
+                throw DFSError(
+                    silentFor: silence, path: path, server: location.server,
+                    endpoint: location.address)
             }
             var used: ServerLink?
             do throws(ConnectionError) {
-                let link = try await pool.link(to: location.address)
+                let link = try await pool.link(to: location.address, until: patience)
                 used = link
                 // Another run does not know the repetition, and would do it a second time.
                 if let lost, lost.run != link.run { throw .closed("the server was restarted") }
-                return (try await body(link), location)
+                firstSent = firstSent ?? .now
+                let answer = try await body(link)
+                silences.end(patience, at: location.address, nil)
+                return (answer, location)
             } catch {
+                silences.end(patience, at: location.address, error)
                 var failure = failure(of: error, path, location, over: used)
-                if lost != nil, !error.isRefusal { failure.isOutcomeUnknown = true }
+                if lost != nil, error.leavesOpenWhatWasBefore { failure.isOutcomeUnknown = true }
+                // Given up or broken off once it was sent: it may have been done all the same.
+                if used != nil, repetition != .always, error.isBreach {
+                    failure.isOutcomeUnknown = true
+                }
                 if let lost, let used, lost.run != used.run { throw lost.failure }
                 if failure.isOutcomeUnknown, repetition == .asOneChange, lost == nil, let used {
                     lost = LostAnswer(run: used.run, failure: failure, location: location)
@@ -59,8 +102,11 @@ extension DFSClient {
                     place = location
                 case .lookAgain(let pause):
                     forget(location)
-                    if deadline.isOver { throw failure }
-                    if let pause { try await deadline.pause(max(pause, backoff.pause())) }
+                    if patience.isOver || losses.isEnough(patience) { throw failure }
+                    if lost != nil, Repetition.isTooLate(after: firstSent) { throw failure }
+                    if let pause { try await patience.pause(max(pause, backoff.pause())) }
+                    // Asked without any time left, the name server would seem to be silent.
+                    if patience.isOver { throw failure }
                     place = nil
                     mayBeOutdated = false
                 }
@@ -76,10 +122,10 @@ extension DFSClient {
     }
 
     private func locate(
-        _ path: TreePath, _ deadline: Deadline, after lost: LostAnswer?
+        _ path: TreePath, _ patience: Patience, after lost: LostAnswer?
     ) async throws(DFSError) -> FileLocation {
         do throws(DFSError) {
-            return try await locate(path, deadline)
+            return try await locate(path, patience)
         } catch {
             guard let lost else { throw error }
             if error.known == .cancelled { throw error }
@@ -113,7 +159,7 @@ extension DFSClient {
         _ error: ConnectionError, _ repetition: Repetition, _ mayBeOutdated: Bool
     ) -> NextStep {
         switch error {
-        case .unreachable: return .lookAgain(pause: .milliseconds(50))
+        case .unreachable, .notGreeted: return .lookAgain(pause: .milliseconds(50))
         case .closed, .timedOut:
             return repetition == .never ? .giveUp : .lookAgain(pause: .milliseconds(50))
         case .cancelled, .violation: return .giveUp
@@ -134,9 +180,9 @@ extension DFSClient {
 
     /// Sends to a file server; while it is silent the name server is asked whether it is alive.
     func send(
-        _ request: ClientRequest, to link: ServerLink, timeout: Duration
+        _ request: ClientRequest, to link: ServerLink, until patience: Patience
     ) async throws(ConnectionError) -> Reply {
-        try await link.send(request, timeout: timeout) { [weak self] link in
+        try await link.send(request, until: patience) { [weak self] link in
             guard let self, link.silence >= self.options.watchAfter else { return }
             // Not knowing is no reason to end a wait that has its own deadline.
             guard let servers = try? await self.servers() else { return }

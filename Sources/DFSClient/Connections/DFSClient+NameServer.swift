@@ -7,22 +7,30 @@ extension DFSClient {
     /// A change without `op=` is sent again only where it surely did not arrive. One with it is
     /// repeated where its answer was lost, and only to the server that may have done it.
     func askNameServer(
-        _ request: ClientRequest, about path: TreePath? = nil, _ deadline: Deadline
+        _ request: ClientRequest, about path: TreePath? = nil, _ patience: Patience
     ) async throws(DFSError) -> Reply {
         let isQuestion = request.verb.specification(for: .name)?.isRepeatable ?? false
-        var patience: Deadline?
+        var reconnecting: Patience?
         var backoff = Backoff()
+        var losses = Losses(patience)
         var failures = 0
         var strangers = 0
         var mayHaveDoneIt: Endpoint?
+        var firstSent: ContinuousClock.Instant?
         while true {
             let index = currentNameServer.withLock { $0 }
             let endpoint = mayHaveDoneIt ?? nameServers[index]
+            // What may have been done is asked for until the end.
+            if mayHaveDoneIt == nil, let silence = silences.begin(patience, at: endpoint) {
+                failures += 1
+                turn(from: index)
+                if failures % nameServers.count != 0 { continue }
+                throw DFSError(silentFor: silence, path: path, server: nil, endpoint: endpoint)
+            }
             do throws(ConnectionError) {
-                if try await pool.link(to: endpoint).role == "name" {
-                    let timeout = attemptTimeout(isQuestion, deadline)
-                    let reply = try await ask(
-                        request, at: endpoint, timeout: timeout, redirects: options.redirects)
+                if let reply = try await attempt(
+                    request, isQuestion, at: endpoint, patience, &firstSent)
+                {
                     reachability.note(true)
                     return reply
                 }
@@ -30,22 +38,32 @@ extension DFSClient {
                 strangers = 0
                 var failure = DFSError(error, path: path, server: nil, endpoint: endpoint)
                 if request.isOperationNamed, failure.isOutcomeUnknown { mayHaveDoneIt = endpoint }
-                if mayHaveDoneIt != nil, !error.isRefusal { failure.isOutcomeUnknown = true }
-                let isRepeatable = isQuestion || request.isOperationNamed
-                guard isWorthRetrying(error, isRepeatable, mayHaveDoneIt != nil, deadline) else {
-                    throw failure
+                if mayHaveDoneIt != nil, error.leavesOpenWhatWasBefore {
+                    failure.isOutcomeUnknown = true
                 }
+                // Given up or broken off once it was sent: it may have been done all the same.
+                if firstSent != nil, request.isOperationNamed, error.isBreach {
+                    failure.isOutcomeUnknown = true
+                }
+                if isQuestion, !request.verb.changes { failure.changedNothing() }
+                let isRepeatable = isQuestion || request.isOperationNamed
+                guard isWorthRetrying(error, isRepeatable, mayHaveDoneIt != nil, patience),
+                    !losses.isEnough(patience),
+                    mayHaveDoneIt == nil || !Repetition.isTooLate(after: firstSent)
+                else { throw failure }
                 failures += 1
                 if mayHaveDoneIt == nil {
                     turn(from: index)
                     guard failures % nameServers.count == 0 else { continue }
                     reachability.note(false)
-                    let isImpatient = patience?.isOver ?? false
-                    patience = patience ?? Deadline(after: options.reconnectPatience)
-                    if case .timedOut = error {} else if isImpatient { throw failure }
+                    let isImpatient = reconnecting?.isOver ?? false
+                    reconnecting = reconnecting ?? Patience(options.reconnectPatience)
+                    if isImpatient, !error.isSilence { throw failure }
                 }
-                if deadline.isOver { throw failure }
-                try await deadline.pause(backoff.pause())
+                if patience.isOver { throw failure }
+                try await patience.pause(backoff.pause())
+                // Without any time left it would seem to be silent.
+                if patience.isOver { throw failure }
                 continue
             }
             // A server of another role answers some of the same verbs, and would pass for one.
@@ -55,10 +73,33 @@ extension DFSClient {
         }
     }
 
+    /// Asks one name server once.
+    ///
+    /// - Parameter firstSent: When it was sent first, this time included.
+    /// - Returns: nil where it is none.
+    private func attempt(
+        _ request: ClientRequest, _ isQuestion: Bool, at endpoint: Endpoint,
+        _ patience: Patience, _ firstSent: inout ContinuousClock.Instant?
+    ) async throws(ConnectionError) -> Reply? {
+        do throws(ConnectionError) {
+            let own = attemptPatience(isQuestion, patience)
+            var reply: Reply?
+            if try await pool.link(to: endpoint, until: own).role == "name" {
+                firstSent = firstSent ?? .now
+                reply = try await ask(request, at: endpoint, own, redirects: options.redirects)
+            }
+            silences.end(patience, at: endpoint, nil)
+            return reply
+        } catch {
+            silences.end(patience, at: endpoint, error)
+            throw error
+        }
+    }
+
     /// That somebody answers at an address, but not as a name server.
     private func notNameServer(_ endpoint: Endpoint) async -> DFSError {
         // The role only chooses the words; a connection lost meanwhile leaves it open.
-        let role = try? await pool.link(to: endpoint).role
+        let role = try? await pool.link(to: endpoint, until: patience()).role
         var failure = DFSError(
             "no-name-server", "\(endpoint) is \(role == "file" ? "a file" : "no name") server")
         failure.endpoint = endpoint
@@ -66,9 +107,10 @@ extension DFSClient {
     }
 
     /// With others to turn to, one name server that hangs does not take the whole wait.
-    private func attemptTimeout(_ isQuestion: Bool, _ deadline: Deadline) -> Duration {
-        guard isQuestion, nameServers.count > 1 else { return deadline.remaining }
-        return min(deadline.remaining, max(.milliseconds(500), options.deadline / 3))
+    private func attemptPatience(_ isQuestion: Bool, _ patience: Patience) -> Patience {
+        guard isQuestion, nameServers.count > 1 else { return patience }
+        return Patience(
+            min(patience.remaining, max(.milliseconds(500), options.deadline / 3)))
     }
 
     private func turn(from index: Int) {
@@ -79,14 +121,14 @@ extension DFSClient {
 
     /// Sends a request to one address and follows `moved to=`, but not for ever.
     private func ask(
-        _ request: ClientRequest, at endpoint: Endpoint, timeout: Duration, redirects: Int
+        _ request: ClientRequest, at endpoint: Endpoint, _ patience: Patience, redirects: Int
     ) async throws(ConnectionError) -> Reply {
         var place = endpoint
         var left = redirects
         while true {
-            let link = try await pool.link(to: place)
+            let link = try await pool.link(to: place, until: patience)
             do {
-                return try await link.send(request, timeout: timeout)
+                return try await link.send(request, until: patience)
             } catch .refused(let refusal) {
                 guard let next = refusal.redirection else { throw .refused(refusal) }
                 guard left > 0 else { throw .violation("redirected in a circle") }
@@ -100,11 +142,11 @@ extension DFSClient {
     ///
     /// - Parameter isRepetition: Whether an earlier attempt may have been done.
     private func isWorthRetrying(
-        _ error: ConnectionError, _ isRepeatable: Bool, _ isRepetition: Bool, _ deadline: Deadline
+        _ error: ConnectionError, _ isRepeatable: Bool, _ isRepetition: Bool, _ patience: Patience
     ) -> Bool {
-        if deadline.isOver { return false }
+        if patience.isOver { return false }
         switch error {
-        case .unreachable: return true
+        case .unreachable, .notGreeted: return true
         case .closed, .timedOut: return isRepeatable
         case .violation: return nameServers.count > 1 && isRepeatable && !isRepetition
         case .cancelled: return false
@@ -115,6 +157,21 @@ extension DFSClient {
                 isRepeatable || refusal.known == .busy
             else { return false }
             return nameServers.count > 1 || isRepetition || refusal.known == .busy
+        }
+    }
+}
+
+extension Verb {
+    /// Whether a name server that was asked it may have changed something.
+    fileprivate var changes: Bool { specification(for: .name)?.effect != .reads }
+}
+
+extension ConnectionError {
+    /// Whether nothing at all came.
+    fileprivate var isSilence: Bool {
+        switch self {
+        case .timedOut, .notGreeted: true
+        default: false
         }
     }
 }

@@ -58,23 +58,27 @@ final class ServerLink: Sendable {
     /// That the server was found to be down; nil where nobody said so.
     var outage: Outage? { use.withLock { $0.outage } }
 
-    /// How long requests have waited without any answer; zero where none waits.
+    /// How long requests have waited without any byte of an answer; zero where none waits.
     var silence: Duration {
-        use.withLock { $0.pending == 0 ? .zero : .now - $0.lastSign }
+        let progress = connection.lastProgress
+        return use.withLock { use in
+            if use.pending == 0 { return .zero }
+            return .now - max(use.lastSign, progress ?? use.lastSign)
+        }
     }
 
-    /// Sends a request and waits for its answer.
+    /// Sends a request and waits for its answer, as long as some of it comes.
     ///
     /// - Parameter watch: Runs beside the wait, once for all requests that wait at the same time.
     func send(
-        _ request: ClientRequest, timeout: Duration,
+        _ request: ClientRequest, until patience: Patience,
         watch: (@Sendable (ServerLink) async -> Void)? = nil
     ) async throws(ConnectionError) -> Reply {
         var request = request
         // A lone request needs no tag and reads like a typed one; beside others it must not queue.
         if try begin(watch) { request.isTagged = true }
         defer { end() }
-        return try await connection.send(request, timeout: timeout)
+        return try await connection.send(request, until: patience)
     }
 
     /// - Returns: Whether other requests are waiting already.
@@ -84,8 +88,9 @@ final class ServerLink: Sendable {
         try use.withLock { use throws(ConnectionError) in
             if use.isClosed { throw .closed("the connection was closed here") }
             use.lastUse = .now
-            let isOneOfMany = use.pending > 0
-            if !isOneOfMany { use.lastSign = .now }
+            // Without a tag it could be given up only together with the connection's sessions.
+            let isOneOfMany = use.pending > 0 || use.handles > 0
+            if use.pending == 0 { use.lastSign = .now }
             use.pending += 1
             guard let watch, use.watch == nil else { return isOneOfMany }
             use.watch = Task { [weak self] in

@@ -16,6 +16,24 @@ extension Task where Failure == Never {
             waiter.end(with: nil)
         }
     }
+
+    /// Waits for the task's value, but no longer than that, nor than the waiting task is wanted.
+    ///
+    /// - Returns: nil where the caller was cancelled or the time passed first.
+    func value(within time: Duration) async -> Success? {
+        let waiting = Task<Success?, Never> { await valueUnlessCancelled() }
+        let timer = Task<Void, Never> {
+            // A cancelled sleep has nobody left to wake.
+            guard (try? await Task<Never, Never>.sleep(for: time)) != nil else { return }
+            waiting.cancel()
+        }
+        defer { timer.cancel() }
+        return await withTaskCancellationHandler {
+            await waiting.value
+        } onCancel: {
+            waiting.cancel()
+        }
+    }
 }
 
 /// A continuation that is resumed once, by whoever comes first.

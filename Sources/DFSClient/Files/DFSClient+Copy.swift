@@ -8,20 +8,19 @@ extension DFSClient {
     /// - Throws: `not-found`, `server-down`, `corrupt`, `stale-file` where the source changed; with
     ///   `isTargetReplaced` where the copy had its name by then.
     public func copy(_ source: TreePath, to target: TreePath) async throws(DFSError) -> FileFacts {
-        guard let before = try await digest(of: source, at: nil, size: 0) else {
-            throw .violation("no digest", path: source)
-        }
         // A digest has its own time, which a large file needs.
-        let limit = deadline()
-        let place = try await placeForCreating(target, limit)
+        let before = try await digest(of: source)
+        let place = try await placeForCreating(target, patience())
         var request = request(.pull, target)
         request.option("source", source.bytes)
         request.nameOperation()
         let asked = request
-        let (reply, location) = try await onOwner(of: target, at: place, .asOneChange, limit) {
+        // Read there, sent, written and read again: what one pass may take, four times.
+        let (bytes, isTooMuch) = before.facts.size.multipliedReportingOverflow(by: 4)
+        let patience = patience(forWorkOn: isTooMuch ? .max : bytes)
+        let (reply, location) = try await onOwner(of: target, at: place, .asOneChange, patience) {
             (link) throws(ConnectionError) in
-            try await send(
-                asked, to: link, timeout: limit.remaining(forBytes: before.facts.size))
+            try await send(asked, to: link, until: patience)
         }
         claims.withLock { $0.forget(target) }
         do throws(DFSError) {
@@ -38,18 +37,14 @@ extension DFSClient {
         ofCopy target: TreePath, at location: FileLocation, _ facts: FileFacts,
         of source: TreePath, _ before: FileDigest
     ) async throws(DFSError) -> String {
-        guard let after = try await digest(of: target, at: location, size: facts.size) else {
-            throw .violation("no digest", path: target)
-        }
+        let after = try await digest(of: target, at: location, patience(forWorkOn: facts.size))
         guard after.facts.isSameContent(as: facts) else {
             throw DFSError(
                 .staleFile, path: target, "the copy was changed right after it was made")
         }
         if after.sha256 == before.sha256 { return after.sha256 }
         // The servers have compared theirs: it is the source that can have changed before that.
-        guard let now = try await digest(of: source, at: nil, size: facts.size) else {
-            throw .violation("no digest", path: source)
-        }
+        let now = try await digest(of: source)
         if after.sha256 == now.sha256 { return after.sha256 }
         throw now.facts.isSameContent(as: before.facts)
             ? DFSError(.corrupt, path: target, "the copy differs from \(source)")

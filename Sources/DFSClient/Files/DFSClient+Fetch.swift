@@ -19,28 +19,34 @@ extension DFSClient {
     ) async throws -> FileFacts {
         let isThere = entry?.isAvailable ?? false
         let hint = try await location(of: path, on: isThere ? entry?.server : nil)
-        let limit = deadline()
-        // A small file's digest travels beside its bytes; a large one's is computed meanwhile.
-        async let digest = verifies ? digest(of: path, at: hint, size: entry?.size ?? 0) : nil
-        let (first, place) = try await piece(of: path, at: hint, 0, options.pieceBytes, limit)
+        let patience = patience()
+        // A small file's digest travels beside its bytes; a large one's is computed meanwhile, and
+        // whatever comes of the file lets it take longer.
+        async let digest = verifies ? digest(of: path, at: hint, patience) : nil
+        let (first, place) = try await piece(of: path, at: hint, 0, options.pieceBytes, patience)
         var checksum = Checksum()
-        if verifies { checksum.update(first.bytes) }
-        try await receive(first.bytes)
+        var received: Int64 = 0
+        func take(_ bytes: ByteBuffer) async throws {
+            received += Int64(bytes.readableBytes)
+            patience.renew(allowing: options.work(on: received))
+            if verifies { checksum.update(bytes) }
+            try await receive(bytes)
+        }
+        try await take(first.bytes)
         let step = Int64(first.bytes.readableBytes)
         let rest = first.facts.size - step
         if rest > 0 {
             guard step > 0 else { throw DFSError.violation("an empty piece", path: path) }
             try await OrderedWindow.run(
-                count: (rest + step - 1) / step, width: options.piecesInFlight
+                count: (rest - 1) / step + 1, width: options.piecesInFlight
             ) { [self] number in
                 let offset = step * (number + 1)
                 let count = Int(min(step, first.facts.size - offset))
                 return try await piece(
-                    of: path, at: place, offset, count, deadline(), like: first.facts
+                    of: path, at: place, offset, count, self.patience(), like: first.facts
                 ).piece.bytes
             } take: { bytes in
-                if verifies { checksum.update(bytes) }
-                try await receive(bytes)
+                try await take(bytes)
             }
         }
         var facts = first.facts
@@ -59,7 +65,7 @@ extension DFSClient {
     public func fetch(
         _ path: TreePath, offset: Int64, count: Int
     ) async throws(DFSError) -> (bytes: ByteBuffer, facts: FileFacts) {
-        let (piece, _) = try await piece(of: path, at: nil, offset, count, deadline())
+        let (piece, _) = try await piece(of: path, at: nil, offset, count, patience())
         return (piece.bytes, piece.facts)
     }
 
@@ -70,9 +76,9 @@ extension DFSClient {
 
     private func piece(
         of path: TreePath, at hint: FileLocation?, _ offset: Int64, _ count: Int,
-        _ deadline: Deadline, like expected: FileFacts? = nil
+        _ patience: Patience, like expected: FileFacts? = nil
     ) async throws(DFSError) -> (piece: Piece, place: FileLocation) {
-        let (answer, place) = try await onOwner(of: path, at: hint, .always, deadline) {
+        let (answer, place) = try await reading(path, at: hint, patience) {
             (link) throws(ConnectionError) in
             let asked = expected == nil ? min(count, link.payloadBytes) : count
             var request = ClientRequest(.fetch, tagged: options.tagsEveryRequest)
@@ -80,9 +86,7 @@ extension DFSClient {
             request.operand(offset)
             request.operand(Int64(asked))
             request.maximumPayload = asked
-            let timeout = deadline.remaining(
-                forBytes: Int64(asked) * Int64(options.piecesInFlight))
-            return (try await send(request, to: link, timeout: timeout), asked)
+            return (try await send(request, to: link, until: patience), asked)
         }
         let (reply, asked) = answer
         let facts = try FileFacts(reply.final, path: path)
@@ -100,27 +104,34 @@ extension DFSClient {
         DFSError(.staleFile, path: path, "the file changed while it was read")
     }
 
-    /// Asks the file server for the SHA-256 of a file.
-    public func digest(of path: TreePath) async throws(DFSError) -> FileDigest {
-        guard let digest = try await digest(of: path, at: nil, size: 0) else {
-            throw .violation("no digest", path: path)
+    /// As `onOwner`, for what changes nothing: its outcome is never unknown.
+    private func reading<Answer: Sendable>(
+        _ path: TreePath, at hint: FileLocation?, _ patience: Patience,
+        _ body: (ServerLink) async throws(ConnectionError) -> Answer
+    ) async throws(DFSError) -> (answer: Answer, location: FileLocation) {
+        do throws(DFSError) {
+            return try await onOwner(of: path, at: hint, .always, patience, body)
+        } catch {
+            var failure = error
+            failure.changedNothing()
+            throw failure
         }
-        return digest
     }
 
-    /// - Parameter size: What is known of it; a server may take long over a large file.
+    /// Asks the file server for the SHA-256 of a file.
+    ///
+    /// It gets time for the size that the name server tells, but no more than 360 deadlines.
+    public func digest(of path: TreePath) async throws(DFSError) -> FileDigest {
+        let place = try await locate(path)
+        return try await digest(of: path, at: place, patience(forWorkOn: place.size))
+    }
+
     func digest(
-        of path: TreePath, at hint: FileLocation?, size: Int64
-    ) async throws(DFSError) -> FileDigest? {
-        let limit = deadline()
-        var place = hint
-        if place == nil { place = try await locate(path, limit) }
-        let bytes = max(size, place?.size ?? 0)
-        let (reply, _) = try await onOwner(of: path, at: place, .always, limit) {
+        of path: TreePath, at hint: FileLocation?, _ patience: Patience
+    ) async throws(DFSError) -> FileDigest {
+        let (reply, _) = try await reading(path, at: hint, patience) {
             (link) throws(ConnectionError) in
-            // A disk reads at least a hundred times faster than the slowest network is.
-            try await send(
-                request(.digest, path), to: link, timeout: limit.remaining(forBytes: bytes / 100))
+            try await send(request(.digest, path), to: link, until: patience)
         }
         guard let text = reply.final.text("sha256"), text.utf8.count == 64 else {
             throw .violation("a digest without sha256=", path: path)

@@ -66,19 +66,19 @@ extension DFSClient {
     private func storeAtOnce(
         _ path: TreePath, _ content: ByteBuffer, _ attributes: StoreAttributes, _ verifies: Bool
     ) async throws(DFSError) -> FileFacts? {
-        let limit = deadline()
-        let place = try await placeForStoring(path, attributes, limit)
+        let patience = patience()
+        let place = try await placeForStoring(path, attributes, patience)
+        patience.renew()
         let request = storing(content, as: path, attributes)
         let stored: (answer: Reply?, location: FileLocation)
         do throws(DFSError) {
-            stored = try await onOwner(of: path, at: place, .asOneChange, limit) {
+            stored = try await onOwner(of: path, at: place, .asOneChange, patience) {
                 (link) throws(ConnectionError) -> Reply? in
                 guard content.readableBytes <= link.payloadBytes else { return nil }
-                let timeout = limit.remaining(forBytes: Int64(content.readableBytes))
-                return try await send(request, to: link, timeout: timeout)
+                return try await send(request, to: link, until: patience)
             }
         } catch {
-            guard error.isOutcomeUnknown, !limit.isOver,
+            guard error.isOutcomeUnknown, !patience.isOver,
                 let facts = await factsIfStored(path, content)
             else { throw error }
             return facts
@@ -94,12 +94,12 @@ extension DFSClient {
     }
 
     private func placeForStoring(
-        _ path: TreePath, _ attributes: StoreAttributes, _ limit: Deadline
+        _ path: TreePath, _ attributes: StoreAttributes, _ patience: Patience
     ) async throws(DFSError) -> FileLocation {
         do throws(DFSError) {
             // A version is asked of a file that is there.
             return attributes.ifVersion == nil
-                ? try await placeForCreating(path, limit) : try await locate(path, limit)
+                ? try await placeForCreating(path, patience) : try await locate(path, patience)
         } catch {
             var failure = error
             failure.isTargetUntouched = true
@@ -136,9 +136,8 @@ extension DFSClient {
     private func verified(
         _ facts: FileFacts, _ path: TreePath, at location: FileLocation, _ content: ByteBuffer
     ) async throws(DFSError) -> FileFacts {
-        guard let digest = try await digest(of: path, at: location, size: facts.size) else {
-            throw .violation("no digest", path: path)
-        }
+        let digest = try await digest(
+            of: path, at: location, patience(forWorkOn: Int64(content.readableBytes)))
         guard digest.facts.isSameContent(as: facts) else {
             throw DFSError(.staleFile, path: path, "the file was changed right after it was stored")
         }

@@ -22,16 +22,14 @@ extension DFSClient {
             let opened = try await open(
                 Opening(
                     path: part, mode: .createNew, permissions: mode,
-                    lease: DFSClient.storingLease), at: place, deadline())
+                    lease: DFSClient.storingLease), at: place, patience())
             file = opened
-            let checksum = try await write(next, to: opened)
+            let (checksum, size) = try await write(next, to: opened)
             if let modified = attributes.modified {
                 try await opened.setAttributes(modified: modified)
             }
-            let (size, _) = try await opened.close()
-            guard let digest = try await digest(of: part, at: place, size: size) else {
-                throw DFSError.violation("no digest", path: part)
-            }
+            try await opened.close()
+            let digest = try await digest(of: part, at: place, patience(forWorkOn: size))
             if verifies, !digest.sha256.utf8.elementsEqual(checksum.text) {
                 throw DFSError(.corrupt, path: part, "the server has not what was sent")
             }
@@ -42,12 +40,10 @@ extension DFSClient {
             return facts
         } catch {
             var failure = error as? DFSError
-            let mayComeLater = failure?.isOutcomeUnknown ?? false
-            let isGone = await clearAway(part, file, mayComeLater: mayComeLater)
-            if !isGone { failure?.leftover = part }
+            if await !clearAway(part, file, after: failure) { failure?.leftover = part }
             if !isRenaming {
                 failure?.isTargetUntouched = true
-                failure?.isOutcomeUnknown = false
+                failure?.changedNothing()
             }
             // The caller knows nothing of the temporary name.
             if failure?.path == part { failure?.path = path }
@@ -69,7 +65,7 @@ extension DFSClient {
             var failure = error
             if failure.path?.parent == path.parent { failure.path = path }
             failure.isTargetUntouched = true
-            failure.isOutcomeUnknown = false
+            failure.changedNothing()
             throw failure
         }
     }
@@ -78,12 +74,13 @@ extension DFSClient {
     private func fileToReplace(
         _ path: TreePath
     ) async throws(DFSError) -> (server: ServerID, mode: FileMode?)? {
-        let limit = deadline()
+        let patience = patience()
         do throws(DFSError) {
-            let place = try await locate(path, limit)
-            let (reply, owner) = try await onOwner(of: path, at: place, .always, limit) {
+            let place = try await locate(path, patience)
+            patience.renew()
+            let (reply, owner) = try await onOwner(of: path, at: place, .always, patience) {
                 (link) throws(ConnectionError) in
-                try await send(request(.stat, path), to: link, timeout: limit.remaining)
+                try await send(request(.stat, path), to: link, until: patience)
             }
             let entry = try EntryReader.status(of: reply.final, at: path).entry
             return (owner.server, entry.mode)
@@ -111,16 +108,20 @@ extension DFSClient {
 
     /// Removes a part and ends the session on it, also where the caller's task was cancelled.
     ///
-    /// - Parameter mayComeLater: Whether a server that is stalled may still make it.
+    /// - Parameter failure: What led here; nil for what the caller's own side threw.
     /// - Returns: Whether it is gone.
     private func clearAway(
-        _ part: TreePath, _ file: RemoteFile?, mayComeLater: Bool
+        _ part: TreePath, _ file: RemoteFile?, after failure: DFSError?
     ) async -> Bool {
+        // A server that is stalled may still make it.
+        let mayComeLater = failure?.isOutcomeUnknown ?? false
+        // A name server that has just let a deadline pass is not asked for another one.
+        let isNameServerSilent = failure?.known == .timeout && failure?.server == nil
         let clearing = Task {
-            let limit = deadline()
-            var isGone = true
+            let patience = patience()
+            var isGone = !isNameServerSilent
             do throws(DFSError) {
-                try await remove(part, kind: .file)
+                if !isNameServerSilent { try await remove(part, kind: .file) }
             } catch {
                 // The failure that led here is what the caller must hear of, with what is left.
                 isGone = error.known == .notFound && !mayComeLater
@@ -128,7 +129,7 @@ extension DFSClient {
             // What it wrote takes room until its session ends. Removed before, it need not be
             // brought to the disk; that it was removed is what CLOSE answers, and a session that
             // can not be reached ends with its lease.
-            _ = try? await file?.session.close(limit)
+            _ = try? await file?.session.close(patience)
             return isGone
         }
         return await clearing.value
@@ -137,10 +138,10 @@ extension DFSClient {
     /// Writes pieces side by side while `next` gives more.
     private func write(
         _ next: () async throws -> ByteBuffer?, to file: RemoteFile
-    ) async throws -> Checksum {
+    ) async throws -> (checksum: Checksum, size: Int64) {
         var checksum = Checksum()
+        var offset: Int64 = 0
         try await withThrowingTaskGroup(of: Void.self) { group in
-            var offset: Int64 = 0
             var inFlight = 0
             while var bytes = try await next() {
                 checksum.update(bytes)
@@ -159,6 +160,6 @@ extension DFSClient {
             }
             try await group.waitForAll()
         }
-        return checksum
+        return (checksum, offset)
     }
 }

@@ -28,36 +28,47 @@ extension DFSClient {
     }
 
     func open(_ opening: Opening) async throws(DFSError) -> RemoteFile {
-        let limit = deadline()
+        let patience = patience()
         switch opening.mode {
-        case .read, .readWrite: return try await open(opening, at: nil, limit)
+        case .read, .readWrite: return try await open(opening, at: nil, patience)
         case .create:
-            let place = try await placeForCreating(opening.path, limit)
-            return try await open(opening, at: place, limit)
+            let place = try await placeForCreating(opening.path, patience)
+            patience.renew()
+            return try await open(opening, at: place, patience)
         case .createNew:
-            let place = try await placeForNew(opening.path, limit)
-            return try await open(opening, at: place, limit)
+            let place = try await placeForNew(opening.path, patience)
+            patience.renew()
+            return try await open(opening, at: place, patience)
         }
     }
 
     func open(
-        _ opening: Opening, at place: FileLocation?, _ limit: Deadline
+        _ opening: Opening, at place: FileLocation?, _ patience: Patience
     ) async throws(DFSError) -> RemoteFile {
         let asked = opening.request(tagged: options.tagsEveryRequest)
         // A session whose OK was lost dies with its connection or its server, or is found again by
         // its op=. Only a file that must be new can not be asked for at another run.
         let repetition: Repetition = opening.mode == .createNew ? .asOneChange : .always
         var isFirst = true
-        let (answer, location) = try await onOwner(of: opening.path, at: place, repetition, limit) {
-            (link) throws(ConnectionError) in
-            let wasFirst = isFirst
-            isFirst = false
-            let timeout = limit.remaining + (opening.wait ?? .zero)
-            return (try await send(asked, to: link, timeout: timeout).final, link, wasFirst)
+        let opened: (answer: (ReplyLine, ServerLink, Bool), location: FileLocation)
+        do throws(DFSError) {
+            opened = try await onOwner(of: opening.path, at: place, repetition, patience) {
+                (link) throws(ConnectionError) in
+                let wasFirst = isFirst
+                isFirst = false
+                // The wait for a lock comes on top, without a word in between.
+                let own =
+                    opening.wait.map { Patience(patience.remaining + max(.zero, $0)) } ?? patience
+                return (try await send(asked, to: link, until: own).final, link, wasFirst)
+            }
+        } catch {
+            var failure = error
+            if opening.mode == .read || opening.mode == .readWrite { failure.changedNothing() }
+            throw failure
         }
         claims.withLock { $0.forget(opening.path) }
-        let (line, link, wasFirst) = answer
-        let file = try RemoteFile(self, link, location.server, opening, line)
+        let (line, link, wasFirst) = opened.answer
+        let file = try RemoteFile(self, link, opened.location.server, opening, line)
         // The session of a first attempt belongs to the connection that was lost.
         if !wasFirst, file.token != nil { file.session.belongsElsewhere() }
         return file
@@ -72,13 +83,16 @@ extension DFSClient {
         _ handle: [UInt8], token: [UInt8], on server: ServerInfo
     ) async throws(DFSError) -> RemoteFile {
         guard let known = try await handles(on: server).first(where: { $0.handle == handle }) else {
-            throw DFSError(.staleHandle, "\(server.id) has no session \(Quoting.text(handle))")
+            throw DFSError(missing: handle, on: server)
         }
         var request = request(.resume)
         request.operand(handle)
         request.option("token", token)
-        let (line, link) = try await onServer(server) { (link) throws(ConnectionError) in
-            (try await send(request, to: link, timeout: options.deadline).final, link)
+        let patience = patience()
+        let (line, link) = try await naming(handle, on: server) { () throws(DFSError) in
+            try await onServer(server, patience) { (link) throws(ConnectionError) in
+                (try await send(request, to: link, until: patience).final, link)
+            }
         }
         let opening = Opening(
             path: known.path, mode: known.mode == "r" ? .read : .readWrite,
@@ -88,37 +102,37 @@ extension DFSClient {
 
     /// Where a file belongs that must be new.
     private func placeForNew(
-        _ path: TreePath, _ limit: Deadline
+        _ path: TreePath, _ patience: Patience
     ) async throws(DFSError) -> FileLocation {
         do throws(DFSError) {
-            return try await create(path)
+            return try await create(path, patience)
         } catch {
             // An earlier call may have claimed the name and failed; if not, OPEN decides.
-            guard error.known == .exists, let place = try await placeOfOwnClaim(path, limit) else {
-                throw error
-            }
+            guard error.known == .exists, let place = try await placeOfOwnClaim(path, patience)
+            else { throw error }
             return place
         }
     }
 
     /// Where a file is, or where a new one of that name belongs.
     func placeForCreating(
-        _ path: TreePath, _ limit: Deadline
+        _ path: TreePath, _ patience: Patience
     ) async throws(DFSError) -> FileLocation {
         do throws(DFSError) {
-            return try await create(path)
+            return try await create(path, patience)
         } catch {
             guard error.known == .exists else { throw error }
         }
-        if let place = try await placeOfOwnClaim(path, limit) { return place }
+        if let place = try await placeOfOwnClaim(path, patience) { return place }
         // There already, or claimed by somebody who is about to make it.
         var backoff = Backoff()
         while true {
             do throws(DFSError) {
-                return try await locate(path, limit)
+                return try await locate(path, patience)
             } catch {
-                guard error.known == .notFound, !limit.isOver else {
-                    guard error.known == .notFound else { throw error }
+                guard error.known == .notFound else { throw error }
+                try await patience.pause(backoff.pause())
+                if patience.isOver {
                     var busy = DFSError(
                         .busy, path: path,
                         "another client is making it; a claim that is not used ends within a minute"
@@ -126,7 +140,6 @@ extension DFSClient {
                     busy.retryMilliseconds = 60_000
                     throw busy
                 }
-                try await limit.pause(backoff.pause())
             }
         }
     }

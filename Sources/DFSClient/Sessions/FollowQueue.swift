@@ -5,12 +5,17 @@ import Synchronization
 
 /// What has come of a followed file and was not read yet; filled on a loop, emptied by one reader.
 final class FollowQueue: Sendable {
-    /// Bytes above which no more are taken until all of them were read.
+    /// What is kept at most, in bytes, before no more are taken until all of it was read.
     static let limitBytes = 4_194_304
+    /// What an event costs beside its bytes: cuts and single bytes fill the queue too.
+    private static let eventBytes = 256
+    /// Payloads up to this size are copied, so that a small one does not keep a large buffer.
+    private static let copiedBytes = 65_536
 
     private struct State {
-        var events: [FollowEvent] = []
-        var bytes = 0
+        var events = CircularBuffer<FollowEvent>()
+        /// What the events cost together.
+        var cost = 0
         /// Where the next bytes must stand.
         var offset: Int64
         var failure: DFSError?
@@ -59,9 +64,8 @@ final class FollowQueue: Sendable {
     private func take() -> FollowEvent? {
         let (event, asker) = state.withLock {
             state -> (FollowEvent?, CheckedContinuation<Void, Never>?) in
-            guard !state.events.isEmpty else { return (nil, nil) }
-            let event = state.events.removeFirst()
-            if case .bytes(let bytes, _) = event { state.bytes -= bytes.readableBytes }
+            guard let event = state.events.popFirst() else { return (nil, nil) }
+            state.cost -= FollowQueue.cost(of: event)
             return (event, state.events.isEmpty ? state.takeAsker() : nil)
         }
         asker?.resume()
@@ -128,16 +132,21 @@ final class FollowQueue: Sendable {
             }
             switch event {
             case .bytes(let bytes, let offset):
-                state.bytes += bytes.readableBytes
                 state.offset = offset + Int64(bytes.readableBytes)
             case .truncated(let size): state.offset = size
             case .end: break
             }
             state.events.append(event)
-            return (state.bytes < FollowQueue.limitBytes, state.takeReader())
+            state.cost += FollowQueue.cost(of: event)
+            return (state.cost < FollowQueue.limitBytes, state.takeReader())
         }
         reader?.resume()
         return isWanted
+    }
+
+    private static func cost(of event: FollowEvent) -> Int {
+        guard case .bytes(let bytes, _) = event else { return eventBytes }
+        return eventBytes + bytes.readableBytes
     }
 
     private func event(_ item: Reply.Item) throws(DFSError) -> FollowEvent {
@@ -151,7 +160,8 @@ final class FollowQueue: Sendable {
             guard place == offset, !isTooFar, bytes.readableBytes > 0,
                 try item.line.number("bytes") == Int64(bytes.readableBytes)
             else { throw RequestError(.badArgument, "bytes that do not follow what came before") }
-            return .bytes(bytes, at: place)
+            let isSmall = bytes.readableBytes <= FollowQueue.copiedBytes
+            return .bytes(isSmall ? ByteBuffer(buffer: bytes) : bytes, at: place)
         } catch {
             throw .violation("an item of FOLLOW: \(error.advice)", path: path)
         }

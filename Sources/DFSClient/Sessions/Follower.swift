@@ -35,7 +35,7 @@ final class Follower: Sendable {
         guard endsIt else { return }
         Task { [session] in
             // It only read: where it can not be closed now, it ends with its connection.
-            _ = try? await session.close(session.client.deadline())
+            _ = try? await session.close(session.client.patience())
         }
     }
 
@@ -45,10 +45,10 @@ final class Follower: Sendable {
     /// Asks until the file's end or an error, which is told through the queue.
     private static func run(_ session: HeldSession, _ queue: FollowQueue) async throws(DFSError) {
         var backoff = Backoff()
-        var patience: Deadline?
+        var patience: Patience?
         while await queue.isWantedWhenEmpty(), !Task.isCancelled {
             let offset = queue.offset
-            let seat = try await session.seat(until: patience ?? session.client.deadline())
+            let seat = try await session.seat(until: patience ?? session.client.patience())
             // A file that is shorter by now is told as cut by the server.
             let ending = await follow(seat, session, queue)
             switch ending {
@@ -61,7 +61,7 @@ final class Follower: Sendable {
                 if case .lost = ending { session.isLost(seat) }
                 // With bytes in between, the next loss has all the time again.
                 if queue.offset != offset { (patience, backoff) = (nil, Backoff()) }
-                let limit = patience ?? session.client.deadline()
+                let limit = patience ?? session.client.patience()
                 patience = limit
                 if limit.isOver { throw error }
                 try await limit.pause(backoff.pause())
@@ -112,7 +112,7 @@ final class Follower: Sendable {
                 error, path: session.opening.path, server: session.server, over: seat.link)
             switch error {
             case .cancelled: return .full
-            case .closed, .timedOut, .unreachable: return .lost(failure)
+            case .closed, .timedOut, .unreachable, .notGreeted: return .lost(failure)
             case .violation: return .failed(failure)
             case .refused(let refusal):
                 switch refusal.known {
@@ -137,7 +137,7 @@ final class Follower: Sendable {
             if Task.isCancelled { return }
             do throws(ConnectionError) {
                 _ = try await client.send(
-                    client.request(.ping), to: seat.link, timeout: client.options.deadline)
+                    client.request(.ping), to: seat.link, until: client.patience())
             } catch {
                 if case .cancelled = error { return }
                 return await client.pool.discard(seat.link)

@@ -11,9 +11,9 @@ extension HeldSession {
     /// Ends the session on the server, also where the answer is lost on the way.
     ///
     /// - Throws: What the server refused; the session is over here all the same.
-    func close(_ deadline: Deadline) async throws(DFSError) -> Closing {
+    func close(_ patience: Patience) async throws(DFSError) -> Closing {
         let (standing, facts, isDirty) = state.withLock {
-            ($0.standing, $0.expected, $0.changes != $0.syncedChanges)
+            ($0.standing, $0.expected, $0.changes.isDirty)
         }
         let seat: Seat
         switch standing {
@@ -22,7 +22,7 @@ extension HeldSession {
         }
         isOver(DFSError(.staleHandle, path: opening.path, "the session was closed here"))
         do throws(ConnectionError) {
-            return .answered(try await close(seat, deadline))
+            return .answered(try await close(seat, patience))
         } catch {
             var failure = DFSError(error, path: opening.path, server: server, over: seat.link)
             if case .closed = error, !isDirty { return .wasOver(facts) }
@@ -32,11 +32,16 @@ extension HeldSession {
                 return .wasOver(facts)
             }
             failure.server = failure.server ?? server
+            if case .refused = error {
+            } else {
+                // What waits to be synced is in the file; that it is on the disk is not known.
+                failure.earlierChanges = earlierChanges(standFirmly: false)
+            }
             throw failure
         }
     }
 
-    private func close(_ seat: Seat, _ deadline: Deadline) async throws(ConnectionError)
+    private func close(_ seat: Seat, _ patience: Patience) async throws(ConnectionError)
         -> ReplyLine
     {
         var request = ClientRequest(.close, tagged: client.options.tagsEveryRequest)
@@ -46,40 +51,40 @@ extension HeldSession {
         while true {
             do throws(ConnectionError) {
                 if link.isOpen {
-                    return try await client.send(request, to: link, timeout: deadline.remaining)
-                        .final
+                    return try await client.send(request, to: link, until: patience).final
                 }
                 // Nobody else knows the session by this name but the run that gave it.
                 guard let token = seat.token, seat.leaseMilliseconds != nil else {
                     throw .closed("the connection was lost")
                 }
-                link = try await client.pool.link(to: seat.link.endpoint)
+                link = try await client.pool.link(to: seat.link.endpoint, until: patience)
                 guard link.run == seat.link.run else { throw .closed("the server was restarted") }
-                try await resume(seat, token, over: link, deadline)
+                try await resume(seat, token, over: link, patience)
             } catch {
                 let isLost =
                     switch error {
-                    case .unreachable: true
+                    case .unreachable, .notGreeted: true
                     case .closed: link.run == seat.link.run && seat.token != nil
                     default: false
                     }
-                guard isLost, link.outage == nil, !deadline.isOver else { throw error }
+                guard isLost, link.outage == nil, !patience.isOver else { throw error }
                 guard await !client.pool.isShutDown else { throw error }
                 // A cancelled pause is seen by the next request.
-                try? await deadline.pause(backoff.pause())
+                try? await patience.pause(backoff.pause())
+                if patience.isOver { throw error }
             }
         }
     }
 
     /// A session that was closed already is not known any more, and CLOSE answers as it did.
     private func resume(
-        _ seat: Seat, _ token: [UInt8], over link: ServerLink, _ deadline: Deadline
+        _ seat: Seat, _ token: [UInt8], over link: ServerLink, _ patience: Patience
     ) async throws(ConnectionError) {
         var request = ClientRequest(.resume, tagged: client.options.tagsEveryRequest)
         request.operand(seat.handle)
         request.option("token", token)
         do throws(ConnectionError) {
-            _ = try await client.send(request, to: link, timeout: deadline.remaining)
+            _ = try await client.send(request, to: link, until: patience)
         } catch {
             guard case .refused(let refusal) = error, refusal.known == .staleHandle else {
                 throw error

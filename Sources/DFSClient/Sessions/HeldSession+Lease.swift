@@ -33,7 +33,7 @@ extension HeldSession {
 
     private func comeBackUnasked() async {
         // Whoever uses the session next is told why it could not be had.
-        _ = try? await seat(until: client.deadline())
+        _ = try? await seat(until: client.patience())
     }
 
     /// How long until a third of the lease has passed without a request; nil where nothing is left
@@ -58,7 +58,7 @@ extension HeldSession {
         guard let pause = pauseUntilRenewal else { return nil }
         if pause > .zero { return pause }
         do throws(DFSError) {
-            _ = try await perform(HeldSession.renewal, client.deadline())
+            _ = try await perform(HeldSession.renewal, client.patience())
             return pauseUntilRenewal
         } catch {
             // Away for now or over: the next look decides, and does not press.

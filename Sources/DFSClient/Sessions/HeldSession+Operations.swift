@@ -40,41 +40,69 @@ extension HeldSession {
     ///
     /// - Throws: What the server refused; why the session can not be had. `isOutcomeUnknown` where
     ///   a change may have been made.
-    func perform(_ operation: Operation, _ deadline: Deadline) async throws(DFSError) -> Reply {
-        let inFlight = Int64(operation.bytes) * Int64(client.options.piecesInFlight)
+    func perform(_ operation: Operation, _ patience: Patience) async throws(DFSError) -> Reply {
+        var ticket: SessionChanges.Ticket?
+        do throws(DFSError) {
+            let reply = try await attempts(operation, patience, &ticket)
+            noteAnswer(reply.final, to: operation, ticket)
+            return reply
+        } catch {
+            if let ticket {
+                state.withLock { state in
+                    state.changes.end(
+                        ticket, mayBeThere: error.isOutcomeUnknown, bytes: operation.bytes)
+                }
+            }
+            throw error
+        }
+    }
+
+    /// - Parameter ticket: Of a change, from the first time that it may have been made.
+    private func attempts(
+        _ operation: Operation, _ patience: Patience, _ ticket: inout SessionChanges.Ticket?
+    ) async throws(DFSError) -> Reply {
+        var losses = Losses(patience)
         var sentIn: Int?
+        var firstSent: ContinuousClock.Instant?
         while true {
-            let seat = try await seat(for: operation, sentIn, deadline)
+            let seat = try await seat(for: operation, sentIn, patience)
             let request = operation.request(
                 seat.handle, tagged: client.options.tagsEveryRequest, isRepeated: sentIn != nil)
-            let before = noteSending(operation, isRepeated: sentIn != nil)
+            if sentIn != nil, request.isOperationNamed, Repetition.isTooLate(after: firstSent) {
+                throw tooLateToRepeat(operation)
+            }
+            firstSent = firstSent ?? .now
+            let mark = noteSending(operation, &ticket)
             do throws(ConnectionError) {
-                let timeout = deadline.remaining(forBytes: inFlight)
-                let reply = try await client.send(request, to: seat.link, timeout: timeout)
-                if operation.effect == .syncs { noteSynced(reply.final, upTo: before) }
+                let reply = try await client.send(request, to: seat.link, until: patience)
+                if operation.effect == .syncs { noteSynced(reply.final, mark) }
                 return reply
             } catch {
                 if case .refused(let refusal) = error {
-                    sentIn = try refused(refusal, operation, seat, isRepetition: sentIn != nil)
+                    sentIn = try refused(
+                        refusal, operation, seat, isRepetition: sentIn != nil, &ticket)
                     continue
                 }
                 sentIn = seat.generation
                 var failure = DFSError(error, path: opening.path, server: server, over: seat.link)
-                if operation.effect == .reads { failure.isOutcomeUnknown = false }
+                failure.isOutcomeUnknown = true
+                if operation.effect == .reads { failure.changedNothing() }
                 guard case .closed = error else { throw failure }
                 isLost(seat)
                 // The name server says that it is down: waiting for it is the caller's decision.
-                if seat.link.outage != nil || deadline.isOver { throw failure }
+                if seat.link.outage != nil || patience.isOver || losses.isEnough(patience) {
+                    throw failure
+                }
             }
         }
     }
 
     private func seat(
-        for operation: Operation, _ sentIn: Int?, _ deadline: Deadline
+        for operation: Operation, _ sentIn: Int?, _ patience: Patience
     ) async throws(DFSError) -> Seat {
         let isUnknown = sentIn != nil && operation.effect != .reads
         do throws(DFSError) {
-            let seat = try await seat(until: deadline)
+            let seat = try await seat(until: patience)
             if isUnknown, operation.effect == .changes, sentIn != seat.generation {
                 throw DFSError(
                     .staleFile, path: opening.path,
@@ -88,56 +116,102 @@ extension HeldSession {
         }
     }
 
-    /// - Returns: The changes that were sent before this request.
-    private func noteSending(_ operation: Operation, isRepeated: Bool) -> Int {
-        state.withLock { state in
-            defer { if operation.effect == .changes, !isRepeated { state.changes += 1 } }
+    /// - Returns: What the request covers if it is a SYNC.
+    private func noteSending(
+        _ operation: Operation, _ ticket: inout SessionChanges.Ticket?
+    ) -> SessionChanges.Mark {
+        let known = ticket
+        let (mark, new) = state.withLock { state in
             state.lastRequest = .now
-            return state.changes
+            let mark = state.changes.mark
+            guard operation.effect == .changes, known == nil else { return (mark, known) }
+            return (mark, state.changes.begin())
         }
+        ticket = new
+        return mark
     }
 
-    private func noteSynced(_ line: ReplyLine, upTo changes: Int) {
+    private func noteSynced(_ line: ReplyLine, _ mark: SessionChanges.Mark) {
         // An answer without a version is the caller's to refuse.
         guard let version = try? line.number("ver") else { return }
         state.withLock { state in
-            state.syncedChanges = max(state.syncedChanges, changes)
+            state.changes.sync(mark)
             state.expected.version = version
         }
     }
 
-    /// Notes the size that an answer to a change told.
-    func noteSize(_ size: Int64) { state.withLock { $0.expected.size = size } }
+    /// Notes a change that was made, and the size that its answer told.
+    private func noteAnswer(
+        _ line: ReplyLine, to operation: Operation, _ ticket: SessionChanges.Ticket?
+    ) {
+        guard let ticket else { return }
+        // SETATTR tells none; of other answers that lack it the caller makes a violation.
+        let size = try? line.number("size")
+        state.withLock { state in
+            if let size {
+                // Answers to changes that overlap come in any order; what they wrote only adds.
+                let isLatest = state.changes.isAlone(ticket) || operation.verb == .truncate
+                state.expected.size = isLatest ? size : max(state.expected.size, size)
+            }
+            state.changes.end(ticket, mayBeThere: true, bytes: operation.bytes)
+        }
+    }
 
     /// Decides what an ERR means for the session.
     ///
     /// - Returns: Where the request may have been done, for another attempt; nil for nowhere.
     private func refused(
-        _ refusal: ServerRefusal, _ operation: Operation, _ seat: Seat, isRepetition: Bool
+        _ refusal: ServerRefusal, _ operation: Operation, _ seat: Seat, isRepetition: Bool,
+        _ ticket: inout SessionChanges.Ticket?
     ) throws(DFSError) -> Int? {
         var failure = DFSError(refusal, path: opening.path)
         failure.server = failure.server ?? server
         switch refusal.known {
         case .leaseExpired:
-            takeBack(operation, isRepetition)
+            if !isRepetition { takeBack(&ticket) }
             isLost(seat)
             return isRepetition ? seat.generation : nil
         case .staleHandle:
             // Killed, or resumed by somebody who has the token: it is not taken back.
-            takeBack(operation, isRepetition)
-            isOver(failure)
             failure.isOutcomeUnknown = isRepetition && operation.effect == .changes
+            failure.earlierChanges = earlierChanges(standFirmly: true)
+            isOver(failure)
         case .conflict:
             // The first attempt may have been what changed the version.
             failure.isOutcomeUnknown = isRepetition
-        default: break
+        default:
+            // Said without a look at the first attempt, whose answer was lost.
+            failure.isOutcomeUnknown =
+                failure.isOutcomeUnknown
+                || isRepetition && operation.effect != .reads
+                    && ConnectionError.refused(refusal).leavesOpenWhatWasBefore
         }
         throw failure
     }
 
+    /// That a change whose answer was lost is not sent again, since it could be done twice.
+    private func tooLateToRepeat(_ operation: Operation) -> DFSError {
+        var failure = DFSError(
+            .timeout, path: opening.path,
+            "the answer to \(operation.verb.rawValue) was lost, and it is too late to ask for it; "
+                + "whether it happened is not known: look what the file holds")
+        failure.server = server
+        failure.isOutcomeUnknown = true
+        return failure
+    }
+
     /// A change that was refused for its session's sake was not made.
-    private func takeBack(_ operation: Operation, _ isRepetition: Bool) {
-        guard operation.effect == .changes, !isRepetition else { return }
-        state.withLock { $0.changes -= 1 }
+    private func takeBack(_ ticket: inout SessionChanges.Ticket?) {
+        guard let taken = ticket else { return }
+        state.withLock { $0.changes.end(taken, mayBeThere: false, bytes: 0) }
+        ticket = nil
+    }
+
+    /// What is to be said of changes that were answered and not synced; nil where there are none.
+    ///
+    /// - Parameter standFirmly: Whether the server has run on since they were answered.
+    func earlierChanges(standFirmly: Bool) -> EarlierChanges? {
+        guard state.withLock({ $0.changes.hasUnsynced }) else { return nil }
+        return standFirmly ? .stand : .standUnlessPowerFailed
     }
 }

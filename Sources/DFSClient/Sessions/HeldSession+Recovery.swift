@@ -3,10 +3,10 @@ import DFSTransport
 
 extension HeldSession {
     /// Brings a lost session back, and says how that went to all who wait.
-    func comeBack(from lost: Seat, _ deadline: Deadline) async -> Result<Seat, DFSError> {
+    func comeBack(from lost: Seat, _ patience: Patience) async -> Result<Seat, DFSError> {
         let outcome: Outcome
         do throws(DFSError) {
-            outcome = try await reconnect(lost, deadline)
+            outcome = try await reconnect(lost, patience)
         } catch {
             // The next call tries again: what was lost may still be there.
             state.withLock { state in
@@ -45,30 +45,30 @@ extension HeldSession {
     }
 
     /// Finds the server again and the session on it, until the deadline.
-    private func reconnect(_ lost: Seat, _ deadline: Deadline) async throws(DFSError) -> Outcome {
+    private func reconnect(_ lost: Seat, _ patience: Patience) async throws(DFSError) -> Outcome {
         var address = lost.link.endpoint
         var backoff = Backoff()
         var attempts = 0
         while true {
             var used: ServerLink?
             do throws(ConnectionError) {
-                let link = try await client.pool.link(to: address)
+                let link = try await client.pool.link(to: address, until: patience)
                 used = link
                 if link.run.id == lost.link.run.id {
-                    return try await reattach(lost, over: link, deadline)
+                    return try await reattach(lost, over: link, patience)
                 }
             } catch {
                 let failure =
                     used.map { DFSError(error, path: opening.path, server: server, over: $0) }
                     ?? DFSError(error, path: opening.path, server: server, endpoint: address)
                 guard await isWorthRetrying(error) else { throw failure }
-                if deadline.isOver { throw failure }
+                if patience.isOver { throw failure }
             }
-            if deadline.isOver { throw lostFailure }
+            if patience.isOver { throw lostFailure }
             attempts += 1
-            try await deadline.pause(backoff.pause())
+            try await patience.pause(backoff.pause())
             // The first attempts need nobody: a broken connection is mostly that alone.
-            if attempts % 3 == 0 { address = try await currentAddress(deadline) ?? address }
+            if attempts % 3 == 0 { address = try await currentAddress(patience) ?? address }
         }
     }
 
@@ -78,7 +78,7 @@ extension HeldSession {
 
     private func isWorthRetrying(_ error: ConnectionError) async -> Bool {
         switch error {
-        case .unreachable, .closed, .timedOut: await !client.pool.isShutDown
+        case .unreachable, .notGreeted, .closed, .timedOut: await !client.pool.isShutDown
         case .refused(let refusal):
             refusal.known == .busy || refusal.known == .draining || refusal.isFatal
         case .cancelled, .violation: false
@@ -88,9 +88,9 @@ extension HeldSession {
     /// Where the name server says the file server is; nil where it can not be asked.
     ///
     /// - Throws: `server-down`.
-    private func currentAddress(_ deadline: Deadline) async throws(DFSError) -> Endpoint? {
+    private func currentAddress(_ patience: Patience) async throws(DFSError) -> Endpoint? {
         // Open sessions go on without a name server: not knowing is no reason to give up.
-        guard let servers = try? await client.servers(within: deadline),
+        guard let servers = try? await client.servers(within: patience),
             let info = servers.first(where: { $0.id == server })
         else { return nil }
         guard info.state.isAvailable else {
@@ -105,26 +105,26 @@ extension HeldSession {
 
     /// RESUMEs where the same run of the server has the session, and else opens the file anew.
     private func reattach(
-        _ lost: Seat, over link: ServerLink, _ deadline: Deadline
+        _ lost: Seat, over link: ServerLink, _ patience: Patience
     ) async throws(ConnectionError) -> Outcome {
         guard link.run == lost.link.run else {
-            return try await open(lost, over: link, deadline, because: .restarted)
+            return try await open(lost, over: link, patience, because: .restarted)
         }
         guard let token = lost.token, lost.leaseMilliseconds != nil else {
-            return try await open(lost, over: link, deadline, because: .disconnected)
+            return try await open(lost, over: link, patience, because: .disconnected)
         }
         var request = ClientRequest(.resume, tagged: client.options.tagsEveryRequest)
         request.operand(lost.handle)
         request.option("token", token)
         do throws(ConnectionError) {
-            let line = try await client.send(request, to: link, timeout: deadline.remaining).final
+            let line = try await client.send(request, to: link, until: patience).final
             return resumed(lost, line, over: link)
         } catch {
             guard case .refused(let refusal) = error else { throw error }
             switch refusal.known {
             case .leaseExpired:
-                return try await open(lost, over: link, deadline, because: .expired)
-            case .staleHandle: return try await open(lost, over: link, deadline, because: .unknown)
+                return try await open(lost, over: link, patience, because: .expired)
+            case .staleHandle: return try await open(lost, over: link, patience, because: .unknown)
             case .denied: return .over(DFSError(refusal, path: opening.path))
             default: throw error
             }
@@ -161,13 +161,13 @@ extension HeldSession {
 
     /// Opens the same file without making one, and goes on where it is as it was.
     private func open(
-        _ lost: Seat, over link: ServerLink, _ deadline: Deadline, because loss: Loss
+        _ lost: Seat, over link: ServerLink, _ patience: Patience, because loss: Loss
     ) async throws(ConnectionError) -> Outcome {
         if let refusal = refusalToReopen(loss) { return .over(refusal) }
         let request = opening.again.request(tagged: client.options.tagsEveryRequest)
         let line: ReplyLine
         do throws(ConnectionError) {
-            line = try await client.send(request, to: link, timeout: deadline.remaining).final
+            line = try await client.send(request, to: link, until: patience).final
         } catch {
             guard case .refused(let refusal) = error else { throw error }
             switch refusal.known {
@@ -193,14 +193,17 @@ extension HeldSession {
     /// What forbids a new session to take the old one's place; nil where nothing does.
     private func refusalToReopen(_ loss: Loss) -> DFSError? {
         let code: ErrorCode = loss == .expired ? .leaseExpired : .staleHandle
+        let earlier = earlierChanges(standFirmly: loss != .restarted)
+        var refusal: DFSError?
         if opening.lock != nil {
-            return DFSError(
+            refusal = DFSError(
                 code, path: opening.path,
                 "\(loss.rawValue), and the lock with it: others may have changed the file")
+        } else if state.withLock({ $0.changes.isDirty }) {
+            refusal = stale(loss, "before what was written was synced: look what the file holds")
         }
-        let isDirty = state.withLock { $0.changes != $0.syncedChanges }
-        return isDirty
-            ? stale(loss, "before what was written was synced: look what the file holds") : nil
+        refusal?.earlierChanges = earlier
+        return refusal
     }
 
     private func stale(_ loss: Loss, _ rest: String) -> DFSError {
@@ -226,6 +229,6 @@ extension HeldSession {
         var request = ClientRequest(.close, tagged: true)
         request.operand(seat.handle)
         // It ends with its lease or its connection too; nobody waits for this.
-        _ = try? await seat.link.send(request, timeout: client.options.deadline)
+        _ = try? await seat.link.send(request, until: client.patience())
     }
 }

@@ -21,9 +21,7 @@ final class HeldSession: Sendable {
         var standing: Standing
         /// What the file was when the session was opened, or last synced by it.
         var expected: FileFacts
-        /// Changes sent, and how many of them are known to be on the disk.
-        var changes = 0
-        var syncedChanges = 0
+        var changes = SessionChanges()
         /// When the server last heard of the session.
         var lastRequest = ContinuousClock.now
         /// Where the next `readNext` reads, as far as is known here.
@@ -73,9 +71,9 @@ final class HeldSession: Sendable {
     ///
     /// - Throws: Why it can not be had; after `stale-file`, `stale-handle` and `lease-expired` it
     ///   never will be.
-    func seat(until deadline: Deadline) async throws(DFSError) -> Seat {
+    func seat(until patience: Patience) async throws(DFSError) -> Seat {
         while true {
-            switch step(until: deadline) {
+            switch step(until: patience) {
             case .use(let seat): return seat
             case .fail(let error): throw error
             case .wait(let recovery, let isOwn):
@@ -84,7 +82,7 @@ final class HeldSession: Sendable {
                 }
                 guard case .failure(let error) = result else { continue }
                 // Another caller's deadline may have ended that attempt; this one's has not.
-                if isOwn || deadline.isOver { throw error }
+                if isOwn || patience.isOver { throw error }
             }
         }
     }
@@ -95,14 +93,14 @@ final class HeldSession: Sendable {
         case fail(DFSError)
     }
 
-    private func step(until deadline: Deadline) -> Step {
+    private func step(until patience: Patience) -> Step {
         state.withLock { state in
             switch state.standing {
             case .over(let error): return .fail(error)
             case .attached(let seat) where seat.link.isOpen: return .use(seat)
             case .lost(_, let recovery?): return .wait(recovery, isOwn: false)
             case .attached(let seat), .lost(let seat, nil):
-                let recovery = Recovery { await self.comeBack(from: seat, deadline) }
+                let recovery = Recovery { await self.comeBack(from: seat, patience) }
                 state.standing = .lost(seat, recovery)
                 return .wait(recovery, isOwn: true)
             }

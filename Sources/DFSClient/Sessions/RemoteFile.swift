@@ -11,7 +11,9 @@ import NIOCore
 /// what was not answered; nothing is done twice. Where the session itself is gone (no lease, an
 /// expired one, a server that was restarted), it opens the file again without making one, and goes
 /// on only where identity, version and size are as they were, no lock was lost, and nothing was
-/// written since the last `sync`. Else this and every later call throws `stale-file`; or
+/// written since the last `sync`. Else this and every later call throws `stale-file`, with
+/// `earlierChanges` telling what became of what was written before, and `isOutcomeUnknown` whether
+/// the call itself may have been done; or
 /// `stale-handle` or `lease-expired` where it is the lock that was lost. `stale-handle` is also
 /// what a session that was killed or resumed elsewhere answers: it is not taken back.
 ///
@@ -190,9 +192,7 @@ public final class RemoteFile: Sendable {
         guard line.text("bytes") == String(bytes.readableBytes) else {
             throw .violation("bytes= is not what was sent", path: path)
         }
-        let size = try number("size", of: line)
-        session.noteSize(size)
-        return size
+        return try number("size", of: line)
     }
 
     /// Cuts the file, or extends it with zeros.
@@ -203,15 +203,18 @@ public final class RemoteFile: Sendable {
         var operation = HeldSession.Operation(.truncate, .changes)
         operation.arguments = { request, _ in request.operand(size) }
         _ = try await perform(operation)
-        session.noteSize(size)
     }
 
-    /// Brings what was written to the disk.
+    /// Brings to the disk what was written, by calls that had returned before this one.
     ///
+    /// What overlaps with it may be on the disk afterwards or not, and is not counted as synced.
     /// - Returns: The file's version.
     @discardableResult
     public func sync() async throws(DFSError) -> Int64 {
-        try number("ver", of: try await perform(HeldSession.Operation(.sync, .syncs)).final)
+        let bytes = session.state.withLock { $0.changes.unsyncedBytes }
+        let reply = try await session.perform(
+            HeldSession.Operation(.sync, .syncs), client.patience(forWorkOn: bytes))
+        return try number("ver", of: reply.final)
     }
 
     /// What the disk says of the file now.
@@ -251,7 +254,8 @@ public final class RemoteFile: Sendable {
     @discardableResult
     public func close() async throws(DFSError) -> (size: Int64, version: Int64) {
         let line: ReplyLine
-        switch try await session.close(client.deadline()) {
+        let bytes = session.state.withLock { $0.changes.unsyncedBytes }
+        switch try await session.close(client.patience(forWorkOn: bytes)) {
         case .answered(let answer): line = answer
         case .wasOver(let facts): return (facts.size, facts.version)
         }
@@ -261,7 +265,7 @@ public final class RemoteFile: Sendable {
     private var client: DFSClient { session.client }
 
     private func perform(_ operation: HeldSession.Operation) async throws(DFSError) -> Reply {
-        try await session.perform(operation, client.deadline())
+        try await session.perform(operation, client.patience())
     }
 
     private func number(_ key: StaticKey, of line: ReplyLine) throws(DFSError) -> Int64 {

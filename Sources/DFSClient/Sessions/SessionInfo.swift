@@ -57,6 +57,18 @@ public struct ServerHandles: Sendable {
     public let result: Result<[SessionInfo], DFSError>
 }
 
+extension DFSError {
+    /// That a server has no session of a name.
+    init(missing handle: [UInt8], on server: ServerInfo) {
+        self.init(
+            .staleHandle,
+            "\(server.id) has no session \(Quoting.text(handle)): it has ended, or there never was "
+                + "one of that name")
+        self.server = server.id
+        missingSession = handle
+    }
+}
+
 extension DFSClient {
     /// The sessions that are open on every file server, ordered by the server's id.
     ///
@@ -65,14 +77,13 @@ extension DFSClient {
     /// - Throws: Why the name server did not say which servers there are; `cancelled`.
     public func handles() async throws(DFSError) -> [ServerHandles] {
         let servers = try await servers()
-        let limit = deadline()
         let results = await withTaskGroup(
             of: (Int, Result<[SessionInfo], DFSError>).self
         ) { group in
             for (number, server) in servers.enumerated() {
                 group.addTask { [self] in
                     do throws(DFSError) {
-                        return (number, .success(try await handles(on: server, limit)))
+                        return (number, .success(try await handles(on: server, patience())))
                     } catch {
                         return (number, .failure(error))
                     }
@@ -89,7 +100,7 @@ extension DFSClient {
     }
 
     private func handles(
-        on server: ServerInfo, _ limit: Deadline
+        on server: ServerInfo, _ patience: Patience
     ) async throws(DFSError) -> [SessionInfo] {
         guard server.state.isAvailable else {
             var failure = DFSError(.serverDown, "\(server.id) is \(server.state.word)")
@@ -98,8 +109,8 @@ extension DFSClient {
             failure.seenMilliseconds = server.seenMilliseconds
             throw failure
         }
-        let reply = try await onServer(server) { (link) throws(ConnectionError) in
-            try await send(request(.handles), to: link, timeout: limit.remaining)
+        let reply = try await onServer(server, patience) { (link) throws(ConnectionError) in
+            try await send(request(.handles), to: link, until: patience)
         }
         var sessions: [SessionInfo] = []
         do throws(DFSError) {
@@ -118,18 +129,22 @@ extension DFSClient {
     /// - Throws: `server-down` where the name server says so, `unreachable`, `timeout`;
     ///   `unknown-server` where its address is not known.
     public func handles(on server: ServerInfo) async throws(DFSError) -> [SessionInfo] {
-        try await handles(on: server, deadline())
+        try await handles(on: server, patience())
     }
 
     /// Ends a session, whoever holds it; its changes stay, its lock is released.
     ///
     /// - Parameter handle: As `handles(on:)` tells it.
-    /// - Throws: `stale-handle` where there is no such session (any more).
+    /// - Throws: `stale-handle` with `missingSession` where there is no such session, any more or
+    ///   ever.
     public func kill(_ handle: [UInt8], on server: ServerInfo) async throws(DFSError) {
         var request = request(.kill)
         request.operand(handle)
-        _ = try await onServer(server) { (link) throws(ConnectionError) in
-            try await send(request, to: link, timeout: options.deadline)
+        let patience = patience()
+        _ = try await naming(handle, on: server) { () throws(DFSError) in
+            try await onServer(server, patience) { (link) throws(ConnectionError) in
+                try await send(request, to: link, until: patience)
+            }
         }
     }
 
@@ -137,21 +152,35 @@ extension DFSClient {
     public func status(
         of server: ServerInfo
     ) async throws(DFSError) -> [(key: String, value: [UInt8])] {
-        let reply = try await onServer(server) { (link) throws(ConnectionError) in
-            try await send(request(.status), to: link, timeout: options.deadline)
+        let patience = patience()
+        let reply = try await onServer(server, patience) { (link) throws(ConnectionError) in
+            try await send(request(.status), to: link, until: patience)
         }
         return reply.final.pairs.map { (String(decoding: $0.key, as: UTF8.self), $0.value) }
     }
 
+    /// Runs what names a session of a server; that there is none is said in those words.
+    func naming<Answer>(
+        _ handle: [UInt8], on server: ServerInfo, _ body: () async throws(DFSError) -> Answer
+    ) async throws(DFSError) -> Answer {
+        do throws(DFSError) {
+            return try await body()
+        } catch {
+            guard error.known == .staleHandle else { throw error }
+            throw DFSError(missing: handle, on: server)
+        }
+    }
+
     /// Asks one file server, once.
     func onServer<Answer>(
-        _ server: ServerInfo, _ body: (ServerLink) async throws(ConnectionError) -> Answer
+        _ server: ServerInfo, _ patience: Patience,
+        _ body: (ServerLink) async throws(ConnectionError) -> Answer
     ) async throws(DFSError) -> Answer {
         guard let address = server.address else {
             throw DFSError(.unknownServer, "\(server.id) has no address")
         }
         do throws(ConnectionError) {
-            return try await body(try await pool.link(to: address))
+            return try await body(try await pool.link(to: address, until: patience))
         } catch {
             throw DFSError(error, path: nil, server: server.id, endpoint: address)
         }

@@ -9,15 +9,15 @@ extension DFSClient {
     public func locate(
         _ path: TreePath, on server: ServerID? = nil
     ) async throws(DFSError) -> FileLocation {
-        try await locate(path, on: server, deadline())
+        try await locate(path, on: server, patience())
     }
 
     func locate(
-        _ path: TreePath, on server: ServerID? = nil, _ deadline: Deadline
+        _ path: TreePath, on server: ServerID? = nil, _ patience: Patience
     ) async throws(DFSError) -> FileLocation {
         var request = request(.locate, path)
         if let server { request.option("server", server.bytes) }
-        let reply = try await askNameServer(request, about: path, deadline)
+        let reply = try await askNameServer(request, about: path, patience)
         let location = try EntryReader.location(of: reply.final, at: path)
         addresses.withLock { $0[location.server] = location.address }
         return location
@@ -50,13 +50,13 @@ extension DFSClient {
     ) async throws(DFSError) -> FileStatus {
         var request = request(.stat, path)
         if let server { request.option("server", server.bytes) }
-        let reply = try await askNameServer(request, about: path, deadline())
+        let reply = try await askNameServer(request, about: path, patience())
         return try EntryReader.status(of: reply.final, at: path)
     }
 
     /// Counts what is below a path.
     public func diskUsage(_ path: TreePath) async throws(DFSError) -> Usage {
-        let reply = try await askNameServer(request(.diskUsage, path), about: path, deadline())
+        let reply = try await askNameServer(request(.diskUsage, path), about: path, patience())
         do throws(RequestError) {
             return Usage(
                 files: try reply.final.number("files"), directories: try reply.final.number("dirs"),
@@ -68,11 +68,11 @@ extension DFSClient {
 
     /// Every file server that the name server knows, ordered by id.
     public func servers() async throws(DFSError) -> [ServerInfo] {
-        try await servers(within: deadline())
+        try await servers(within: patience())
     }
 
-    func servers(within deadline: Deadline) async throws(DFSError) -> [ServerInfo] {
-        let reply = try await askNameServer(request(.servers), deadline)
+    func servers(within patience: Patience) async throws(DFSError) -> [ServerInfo] {
+        let reply = try await askNameServer(request(.servers), patience)
         var servers: [ServerInfo] = []
         for item in reply.items { servers.append(try EntryReader.server(of: item.line)) }
         addresses.withLock { known in
@@ -83,7 +83,7 @@ extension DFSClient {
 
     /// What the name server says of itself: every pair of STATUS, in its order.
     public func status() async throws(DFSError) -> [(key: String, value: [UInt8])] {
-        let reply = try await askNameServer(request(.status), deadline())
+        let reply = try await askNameServer(request(.status), patience())
         return reply.final.pairs.map { (String(decoding: $0.key, as: UTF8.self), $0.value) }
     }
 
@@ -96,7 +96,7 @@ extension DFSClient {
         var request = request(.makeDirectory, path)
         if let mode { request.option("mode", mode.text) }
         request.nameOperation()
-        _ = try await askNameServer(request, about: path, deadline())
+        _ = try await askNameServer(request, about: path, patience())
     }
 
     /// Removes a file or a directory, on disk too; durable when it returns.
@@ -117,7 +117,7 @@ extension DFSClient {
         request.nameOperation()
         // A claim goes with the name.
         claims.withLock { $0.forget(path) }
-        _ = try await askNameServer(request, about: path, deadline())
+        _ = try await askNameServer(request, about: path, patience())
     }
 
     /// Renames a file or a directory within its server; atomic.
@@ -131,7 +131,7 @@ extension DFSClient {
         request.operand(target)
         if replaces { request.option("replace", "yes") }
         request.nameOperation()
-        _ = try await askNameServer(request, about: from, deadline())
+        _ = try await askNameServer(request, about: from, patience())
     }
 
     /// Claims a new name for 60 s and learns on which file server to make it.
@@ -141,11 +141,17 @@ extension DFSClient {
     public func create(
         _ path: TreePath, on server: ServerID? = nil
     ) async throws(DFSError) -> FileLocation {
+        try await create(path, on: server, patience())
+    }
+
+    func create(
+        _ path: TreePath, on server: ServerID? = nil, _ patience: Patience
+    ) async throws(DFSError) -> FileLocation {
         var request = request(.create, path)
         if let server { request.option("server", server.bytes) }
         request.nameOperation()
         let asked = ContinuousClock.now
-        let reply = try await askNameServer(request, about: path, deadline())
+        let reply = try await askNameServer(request, about: path, patience)
         let location = try EntryReader.location(of: reply.final, at: path)
         claims.withLock { $0.note(path, on: location.server, asked: asked) }
         return location

@@ -97,7 +97,7 @@ public struct Listing: AsyncSequence, Sendable {
             if let last { request.option("after", last.path.bytes) }
         }
         if let pageLimit { request.option("limit", pageLimit) }
-        return try await client.askNameServer(request, about: path, client.deadline())
+        return try await client.askNameServer(request, about: path, client.patience())
     }
 
     private func read(_ line: ReplyLine) throws(DFSError) -> Entry {

@@ -43,17 +43,17 @@ extension DFSClient {
     /// - Returns: nil where somebody else has claimed the name, or a file has it.
     /// - Throws: `server-down` where the claim's server is down; why nobody could be asked.
     func placeOfOwnClaim(
-        _ path: TreePath, _ limit: Deadline
+        _ path: TreePath, _ patience: Patience
     ) async throws(DFSError) -> FileLocation? {
         guard let server = claims.withLock({ $0.server(for: path, at: .now) }) else { return nil }
         do throws(DFSError) {
-            _ = try await locate(path, limit)
+            _ = try await locate(path, patience)
             claims.withLock { $0.forget(path) }
             return nil
         } catch {
             guard error.known == .notFound else { throw error }
         }
-        guard let info = try await servers(within: limit).first(where: { $0.id == server }),
+        guard let info = try await servers(within: patience).first(where: { $0.id == server }),
             let address = info.address
         else { return nil }
         guard info.state.isAvailable else {

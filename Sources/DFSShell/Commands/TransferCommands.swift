@@ -68,6 +68,7 @@ enum TransferCommands {
                     tally.failed(code)
                 }
             }
+            try await session.disk.settle()
         }
     }
 

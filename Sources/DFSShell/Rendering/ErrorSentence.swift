@@ -19,10 +19,13 @@ extension ShellFailure {
 
 extension Error {
     /// Whether it is that no name server answers: nothing more of many things can be done then.
+    ///
+    /// One that was silent for a whole deadline is none either: each further file would wait anew.
     var meansNoNameServer: Bool {
         guard let error = self as? DFSError else { return false }
         return error.code == "no-name-server"
             || error.code == "unreachable" && error.server == nil
+            || error.known == .timeout && error.server == nil && error.endpoint != nil
     }
 }
 
@@ -66,11 +69,19 @@ enum ErrorSentence {
             "no file server exports a folder there; \"servers\" shows which mounts there are"
         case .timeout: late(error)
         case .crossServer: "the two names are on different file servers"
+        case .staleFile where error.isOutcomeUnknown:
+            "the session was lost before this was answered, and whether it was done is not known"
+                + earlier(error) + "; look what the file holds" + detail(error)
+        case .staleFile where error.earlierChanges != nil:
+            "the session was lost, and this was not done" + earlier(error)
+                + "; look what the file holds" + detail(error)
         case .staleFile:
-            "the file was changed or replaced meanwhile; what was read or written is void"
-                + detail(error)
-        case .staleHandle: "the session is over; open the file again" + detail(error)
-        case .leaseExpired: "the session's lease has ended; open the file again" + detail(error)
+            "the file was changed or replaced meanwhile; look what it holds now" + detail(error)
+        case .staleHandle where error.missingSession != nil: safe(error.advice)
+        case .staleHandle:
+            "the session is over\(earlier(error)); open the file again" + detail(error)
+        case .leaseExpired:
+            "the session's lease has ended\(earlier(error)); open the file again" + detail(error)
         case .locked: locked(error)
         case .conflict where error.currentVersion != nil:
             "the file is at version \(error.currentVersion ?? 0) now; look at it before changing it"
@@ -85,6 +96,16 @@ enum ErrorSentence {
         case .denied, .readOnly, .noSpace, .io:
             "\(error.code)\(server(error)): \(safe(error.advice))"
         default: ofConnections(error)
+        }
+    }
+
+    /// What became of what the session had been answered before.
+    private static func earlier(_ error: DFSError) -> String {
+        switch error.earlierChanges {
+        case nil: ""
+        case .stand: "; what was written before stands, but is not synced"
+        case .standUnlessPowerFailed:
+            "; what was written before stands unless its machine lost power"
         }
     }
 
@@ -139,7 +160,9 @@ enum ErrorSentence {
             return "the connection\(server(error)) was lost: \(safe(error.advice)); "
                 + (error.isTargetUntouched
                     ? "nothing was put under its name"
-                    : "what was asked may have been done all the same")
+                    : error.isOutcomeUnknown
+                        ? "what was asked may have been done all the same; look before repeating it"
+                        : "nothing was changed")
         case "protocol-violation":
             return "the server\(server(error)) broke the protocol: \(safe(error.advice))"
         default:

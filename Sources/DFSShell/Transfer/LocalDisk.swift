@@ -91,6 +91,7 @@ actor LocalDisk {
     private let queue = DiskQueue()
     nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
     private let mask: mode_t
+    private var unsettled = UnsettledNames()
 
     init() {
         // The mask can only be read by setting it; nothing else of this process makes files yet.
@@ -192,7 +193,15 @@ extension LocalDisk {
     }
 
     /// Gives a whole file its name; what had the name before is replaced at once.
+    ///
+    /// Its bytes are on the disk before: a power cut leaves no empty file under the name.
     func finish(_ file: LocalFile, as name: [UInt8], _ attributes: LocalAttributes) throws {
+        try finish(file, as: name, attributes, isFlushed: false)
+    }
+
+    private func finish(
+        _ file: LocalFile, as name: [UInt8], _ attributes: LocalAttributes, isFlushed: Bool
+    ) throws {
         let path = LocalName.join(file.directory.path, name)
         var mode = mode_t(0o666) & ~mask
         if let remote = attributes.mode {
@@ -211,8 +220,8 @@ extension LocalDisk {
                 throw LocalFailure(path: path, number: errno)
             }
         }
-        // Only what is whole gets its name. When it comes to the disk is the system's affair, as
-        // with cp: what was there before is replaced in one step.
+        if !isFlushed { try UnsettledNames.flush(file.descriptor, path, fdatasync) }
+        // Only what is whole gets its name; a disk across a network may refuse it only here.
         let refused = file.flushByClosing()
         guard refused == 0 else { throw LocalFailure(path: path, number: refused) }
         let directory = file.directory.descriptor
@@ -220,6 +229,16 @@ extension LocalDisk {
             LocalName.withPath(name) { renameat(directory, from, directory, $0) }
         }
         guard renamed == 0 else { throw LocalFailure(path: path, number: errno) }
+        unsettled.add(file.directory)
+    }
+
+    /// Brings to the disk what was given its name since the last time.
+    ///
+    /// Until then a power cut may leave small files empty, where there were many of them.
+    func settle() throws {
+        let names = unsettled
+        unsettled = UnsettledNames()
+        try names.settle()
     }
 
     /// Removes a file that did not come whole.
@@ -236,7 +255,7 @@ extension LocalDisk {
         let file = try createTemporary(for: name, in: directory)
         do {
             try append(bytes, to: file)
-            try finish(file, as: name, attributes)
+            try finish(file, as: name, attributes, isFlushed: unsettled.areMany)
         } catch {
             discard(file)
             throw error

@@ -9,8 +9,10 @@ public enum ConnectionError: Error, Sendable {
     case unreachable(Endpoint, String)
     /// The connection ended first: what was asked happened once or not at all.
     case closed(String)
-    /// The deadline passed: what was asked happened once or not at all.
-    case timedOut
+    /// Somebody accepts connections at the address, and no greeting came: nothing was asked.
+    case notGreeted(Endpoint)
+    /// Nothing of the answer came for too long: what was asked happened once or not at all.
+    case timedOut(Verb)
     /// The caller's task was cancelled.
     case cancelled
     /// The server broke the protocol; the connection is closed, and nothing of the answer was used.

@@ -11,13 +11,15 @@ public final class LineConnection: Sendable {
     public let greeting: ReplyLine
     /// Where the server is.
     public let endpoint: Endpoint
-    private let channel: any Channel
+    let channel: any Channel
     private let reader: NIOLoopBound<ReplyReader>
+    private let signs: SignsOfLife
 
     private init(
         greeting: ReplyLine, endpoint: Endpoint, channel: any Channel,
-        reader: NIOLoopBound<ReplyReader>
+        reader: NIOLoopBound<ReplyReader>, signs: SignsOfLife
     ) {
+        self.signs = signs
         self.greeting = greeting
         self.endpoint = endpoint
         self.channel = channel
@@ -29,8 +31,8 @@ public final class LineConnection: Sendable {
     /// - Parameter timeout: For both together.
     /// - Parameter trace: Called on the loop for every line; must not block.
     /// - Parameter notices: Called on the loop for every `!` line, in order; must not block.
-    /// - Throws: `unreachable`, `timedOut`, `violation` where it is no DFS/1 server, `refused` by a
-    ///   full one.
+    /// - Throws: `unreachable`, `notGreeted`, `violation` where it is no DFS/1 server, `refused` by
+    ///   a full one.
     public static func open(
         to endpoint: Endpoint, timeout: Duration, limits: Limits = Limits(),
         on group: any EventLoopGroup, trace: (@Sendable (TraceLine) -> Void)? = nil,
@@ -38,9 +40,11 @@ public final class LineConnection: Sendable {
     ) async throws(ConnectionError) -> LineConnection {
         let loop = group.next()
         let greeted = loop.makePromise(of: ReplyLine.self)
+        let signs = SignsOfLife()
         let connecting = ClientBootstrap(group: loop)
             .connectTimeout(TimeAmount(timeout))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelOption(.tcpOption(notSentLowWater), value: ReplyReader.sliceBytes)
             .channelOption(
                 .recvAllocator,
                 value: AdaptiveRecvByteBufferAllocator(
@@ -50,8 +54,8 @@ public final class LineConnection: Sendable {
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
                         ReplyReader(
-                            channel: channel, limits: limits, greeted: greeted, trace: trace,
-                            notices: notices))
+                            channel: channel, limits: limits, greeted: greeted, signs: signs,
+                            trace: trace, notices: notices))
                 }
             }
             .connect(host: endpoint.host, port: Int(endpoint.port))
@@ -64,7 +68,7 @@ public final class LineConnection: Sendable {
             throw .unreachable(endpoint, describe(error))
         }
         let deadline = loop.scheduleTask(in: TimeAmount(timeout)) {
-            greeted.fail(ConnectionError.timedOut)
+            greeted.fail(ConnectionError.notGreeted(endpoint))
         }
         do {
             let greeting = try await greeted.futureResult.get()
@@ -72,25 +76,44 @@ public final class LineConnection: Sendable {
             let reader = try await channel.pipeline.handler(type: ReplyReader.self)
                 .map { NIOLoopBound($0, eventLoop: loop) }.get()
             return LineConnection(
-                greeting: greeting, endpoint: endpoint, channel: channel, reader: reader)
+                greeting: greeting, endpoint: endpoint, channel: channel, reader: reader,
+                signs: signs)
         } catch {
             channel.close(promise: nil)
             throw error as? ConnectionError ?? .closed(describe(error))
         }
     }
 
+    /// `TCP_NOTSENT_LOWAT`: little waits in the kernel, so bytes taken from here have moved on.
+    private static let notSentLowWater = NIOBSDSocket.Option(rawValue: 25)
+
     /// Asks and waits for the whole answer.
     ///
     /// A request that is given up is cancelled on the server where it has a tag; without one the
     /// connection is closed, since later answers could not be told apart.
-    /// - Parameter timeout: From now to the last byte of the answer.
+    /// - Parameter timeout: How long nothing may come, as for `send(_:until:)`.
     /// - Throws: `refused` for an `ERR` line; `closed` and `timedOut` leave open whether it
     ///   happened.
     public func send(
         _ request: ClientRequest, timeout: Duration
     ) async throws(ConnectionError) -> Reply {
-        try await send(request, TimeAmount(timeout), nil)
+        try await send(request, Patience(timeout), nil)
     }
+
+    /// Asks and waits for the whole answer, as long as some of it comes.
+    ///
+    /// Progress are whole lines of the answer, bytes of its payload, and bytes of the request's own
+    /// payload that the system has taken; those of requests that were sent before it too, since
+    /// they travel before it. What was sent after it is none, nor is an answer without an end.
+    /// - Throws: As `send(_:timeout:)` does.
+    public func send(
+        _ request: ClientRequest, until patience: Patience
+    ) async throws(ConnectionError) -> Reply {
+        try await send(request, patience, nil)
+    }
+
+    /// When something that counts as progress came last; nil before the first.
+    public var lastProgress: ContinuousClock.Instant? { signs.last }
 
     /// Asks for an answer without an end in sight, such as FOLLOW's, and hands its items over.
     ///
@@ -107,7 +130,7 @@ public final class LineConnection: Sendable {
     }
 
     private func send(
-        _ request: ClientRequest, _ timeout: TimeAmount?, _ receive: ReplyReader.Receiver?
+        _ request: ClientRequest, _ patience: Patience?, _ receive: ReplyReader.Receiver?
     ) async throws(ConnectionError) -> Reply {
         let loop = channel.eventLoop
         let answered = loop.makePromise(of: Reply.self)
@@ -116,7 +139,7 @@ public final class LineConnection: Sendable {
         do {
             return try await withTaskCancellationHandler {
                 loop.execute {
-                    reader.value.send(request, ticket, answered, timeout: timeout, to: receive)
+                    reader.value.send(request, ticket, answered, until: patience, to: receive)
                 }
                 return try await answered.futureResult.get()
             } onCancel: {

@@ -8,8 +8,20 @@ final class RequestTicket: Sendable {
     let isCancelled = Atomic(false)
 }
 
+/// When a connection last made progress; written on its loop, read from anywhere.
+final class SignsOfLife: Sendable {
+    private let instant = Mutex<ContinuousClock.Instant?>(nil)
+
+    var last: ContinuousClock.Instant? { instant.withLock { $0 } }
+
+    func note() { instant.withLock { $0 = .now } }
+}
+
 /// Reads the answers of one connection and gives each to who asked; bound to its loop.
 final class ReplyReader {
+    /// Bytes of a payload that are handed to the system at once; each slice taken is progress.
+    static let sliceBytes = 131_072
+
     /// The most that one answer may hold together, in bytes; an endless answer ends here.
     private static let answerLimitBytes = 268_435_456
 
@@ -19,9 +31,14 @@ final class ReplyReader {
     /// A request that was sent and is not answered.
     private final class Waiting {
         let ticket: RequestTicket
+        /// Counts the requests of the connection in the order in which they were sent.
+        let number: UInt64
         let promise: EventLoopPromise<Reply>
         let maximumPayload: Int
-        /// Whether this is our own CANCEL; a server that does not answer it is not there any more.
+        let verb: Verb
+        /// nil for an answer that may last.
+        let patience: Patience?
+        /// Whether it is our own CANCEL; a server that does not answer it is not there any more.
         let isCancel: Bool
         /// Takes the items where they are not collected.
         let receive: Receiver?
@@ -29,22 +46,26 @@ final class ReplyReader {
         var isAbandoned = false
         var items: [Reply.Item] = []
         var bytes = 0
-        var deadline: Scheduled<Void>?
+        var timer: Scheduled<Void>?
 
         init(
-            _ ticket: RequestTicket, _ promise: EventLoopPromise<Reply>, _ request: ClientRequest,
-            _ receive: Receiver?
+            _ ticket: RequestTicket, _ number: UInt64, _ promise: EventLoopPromise<Reply>,
+            _ request: ClientRequest, _ patience: Patience?, _ receive: Receiver?
         ) {
             self.ticket = ticket
+            self.number = number
+            verb = request.verb
+            isCancel = request.verb == .cancel
+            self.patience = patience
             self.promise = promise
             self.receive = receive
             maximumPayload = request.maximumPayload
-            isCancel = request.verb == .cancel
         }
     }
 
     private let channel: any Channel
     private let greeted: EventLoopPromise<ReplyLine>
+    private let signs: SignsOfLife
     private let trace: (@Sendable (TraceLine) -> Void)?
     private let notices: (@Sendable (ReplyLine) -> Void)?
     private var framer: Framer
@@ -54,13 +75,18 @@ final class ReplyReader {
     private var untagged = CircularBuffer<Waiting>(initialCapacity: 4)
     private var tagged: [Tag: Waiting] = [:]
     private var lastTag: UInt64 = 0
+    private var requestsSent: UInt64 = 0
+    /// The first request, in the order of sending, that made progress since that was last told.
+    private var progressed: UInt64?
     private var ending: ConnectionError?
     private var isFlushScheduled = false
 
     init(
         channel: any Channel, limits: Limits, greeted: EventLoopPromise<ReplyLine>,
-        trace: (@Sendable (TraceLine) -> Void)?, notices: (@Sendable (ReplyLine) -> Void)?
+        signs: SignsOfLife, trace: (@Sendable (TraceLine) -> Void)?,
+        notices: (@Sendable (ReplyLine) -> Void)?
     ) {
+        self.signs = signs
         self.channel = channel
         self.greeted = greeted
         self.trace = trace
@@ -75,17 +101,18 @@ final class ReplyReader {
 extension ReplyReader {
     /// Sends a request and remembers who waits for its answer.
     ///
-    /// - Parameter timeout: nil for an answer that may last.
+    /// - Parameter patience: nil for an answer that may last.
     /// - Parameter receive: Takes the items; nil where they are part of the answer.
     func send(
         _ request: ClientRequest, _ ticket: RequestTicket, _ promise: EventLoopPromise<Reply>,
-        timeout: TimeAmount?, to receive: Receiver? = nil
+        until patience: Patience?, to receive: Receiver? = nil
     ) {
         if let ending { return promise.fail(ending) }
         if ticket.isCancelled.load(ordering: .relaxed) {
             return promise.fail(ConnectionError.cancelled)
         }
-        let waiting = Waiting(ticket, promise, request, receive)
+        requestsSent += 1
+        let waiting = Waiting(ticket, requestsSent, promise, request, patience, receive)
         var tag: Tag?
         if request.isTagged {
             lastTag += 1
@@ -95,15 +122,25 @@ extension ReplyReader {
         } else {
             untagged.append(waiting)
         }
-        waiting.deadline = timeout.map { timeout in
-            channel.eventLoop.assumeIsolated().scheduleTask(in: timeout) {
-                self.abandon(ticket, because: .timedOut)
-            }
-        }
-        write(request, tag: tag)
+        setTimer(waiting)
+        write(request, tag: tag, number: waiting.number)
     }
 
-    private func write(_ request: ClientRequest, tag: Tag?) {
+    /// Looks whether somebody's patience is over when it seems so: progress may have renewed it.
+    private func setTimer(_ waiting: Waiting) {
+        guard let patience = waiting.patience else { return }
+        waiting.timer = channel.eventLoop.assumeIsolated().scheduleTask(
+            in: TimeAmount(patience.remaining)
+        ) {
+            if patience.isOver {
+                self.abandon(waiting.ticket, because: .timedOut(waiting.verb))
+            } else {
+                self.setTimer(waiting)
+            }
+        }
+    }
+
+    private func write(_ request: ClientRequest, tag: Tag?, number: UInt64) {
         let line = request.line(tag: tag)
         trace?(
             TraceLine(
@@ -112,8 +149,19 @@ extension ReplyReader {
         var head = channel.allocator.buffer(capacity: line.bytes.count)
         head.writeBytes(line.bytes)
         channel.write(head, promise: nil)
-        if let payload = request.payload {
-            channel.write(payload, promise: nil)
+        if var payload = request.payload {
+            while let slice = payload.readSlice(
+                length: min(payload.readableBytes, ReplyReader.sliceBytes)),
+                slice.readableBytes > 0
+            {
+                let taken = channel.eventLoop.makePromise(of: Void.self)
+                // Where it fails, the connection's end is what is told.
+                taken.futureResult.assumeIsolated().whenSuccess {
+                    self.noteProgress(of: number)
+                    self.tellProgress()
+                }
+                channel.write(slice, promise: taken)
+            }
             channel.write(ByteBuffer(string: "\n"), promise: nil)
         }
         guard !isFlushScheduled else { return }
@@ -127,20 +175,54 @@ extension ReplyReader {
     /// Gives a request up: its answer is dropped when it comes.
     func abandon(_ ticket: RequestTicket, because error: ConnectionError) {
         if let (tag, waiting) = tagged.first(where: { $0.value.ticket === ticket }) {
-            if waiting.isCancel { return end(with: error) }
+            if waiting.isCancel {
+                return end(with: .closed("the server did not answer CANCEL"))
+            }
             if waiting.isAbandoned { return }
             waiting.isAbandoned = true
+            (waiting.items, waiting.bytes) = ([], 0)
             // Its place is kept until the server's last word on it, so that the tag is not used
             // again.
-            waiting.deadline?.cancel()
+            waiting.timer?.cancel()
             waiting.promise.fail(error)
             var cancel = ClientRequest(.cancel, tagged: true)
             cancel.operand(tag.bytes)
-            send(
-                cancel, RequestTicket(), channel.eventLoop.makePromise(), timeout: .seconds(10))
-        } else if untagged.contains(where: { $0.ticket === ticket }) {
-            end(with: error)
+            let patience = waiting.patience?.anew(.seconds(10)) ?? Patience(.seconds(10))
+            send(cancel, RequestTicket(), channel.eventLoop.makePromise(), until: patience)
+        } else if let waiting = untagged.first(where: { $0.ticket === ticket }) {
+            waiting.promise.fail(error)
+            // The others did not give up: what they asked may be asked again elsewhere.
+            end(with: .closed("the connection was closed, since a request before was given up"))
         }
+    }
+
+    // MARK: Progress
+
+    private func noteProgress(of number: UInt64) {
+        progressed = min(progressed ?? number, number)
+    }
+
+    /// Renews the patience of whoever waits for what moved, or for something sent after it.
+    private func tellProgress() {
+        guard let first = progressed else { return }
+        progressed = nil
+        signs.note()
+        for waiting in untagged where waiting.number >= first { waiting.patience?.renew() }
+        for waiting in tagged.values where waiting.number >= first { waiting.patience?.renew() }
+    }
+
+    /// Notes that a part of a payload came, for the request that it is the answer to.
+    private func notePartOfPayload() {
+        var tag: Tag?
+        if pending.getInteger(at: pending.readerIndex) == UInt8(ascii: "@") {
+            let head = pending.readableBytesView.prefix(18)
+            guard let end = head.firstIndex(of: UInt8(ascii: " ")) else { return }
+            tag = Tag(text: Array(head[..<end]))
+        }
+        guard let waiting = tag.map({ tagged[$0] }) ?? untagged.first, waiting.receive == nil,
+            waiting.maximumPayload > 0
+        else { return }
+        noteProgress(of: waiting.number)
     }
 
     /// Closes and tells everybody who waits.
@@ -153,7 +235,7 @@ extension ReplyReader {
         untagged.removeAll()
         tagged = [:]
         for waiting in all {
-            waiting.deadline?.cancel()
+            waiting.timer?.cancel()
             waiting.promise.fail(error)
         }
         channel.close(promise: nil)
@@ -167,11 +249,13 @@ extension ReplyReader: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = unwrapInboundIn(data)
         if pending.readableBytes == 0 { pending = bytes } else { pending.writeBuffer(&bytes) }
+        defer { tellProgress() }
         while ending == nil {
             let bytes = pending
             switch framer.next(bytes.readableBytesUInt8Span) {
             case .incomplete(let consumed, _):
                 consume(consumed)
+                if framer.isAwaitingPayload { notePartOfPayload() }
                 return
             case .frame(let frame):
                 take(frame, bytes)
@@ -224,6 +308,11 @@ extension ReplyReader: ChannelInboundHandler {
             return end(with: .violation("a payload that is larger than what was asked for"))
         }
         guard line.kind == .item else { return finish(waiting, line, payload) }
+        let (sum, isTooMuch) = waiting.bytes.addingReportingOverflow(cost)
+        if waiting.receive == nil || waiting.isAbandoned { waiting.bytes = isTooMuch ? .max : sum }
+        guard waiting.bytes <= Self.answerLimitBytes else {
+            return end(with: .violation("an answer without end"))
+        }
         // What nobody waits for any more is not kept.
         if waiting.isAbandoned { return }
         let item = Reply.Item(line: line, payload: payload)
@@ -231,10 +320,7 @@ extension ReplyReader: ChannelInboundHandler {
             if !receive(item) { abandon(waiting.ticket, because: .cancelled) }
             return
         }
-        waiting.bytes += cost
-        guard waiting.bytes <= Self.answerLimitBytes else {
-            return end(with: .violation("an answer without end"))
-        }
+        noteProgress(of: waiting.number)
         waiting.items.append(item)
     }
 
@@ -248,8 +334,9 @@ extension ReplyReader: ChannelInboundHandler {
     }
 
     private func finish(_ waiting: Waiting, _ line: ReplyLine, _ payload: ByteBuffer?) {
-        waiting.deadline?.cancel()
+        waiting.timer?.cancel()
         if let tag = line.tag { tagged[tag] = nil } else { untagged.removeFirst() }
+        noteProgress(of: waiting.number)
         if case .error(let code, let isFatal) = line.kind {
             let refusal = ServerRefusal(code: code, isFatal: isFatal, line: line)
             waiting.promise.fail(ConnectionError.refused(refusal))
