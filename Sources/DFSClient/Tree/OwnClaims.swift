@@ -1,4 +1,5 @@
 import DFSProtocol
+import DFSTransport
 
 /// Names that this client claimed and has made no files of yet, as far as it knows.
 ///
