@@ -103,7 +103,7 @@ import Testing
         #expect(bench.ask("APPEND h1 op=a1", literal: "yx").hasPrefix("ERR bad-argument "))
         #expect(bench.ask("APPEND h1 op=a1", literal: "xy") == "OK bytes=2 size=5")
         #expect(bench.ask("APPEND h1 xy op=a1") == "OK bytes=2 size=5")
-        #expect(bench.ask("STORE /s op=s1", literal: "one") == "OK size=3 ver=0")
+        #expect(bench.ask("STORE /s op=s1", literal: "one") == "OK size=3 ver=0 fid=2")
         #expect(bench.ask("STORE /s op=s1", literal: "two").hasPrefix("ERR bad-argument "))
     }
 
