@@ -43,6 +43,7 @@ public final class DFSClient: Sendable {
     let silences = Silences()
     /// Addresses that the name server told, so that a listing's entries need no LOCATE each.
     let addresses = Mutex<[ServerID: Endpoint]>([:])
+    let claims = Mutex(OwnClaims())
     private let group: MultiThreadedEventLoopGroup
 
     /// Sets a client up; connects only when something is asked.

@@ -73,6 +73,15 @@ public struct DFSError: Error, Equatable, Sendable {
     public var isOutcomeUnknown = false
     /// Whether it is sure that a file which was to be stored is as before.
     public var isTargetUntouched = false
+    /// Whether it is sure that a file which was to be stored was replaced.
+    ///
+    /// The server said so, and what failed came after it, such as comparing what is there now.
+    /// `isOutcomeUnknown` is then set too.
+    public var isTargetReplaced = false
+    /// How many bytes of one `write` are in the file all the same, from its offset on.
+    ///
+    /// Above 0 where a piece after them failed; `isOutcomeUnknown` is then set too.
+    public var writtenBytes: Int64 = 0
     /// Who has the lock that was asked for, where the answer is `locked`.
     public var holder: LockHolder?
     /// The version that the file has, where the answer is `conflict` and the server told.
@@ -182,6 +191,15 @@ extension DFSError {
         if known == .conflict {
             currentVersion = line.value("ver").flatMap { Number.parse($0.span) }
         }
+    }
+
+    /// The same failure, of something that came after a file was replaced.
+    var afterReplacement: DFSError {
+        var failure = self
+        failure.isOutcomeUnknown = true
+        failure.isTargetReplaced = true
+        if let silence { failure.advice = silence + "; the file had been replaced before" }
+        return failure
     }
 
     /// Says of a silence what became of what was asked.

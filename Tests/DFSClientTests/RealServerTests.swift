@@ -1,37 +1,12 @@
 import DFSClient
 import DFSProtocol
 import NIOCore
-import Synchronization
 import TestCluster
 import Testing
 
 /// Sessions with real servers that are killed, started again and paused.
 @Suite(.serialized)
 struct RealServerTests {
-    /// A name server, a file server m1 with the file /A/F1, and clients of them.
-    private func withCluster(
-        _ body: @escaping @Sendable (Cluster, () throws -> DFSClient) async throws -> Void
-    ) async throws {
-        try await ClusterSlots.shared.run {
-            let cluster = try Cluster()
-            try cluster.startNameServer()
-            try cluster.startFileServer("m1", mount: "/A", files: ["F1": "first line\n"])
-            let endpoint = try cluster["ns1"].endpoint
-            let clients = Clients()
-            do {
-                try await body(cluster) {
-                    var options = ClientOptions()
-                    options.deadline = .seconds(30)
-                    return clients.keep(DFSClient(nameServers: [endpoint], options: options))
-                }
-            } catch {
-                await clients.close()
-                throw error
-            }
-            await clients.close()
-        }
-    }
-
     private func text(_ file: RemoteFile) async throws -> String {
         String(buffer: try await file.read(at: 0, count: 100).bytes)
     }
@@ -41,7 +16,7 @@ struct RealServerTests {
     @Test func `a reader goes on over kill -9 of its server, a writer that synced too`()
         async throws
     {
-        try await withCluster { cluster, client in
+        try await withRealCluster { cluster, client in
             let client = try client()
             let path = try TreePath("/A/F1")
             let reader = try await client.open(path, .read)
@@ -66,7 +41,7 @@ struct RealServerTests {
     @Test func `a writer that had not synced is told after kill -9, and the bytes are there`()
         async throws
     {
-        try await withCluster { cluster, client in
+        try await withRealCluster { cluster, client in
             let client = try client()
             let path = try TreePath("/A/F1")
             let writer = try await client.open(path, .readWrite)
@@ -85,7 +60,7 @@ struct RealServerTests {
     @Test func `a file that was changed while its server was down is told to its reader`()
         async throws
     {
-        try await withCluster { cluster, client in
+        try await withRealCluster { cluster, client in
             let client = try client()
             let reader = try await client.open(try TreePath("/A/F1"), .read)
             let server = try cluster["m1"]
@@ -101,7 +76,7 @@ struct RealServerTests {
     }
 
     @Test func `a server that stands still for a moment costs time only`() async throws {
-        try await withCluster { cluster, client in
+        try await withRealCluster { cluster, client in
             let file = try await client().open(try TreePath("/A/F1"), .readWrite)
             try cluster["m1"].pause()
             async let answer = file.append(line)
@@ -114,7 +89,7 @@ struct RealServerTests {
     @Test func `a leased session survives its connection, with its lock and what it wrote`()
         async throws
     {
-        try await withCluster { _, client in
+        try await withRealCluster { _, client in
             let (one, other) = (try client(), try client())
             let path = try TreePath("/A/F1")
             let file = try await one.open(
@@ -136,7 +111,7 @@ struct RealServerTests {
     }
 
     @Test func `whoever waits for a lock gets it when the holder closes`() async throws {
-        try await withCluster { _, client in
+        try await withRealCluster { _, client in
             let (one, other) = (try client(), try client())
             let path = try TreePath("/A/F1")
             let holder = try await one.open(path, .readWrite, lock: .exclusive)
@@ -153,7 +128,7 @@ struct RealServerTests {
     @Test func `a session is taken over with its token, and the first holder is told`()
         async throws
     {
-        try await withCluster { _, client in
+        try await withRealCluster { _, client in
             let (one, other) = (try client(), try client())
             let file = try await one.open(
                 try TreePath("/A/F1"), .readWrite, lease: .seconds(60))
@@ -175,7 +150,7 @@ struct RealServerTests {
     }
 
     @Test func `a session is listed with its lock, and can be killed`() async throws {
-        try await withCluster { _, client in
+        try await withRealCluster { _, client in
             let (one, other) = (try client(), try client())
             let file = try await one.open(
                 try TreePath("/A/F1"), .read, lease: .seconds(60), lock: .shared)
@@ -196,7 +171,7 @@ struct RealServerTests {
     @Test func `a version that is not there any more keeps STORE, WRITE and OPEN from happening`()
         async throws
     {
-        try await withCluster { _, client in
+        try await withRealCluster { _, client in
             let client = try client()
             let path = try TreePath("/A/F1")
             let old = try await client.open(path, .readWrite)
@@ -230,7 +205,7 @@ struct RealServerTests {
     @Test func `a follower sees what others append, over kill -9 of the server, to the end`()
         async throws
     {
-        try await withCluster { cluster, client in
+        try await withRealCluster { cluster, client in
             let (one, other) = (try client(), try client())
             let path = try TreePath("/A/F1")
             var events = try await one.follow(path, at: 6).makeAsyncIterator()
@@ -259,19 +234,5 @@ struct RealServerTests {
             #expect(seen == "line\none more\nlast\n")
             #expect(ending == .end)
         }
-    }
-}
-
-/// The clients of one test, closed at its end.
-private final class Clients: Sendable {
-    private let all = Mutex<[DFSClient]>([])
-
-    func keep(_ client: DFSClient) -> DFSClient {
-        all.withLock { $0.append(client) }
-        return client
-    }
-
-    func close() async {
-        for client in all.withLock({ $0 }) { await client.close() }
     }
 }

@@ -99,6 +99,27 @@ import Testing
                 + "put under its name, try again")
     }
 
+    @Test func `a file that was stored before something failed is not told to be as before`()
+        throws
+    {
+        let told = try [ErrorCode.io, .staleFile, .corrupt].map { code in
+            var error = try Self.error(code, server: "m2")
+            error.isTargetReplaced = true
+            error.isOutcomeUnknown = true
+            return ErrorSentence.text(error)
+        }
+
+        #expect(
+            told == [
+                "/B/F3: io (file server m2): advice; what was sent is stored, but could not be "
+                    + "verified",
+                "/B/F3: it was stored, and then changed or replaced; look what it holds now "
+                    + "(advice)",
+                "/B/F3: damaged on the way: advice; what has the name there now is not what was "
+                    + "sent, so put it again",
+            ])
+    }
+
     @Test func `who waits for a server is told which`() throws {
         let path = try TreePath("/B/F3")
         let told = try [

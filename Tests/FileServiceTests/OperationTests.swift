@@ -29,8 +29,8 @@ import Testing
         var bench = Bench()
         bench.core.link = LinkSummary(state: .registered)
         bench.perform(bench.core.acknowledged(.max))
-        #expect(bench.ask("STORE /f abc op=s1") == "OK size=3 ver=0")
-        #expect(bench.ask("STORE /f abc op=s1", on: 2) == "OK size=3 ver=0")
+        #expect(bench.ask("STORE /f abc op=s1") == "OK size=3 ver=0 fid=1")
+        #expect(bench.ask("STORE /f abc op=s1", on: 2) == "OK size=3 ver=0 fid=1")
 
         let pull = bench.send("PULL /g source=/h op=p1")
         let again = bench.send("@1 PULL /g source=/h op=p1", on: 2)
@@ -39,9 +39,9 @@ import Testing
         let entry = FileEntry(path: .root, isDirectory: false, facts: facts)
         bench.perform(bench.core.pulled(pull, .success(entry), changed: nil, at: bench.now))
 
-        #expect(bench.reply(to: pull) == "OK size=9 ver=2")
-        #expect(bench.reply(to: again) == "@1 OK size=9 ver=2")
-        #expect(bench.ask("PULL /g source=/h op=p1") == "OK size=9 ver=2")
+        #expect(bench.reply(to: pull) == "OK size=9 ver=2 fid=7")
+        #expect(bench.reply(to: again) == "@1 OK size=9 ver=2 fid=7")
+        #expect(bench.ask("PULL /g source=/h op=p1") == "OK size=9 ver=2 fid=7")
         #expect(bench.pulls.count == 1)
     }
 
@@ -103,7 +103,7 @@ import Testing
         #expect(bench.ask("APPEND h1 op=a1", literal: "yx").hasPrefix("ERR bad-argument "))
         #expect(bench.ask("APPEND h1 op=a1", literal: "xy") == "OK bytes=2 size=5")
         #expect(bench.ask("APPEND h1 xy op=a1") == "OK bytes=2 size=5")
-        #expect(bench.ask("STORE /s op=s1", literal: "one") == "OK size=3 ver=0")
+        #expect(bench.ask("STORE /s op=s1", literal: "one") == "OK size=3 ver=0 fid=2")
         #expect(bench.ask("STORE /s op=s1", literal: "two").hasPrefix("ERR bad-argument "))
     }
 
@@ -129,7 +129,7 @@ import Testing
 
         #expect(
             bench.ask("@1 STORE op=s1 mtime=2026-11-01T08:30:00Z /f mode=0600 abc")
-                == "@1 OK size=3 ver=0")
+                == "@1 OK size=3 ver=0 fid=1")
     }
 
     @Test func `what changed nothing is carried out when it comes again`() {
@@ -254,7 +254,7 @@ import Testing
 
         bench.perform(bench.core.acknowledged(bench.store.generation))
 
-        #expect(bench.reply(to: first) == "OK size=3 ver=0")
-        #expect(bench.reply(to: second) == "OK size=3 ver=0")
+        #expect(bench.reply(to: first) == "OK size=3 ver=0 fid=1")
+        #expect(bench.reply(to: second) == "OK size=3 ver=0 fid=1")
     }
 }

@@ -49,13 +49,18 @@ actor ConnectionPool {
 
     private func start(_ endpoint: Endpoint) -> Dial {
         let (options, group) = (options, group)
+        var limits = Limits()
+        // Who asks for larger pieces must also take them.
+        limits.payloadBytes = max(limits.payloadBytes, options.pieceBytes)
+        let bounds = limits
         let dial = Dial {
             let trace = options.trace.map { trace in
                 { @Sendable (line: TraceLine) in trace(endpoint, line) }
             }
             do throws(ConnectionError) {
                 let connection = try await LineConnection.open(
-                    to: endpoint, timeout: options.connectTimeout, on: group, trace: trace)
+                    to: endpoint, timeout: options.connectTimeout, limits: bounds, on: group,
+                    trace: trace)
                 return .success(ServerLink(connection, pieceBytes: options.pieceBytes))
             } catch {
                 // Whoever asks from here on tries anew, though nobody may have waited for this.

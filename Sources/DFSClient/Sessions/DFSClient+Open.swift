@@ -36,7 +36,7 @@ extension DFSClient {
             patience.renew()
             return try await open(opening, at: place, patience)
         case .createNew:
-            let place = try await create(opening.path, patience)
+            let place = try await placeForNew(opening.path, patience)
             patience.renew()
             return try await open(opening, at: place, patience)
         }
@@ -66,6 +66,7 @@ extension DFSClient {
             if opening.mode == .read || opening.mode == .readWrite { failure.changedNothing() }
             throw failure
         }
+        claims.withLock { $0.forget(opening.path) }
         let (line, link, wasFirst) = opened.answer
         let file = try RemoteFile(self, link, opened.location.server, opening, line)
         // The session of a first attempt belongs to the connection that was lost.
@@ -99,6 +100,20 @@ extension DFSClient {
         return try RemoteFile(self, link, server.id, opening, line, token: token)
     }
 
+    /// Where a file belongs that must be new.
+    private func placeForNew(
+        _ path: TreePath, _ patience: Patience
+    ) async throws(DFSError) -> FileLocation {
+        do throws(DFSError) {
+            return try await create(path, patience)
+        } catch {
+            // An earlier call may have claimed the name and failed; if not, OPEN decides.
+            guard error.known == .exists, let place = try await placeOfOwnClaim(path, patience)
+            else { throw error }
+            return place
+        }
+    }
+
     /// Where a file is, or where a new one of that name belongs.
     func placeForCreating(
         _ path: TreePath, _ patience: Patience
@@ -108,6 +123,7 @@ extension DFSClient {
         } catch {
             guard error.known == .exists else { throw error }
         }
+        if let place = try await placeOfOwnClaim(path, patience) { return place }
         // There already, or claimed by somebody who is about to make it.
         var backoff = Backoff()
         while true {

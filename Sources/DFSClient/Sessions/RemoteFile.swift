@@ -122,26 +122,35 @@ public final class RemoteFile: Sendable {
     /// Answered bytes survive a crash of the server, and after `sync` a power cut. More than
     /// `pieceBytes` travels in several requests, one after another.
     ///
-    /// - Parameter ifVersion: Writes only where the file has this version; asked with each request.
+    /// - Parameter ifVersion: Writes only where the file has this version. Asked with each request:
+    ///   only up to `pieceBytes` are compared and written in one step.
     /// - Returns: The file's size afterwards.
     /// - Throws: `conflict` for another version; `read-only` in a session opened for reading;
-    ///   `stale-file` where the file was replaced or removed, or the session was lost; with
-    ///   `isOutcomeUnknown` where something may have been written all the same.
+    ///   `range` for bytes beyond the largest offset; `stale-file` where the file was replaced or
+    ///   removed, or the session was lost; with `isOutcomeUnknown` where something may have been
+    ///   written all the same, and `writtenBytes` for what surely was.
     @discardableResult
     public func write(
         _ bytes: ByteBuffer, at offset: Int64, ifVersion: Int64? = nil
     ) async throws(DFSError) -> Int64 {
+        let (_, overflow) = offset.addingReportingOverflow(Int64(bytes.readableBytes))
+        if overflow { throw DFSError(.range, path: path, "beyond the largest offset") }
         guard bytes.readableBytes > 0 else { return try await put(bytes, at: offset, ifVersion) }
         var rest = bytes
-        var place = offset
+        var written: Int64 = 0
         var size: Int64 = 0
         while let piece = rest.readSlice(length: min(rest.readableBytes, pieceBytes)),
             piece.readableBytes > 0
         {
-            size = try await put(piece, at: place, ifVersion)
-            let (next, overflow) = place.addingReportingOverflow(Int64(piece.readableBytes))
-            if overflow { throw DFSError(.range, path: path, "beyond the largest offset") }
-            place = next
+            do throws(DFSError) {
+                size = try await put(piece, at: offset + written, ifVersion)
+            } catch {
+                var failure = error
+                failure.writtenBytes = written
+                failure.isOutcomeUnknown = failure.isOutcomeUnknown || written > 0
+                throw failure
+            }
+            written += Int64(piece.readableBytes)
         }
         return size
     }

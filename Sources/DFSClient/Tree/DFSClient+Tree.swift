@@ -115,6 +115,8 @@ extension DFSClient {
         if let kind { request.option("type", kind == .file ? "file" : "dir") }
         if let server { request.option("server", server.bytes) }
         request.nameOperation()
+        // A claim goes with the name.
+        claims.withLock { $0.forget(path) }
         _ = try await askNameServer(request, about: path, patience())
     }
 
@@ -134,6 +136,7 @@ extension DFSClient {
 
     /// Claims a new name for 60 s and learns on which file server to make it.
     ///
+    /// This client's `store`, `copy` and `open` find the claim, and make the file there.
     /// - Throws: `exists`; `server-down` where nobody is up; `no-replica` where nobody is mounted.
     public func create(
         _ path: TreePath, on server: ServerID? = nil
@@ -147,7 +150,10 @@ extension DFSClient {
         var request = request(.create, path)
         if let server { request.option("server", server.bytes) }
         request.nameOperation()
+        let asked = ContinuousClock.now
         let reply = try await askNameServer(request, about: path, patience)
-        return try EntryReader.location(of: reply.final, at: path)
+        let location = try EntryReader.location(of: reply.final, at: path)
+        claims.withLock { $0.note(path, on: location.server, asked: asked) }
+        return location
     }
 }

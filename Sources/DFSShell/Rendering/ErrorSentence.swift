@@ -54,7 +54,14 @@ enum ErrorSentence {
     static func text(_ error: DFSError, isPlannedStop: Bool = false) -> String {
         let subject = error.path.map { "\($0): " } ?? ""
         return subject + (isPlannedStop ? serverStopped(error) : predicate(error))
-            + leftover(error)
+            + leftover(error) + replaced(error)
+    }
+
+    /// That a file was stored although this came after; where the rest does not say so.
+    private static func replaced(_ error: DFSError) -> String {
+        let isSaid = error.known == .corrupt || error.known == .staleFile
+        return error.isTargetReplaced && !isSaid
+            ? "; what was sent is stored, but could not be verified" : ""
     }
 
     private static func predicate(_ error: DFSError) -> String {
@@ -69,6 +76,8 @@ enum ErrorSentence {
             "no file server exports a folder there; \"servers\" shows which mounts there are"
         case .timeout: late(error)
         case .crossServer: "the two names are on different file servers"
+        case .staleFile where error.isTargetReplaced:
+            "it was stored, and then changed or replaced; look what it holds now" + detail(error)
         case .staleFile where error.isOutcomeUnknown:
             "the session was lost before this was answered, and whether it was done is not known"
                 + earlier(error) + "; look what the file holds" + detail(error)

@@ -43,8 +43,7 @@ extension FileServerCore {
         case (.append, .wrote(let count, let size)):
             conclude(ticket, .wrote(count: count, size: size), generation, now)
         case (.store, .entry(let entry)):
-            conclude(
-                ticket, .stored(size: entry.facts.size, ver: entry.facts.ver), generation, now)
+            conclude(ticket, .stored(entry.facts), generation, now)
         default: forget(ticket, now)
         }
     }
@@ -106,18 +105,28 @@ extension FileServerCore {
     ) -> FileAction {
         switch ending {
         case .failure(let error): .refuse(ticket.id, error)
-        case .success(let facts): stored(ticket, facts.size, facts.ver)
+        case .success(let facts):
+            .answer(
+                ticket.id, items: nil,
+                final: line(ticket) {
+                    $0.pair("size", facts.size)
+                    $0.pair("ver", facts.ver)
+                })
         }
     }
 
-    /// Writes `OK size= ver=`, for whatever changed a file as a whole.
-    func stored(_ ticket: Ticket, _ size: Int64, _ ver: Int64) -> FileAction {
+    /// Writes `OK size= ver= [fid=]`, for whatever made a file as a whole.
+    func stored(_ ticket: Ticket, _ facts: FileFacts) -> FileAction {
         .answer(
             ticket.id, items: nil,
-            final: line(ticket) {
-                $0.pair("size", size)
-                $0.pair("ver", ver)
-            })
+            final: line(ticket) { FileServerCore.identify(facts, in: &$0) })
+    }
+
+    /// Writes what tells one content of one file from every other.
+    private static func identify(_ facts: FileFacts, in line: inout LineWriter) {
+        line.pair("size", facts.size)
+        line.pair("ver", facts.ver)
+        if facts.fid > 0 { line.pair("fid", facts.fid) }
     }
 
     /// Writes `[tag] OK`, what `pairs` adds, and the end of the line.
@@ -139,9 +148,7 @@ extension FileServerCore {
             }
         case .fetched(_, let facts, let count, let reachedEnd):
             return withBytes(ticket, count) {
-                $0.pair("size", facts.size)
-                $0.pair("ver", facts.ver)
-                if facts.fid > 0 { $0.pair("fid", facts.fid) }
+                FileServerCore.identify(facts, in: &$0)
                 $0.pair("eof", reachedEnd ? "yes" : "no")
             }
         case .listing(let items, let count, let after):
@@ -186,14 +193,10 @@ extension FileServerCore {
         case (.describe, .facts(let facts)): describe(facts, isDirectory: false, into: &line)
         case (.entry, .entry(let entry)):
             describe(entry.facts, isDirectory: entry.isDirectory, into: &line)
-        case (.store, .entry(let entry)):
-            line.pair("size", entry.facts.size)
-            line.pair("ver", entry.facts.ver)
+        case (.store, .entry(let entry)): FileServerCore.identify(entry.facts, in: &line)
         case (_, .digest(let sha256, let facts)):
             line.pair("sha256", sha256)
-            line.pair("size", facts.size)
-            line.pair("ver", facts.ver)
-            if facts.fid > 0 { line.pair("fid", facts.fid) }
+            FileServerCore.identify(facts, in: &line)
         case (_, .census(let census, let freeBytes)):
             let uptime = ticket.receivedAt.milliseconds(since: configuration.startedAt)
             status(census, freeBytes, uptime, into: &line)

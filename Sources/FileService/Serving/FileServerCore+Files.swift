@@ -115,9 +115,8 @@ extension FileServerCore {
         case .failure(let error):
             return [.refuse(id, error)] + conclude(ticket, error, .store, now)
         case .success(let entry):
-            let facts = entry.facts
-            return hold(stored(ticket, facts.size, facts.ver), generation, now)
-                + conclude(ticket, .stored(size: facts.size, ver: facts.ver), generation, now)
+            return hold(stored(ticket, entry.facts), generation, now)
+                + conclude(ticket, .stored(entry.facts), generation, now)
         }
     }
 

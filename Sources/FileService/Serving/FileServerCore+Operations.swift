@@ -42,7 +42,7 @@ extension FileServerCore {
         let ticket = Ticket(id: attempt.caller.id, tag: request.tag, receivedAt: now)
         switch outcome {
         case .failed(let error): return [.refuse(ticket.id, error)]
-        case .stored(let size, let ver): return hold(stored(ticket, size, ver), generation, now)
+        case .stored(let facts): return hold(stored(ticket, facts), generation, now)
         case .wrote(let count, let size):
             let final = line(ticket) {
                 $0.pair("bytes", Int64(count))

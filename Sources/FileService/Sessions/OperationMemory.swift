@@ -7,7 +7,7 @@ struct OperationMemory: Sendable {
     /// What a change came to, without the tag of the request that made it.
     enum Outcome: Sendable {
         case wrote(count: Int, size: Int64)
-        case stored(size: Int64, ver: Int64)
+        case stored(FileFacts)
         case opened(Opening)
         /// The disk failed, and what of the change is there is not known.
         case failed(RequestError)

@@ -1,0 +1,53 @@
+import DFSProtocol
+import DFSTransport
+
+extension DFSClient {
+    /// Copies a file from one file server to another, without its bytes passing through here.
+    ///
+    /// An existing file is replaced, atomically. The copy's SHA-256 is compared with the source's.
+    /// - Throws: `not-found`, `server-down`, `corrupt`, `stale-file` where the source changed; with
+    ///   `isTargetReplaced` where the copy had its name by then.
+    public func copy(_ source: TreePath, to target: TreePath) async throws(DFSError) -> FileFacts {
+        // A digest has its own time, which a large file needs.
+        let before = try await digest(of: source)
+        let place = try await placeForCreating(target, patience())
+        var request = request(.pull, target)
+        request.option("source", source.bytes)
+        request.nameOperation()
+        let asked = request
+        // Read there, sent, written and read again: what one pass may take, four times.
+        let (bytes, isTooMuch) = before.facts.size.multipliedReportingOverflow(by: 4)
+        let patience = patience(forWorkOn: isTooMuch ? .max : bytes)
+        let (reply, location) = try await onOwner(of: target, at: place, .asOneChange, patience) {
+            (link) throws(ConnectionError) in
+            try await send(asked, to: link, until: patience)
+        }
+        claims.withLock { $0.forget(target) }
+        do throws(DFSError) {
+            var facts = try FileFacts(reply.final, path: target)
+            facts.sha256 = try await digest(ofCopy: target, at: location, facts, of: source, before)
+            return facts
+        } catch {
+            throw error.afterReplacement
+        }
+    }
+
+    /// The digest of a copy that is there, where it is the source's, or was made of a later one.
+    private func digest(
+        ofCopy target: TreePath, at location: FileLocation, _ facts: FileFacts,
+        of source: TreePath, _ before: FileDigest
+    ) async throws(DFSError) -> String {
+        let after = try await digest(of: target, at: location, patience(forWorkOn: facts.size))
+        guard after.facts.isSameContent(as: facts) else {
+            throw DFSError(
+                .staleFile, path: target, "the copy was changed right after it was made")
+        }
+        if after.sha256 == before.sha256 { return after.sha256 }
+        // The servers have compared theirs: it is the source that can have changed before that.
+        let now = try await digest(of: source)
+        if after.sha256 == now.sha256 { return after.sha256 }
+        throw now.facts.isSameContent(as: before.facts)
+            ? DFSError(.corrupt, path: target, "the copy differs from \(source)")
+            : DFSClient.changed(source)
+    }
+}

@@ -1,0 +1,165 @@
+import DFSProtocol
+import DFSTransport
+import NIOCore
+
+extension DFSClient {
+    /// How long a large file's session outlives a lost connection while it is written.
+    private static let storingLease: Duration = .seconds(30)
+
+    /// Stores under a temporary name, and renames what is whole and verified.
+    ///
+    /// Where no permissions are given, those of the file that is there at the start are kept, and
+    /// the part has them from its first byte on.
+    func storeInPieces(
+        _ path: TreePath, _ attributes: StoreAttributes, _ verifies: Bool,
+        from next: () async throws -> ByteBuffer?
+    ) async throws -> FileFacts {
+        let (place, mode) = try await placeOfPart(path, attributes)
+        let part = place.path
+        var file: RemoteFile?
+        var isRenaming = false
+        do {
+            let opened = try await open(
+                Opening(
+                    path: part, mode: .createNew, permissions: mode,
+                    lease: DFSClient.storingLease), at: place, patience())
+            file = opened
+            let (checksum, size) = try await write(next, to: opened)
+            if let modified = attributes.modified {
+                try await opened.setAttributes(modified: modified)
+            }
+            try await opened.close()
+            let digest = try await digest(of: part, at: place, patience(forWorkOn: size))
+            if verifies, !digest.sha256.utf8.elementsEqual(checksum.text) {
+                throw DFSError(.corrupt, path: part, "the server has not what was sent")
+            }
+            isRenaming = true
+            try await rename(part, to: path, replaces: true)
+            var facts = digest.facts
+            if verifies { facts.sha256 = digest.sha256 }
+            return facts
+        } catch {
+            var failure = error as? DFSError
+            if await !clearAway(part, file, after: failure) { failure?.leftover = part }
+            if !isRenaming {
+                failure?.isTargetUntouched = true
+                failure?.changedNothing()
+            }
+            // The caller knows nothing of the temporary name.
+            if failure?.path == part { failure?.path = path }
+            throw failure ?? error
+        }
+    }
+
+    /// Claims a name for the part, on the server of the file that will be replaced.
+    ///
+    /// - Returns: The claim, and the permissions that the part must have.
+    private func placeOfPart(
+        _ path: TreePath, _ attributes: StoreAttributes
+    ) async throws(DFSError) -> (place: FileLocation, mode: FileMode?) {
+        do throws(DFSError) {
+            let present = try await fileToReplace(path)
+            let mode = attributes.mode ?? present?.mode
+            return (try await claimPart(of: path, on: present?.server), mode)
+        } catch {
+            var failure = error
+            if failure.path?.parent == path.parent { failure.path = path }
+            failure.isTargetUntouched = true
+            failure.changedNothing()
+            throw failure
+        }
+    }
+
+    /// The file that will be replaced, as its file server has it; nil where the name is free.
+    private func fileToReplace(
+        _ path: TreePath
+    ) async throws(DFSError) -> (server: ServerID, mode: FileMode?)? {
+        let patience = patience()
+        do throws(DFSError) {
+            let place = try await locate(path, patience)
+            patience.renew()
+            let (reply, owner) = try await onOwner(of: path, at: place, .always, patience) {
+                (link) throws(ConnectionError) in
+                try await send(request(.stat, path), to: link, until: patience)
+            }
+            let entry = try EntryReader.status(of: reply.final, at: path).entry
+            return (owner.server, entry.mode)
+        } catch {
+            guard error.known == .notFound else { throw error }
+            return nil
+        }
+    }
+
+    /// Claims a name beside a path that nobody has.
+    private func claimPart(
+        of path: TreePath, on server: ServerID?
+    ) async throws(DFSError) -> FileLocation {
+        var attempts = 0
+        while true {
+            do throws(DFSError) {
+                return try await create(try path.nameOfPart(), on: server)
+            } catch {
+                // Beside a very long path the names are short, and one can be taken.
+                attempts += 1
+                guard error.known == .exists, attempts < 8 else { throw error }
+            }
+        }
+    }
+
+    /// Removes a part and ends the session on it, also where the caller's task was cancelled.
+    ///
+    /// - Parameter failure: What led here; nil for what the caller's own side threw.
+    /// - Returns: Whether it is gone.
+    private func clearAway(
+        _ part: TreePath, _ file: RemoteFile?, after failure: DFSError?
+    ) async -> Bool {
+        // A server that is stalled may still make it.
+        let mayComeLater = failure?.isOutcomeUnknown ?? false
+        // A name server that has just let a deadline pass is not asked for another one.
+        let isNameServerSilent = failure?.known == .timeout && failure?.server == nil
+        let clearing = Task {
+            let patience = patience()
+            var isGone = !isNameServerSilent
+            do throws(DFSError) {
+                if !isNameServerSilent { try await remove(part, kind: .file) }
+            } catch {
+                // The failure that led here is what the caller must hear of, with what is left.
+                isGone = error.known == .notFound && !mayComeLater
+            }
+            // What it wrote takes room until its session ends. Removed before, it need not be
+            // brought to the disk; that it was removed is what CLOSE answers, and a session that
+            // can not be reached ends with its lease.
+            _ = try? await file?.session.close(patience)
+            return isGone
+        }
+        return await clearing.value
+    }
+
+    /// Writes pieces side by side while `next` gives more.
+    private func write(
+        _ next: () async throws -> ByteBuffer?, to file: RemoteFile
+    ) async throws -> (checksum: Checksum, size: Int64) {
+        var checksum = Checksum()
+        var offset: Int64 = 0
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            var inFlight = 0
+            while var bytes = try await next() {
+                checksum.update(bytes)
+                while bytes.readableBytes > 0 {
+                    let count = min(bytes.readableBytes, file.pieceBytes)
+                    guard let piece = bytes.readSlice(length: count) else { break }
+                    if inFlight >= options.piecesInFlight {
+                        try await group.next()
+                        inFlight -= 1
+                    }
+                    let place = offset
+                    group.addTask { _ = try await file.write(piece, at: place) }
+                    inFlight += 1
+                    offset += Int64(count)
+                }
+            }
+            try await group.waitForAll()
+        }
+        return (checksum, offset)
+    }
+}
