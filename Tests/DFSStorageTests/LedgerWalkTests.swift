@@ -58,12 +58,12 @@ import Testing
         let disk = try OpenStore(folder)
         let state = disk.store.table.exports[0].ledger.state
 
-        let locked = state.withLock { state in
+        let locked = state.withLock { state -> (count: Int, walk: LedgerWalk) in
             var walk = state.walk(after: [])
             let reports = state.take(10, from: &walk)
             return (reports.count, walk)
         }
-        var walk = locked.1
+        var walk = locked.walk
         walk.sort()
         let sorted = state.withLock { state in
             var walk = walk

@@ -182,5 +182,11 @@ private final class StallingReplacement: FileReplacement {
         counted()
         return FileEntry(path: path, isDirectory: false, facts: StallingStore.facts)
     }
+    func commit(
+        mtime: WallTime?, ifVersion version: Int64?,
+        then finish: @escaping @Sendable (Result<FileEntry, RequestError>) -> Void
+    ) {
+        finish(Result { () throws(RequestError) in try commit(mtime: mtime, ifVersion: version) })
+    }
     func abandon() {}
 }
