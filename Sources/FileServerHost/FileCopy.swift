@@ -87,7 +87,8 @@ struct FileCopy: Sendable {
         if let text = stat.value("mode") { mode = try FileMode(text: text) }
         let (target, store) = (target, pool.store)
         let wantedMode = mode
-        let replacement = try await onDisk { () throws(RequestError) in
+        // Directories that it makes are durable before it is.
+        let replacement = try await onDisk(.flush) { () throws(RequestError) in
             try store.beginReplacement(of: target, mode: wantedMode)
         }
         do throws(RequestError) {

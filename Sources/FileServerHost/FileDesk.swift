@@ -10,7 +10,8 @@ final class FileDesk: RequestResponder {
     /// A request that the core has not answered.
     struct Pending {
         let exchange: Exchange
-        let payload: ByteBuffer?
+        /// Nil once its job has run.
+        var payload: ByteBuffer?
         /// What the latest job read for it.
         var bytes = ByteBuffer()
         /// Ends work that reads a whole file, once nobody waits for what it finds.
@@ -28,6 +29,9 @@ final class FileDesk: RequestResponder {
     /// Copies from other servers that are under way.
     private var copies: [RequestID: Task<Void, Never>] = [:]
     private var isStopping = false
+    /// What the core has decided and is not carried out yet, in its order.
+    private var decided = CircularBuffer<FileAction>()
+    private var isPerforming = false
     /// The connections that hold a session; silence does not close them.
     private var holders: [ConnectionID: ServerConnection] = [:]
     private var wakeUp: Scheduled<Void>?
@@ -65,7 +69,12 @@ final class FileDesk: RequestResponder {
         let client = ClientName(
             address: [UInt8]((connection.peer?.description ?? "unknown").utf8),
             name: connection.clientName)
-        perform(core.receive(request, from: Caller(id: exchange.id, client: client), at: .now))
+        // Only what may be repeated is compared, where it is; a repeat is as rare as a lost answer.
+        let isRepeatable = request.option("op") != nil
+        let caller = Caller(
+            id: exchange.id, client: client,
+            payloadPrint: isRepeatable ? payload?.withUnsafeReadableBytes(DataPrint.of) ?? 0 : 0)
+        perform(core.receive(request, from: caller, at: .now))
     }
 
     /// A connection costs nothing here before its first request.
@@ -99,10 +108,13 @@ final class FileDesk: RequestResponder {
         copies[id]?.cancel()
     }
 
-    /// Ends the copies from other servers: a stop waits for no other server.
-    func stopCopies() {
+    /// Ends what waits for others than our disk; what has begun is finished.
+    ///
+    /// That is copies from other servers, and requests that wait for a lock or follow a file.
+    func beginDraining() {
         isStopping = true
         for copy in copies.values { copy.cancel() }
+        perform(core.beginDraining(at: .now))
     }
 
     /// Ends all sessions, and completes once every job has ended and every answer is sent.
@@ -113,29 +125,42 @@ final class FileDesk: RequestResponder {
         return promise.futureResult
     }
 
+    /// Carries out what the core has decided.
+    ///
+    /// Finishing an exchange may start the connection's next request, which comes back in here: its
+    /// actions stand behind those that are there.
     func perform(_ actions: [FileAction]) {
-        for action in actions {
-            switch action {
-            case .run(let job): run(job)
-            case .answer(let id, let items, let final):
-                guard let waiting = pending.removeValue(forKey: id) else { continue }
-                hold(waiting.exchange.connection)
-                if let items { waiting.exchange.send(items) }
-                waiting.exchange.finish(final)
-            case .answerWithBytes(let id, let head):
-                guard let waiting = pending.removeValue(forKey: id) else { continue }
-                waiting.exchange.finish(head, payload: waiting.bytes)
-            case .tell(let id, let item, let withBytes): tell(id, item, withBytes: withBytes)
-            case .watch(let id, let file): watch(file, for: id)
-            case .refuse(let id, let error):
-                guard let waiting = pending.removeValue(forKey: id) else { continue }
-                hold(waiting.exchange.connection)
-                waiting.exchange.fail(error)
-            case .pull(let id, let target, let source): pull(id, target, source)
-            case .released(let id): if let connection = holders[id] { hold(connection) }
-            }
-        }
+        decided.append(contentsOf: actions)
+        guard !isPerforming else { return }
+        isPerforming = true
+        while let action = decided.popFirst() { perform(action) }
+        isPerforming = false
         settle()
+    }
+
+    private func perform(_ action: FileAction) {
+        switch action {
+        case .run(let job): run(job)
+        case .answer(let id, let items, let final):
+            guard let waiting = pending.removeValue(forKey: id) else { return }
+            hold(waiting.exchange.connection)
+            if let items { waiting.exchange.send(items) }
+            waiting.exchange.finish(final)
+        case .answerWithBytes(let id, let head):
+            guard let waiting = pending.removeValue(forKey: id) else { return }
+            waiting.exchange.finish(head, payload: waiting.bytes)
+        case .tell(let id, let item, let withBytes): tell(id, item, withBytes: withBytes)
+        case .watch(let id, let file): watch(file, for: id)
+        case .refuse(let id, let error): refuse(id, error)
+        case .pull(let id, let target, let source): pull(id, target, source)
+        case .released(let id): if let connection = holders[id] { hold(connection) }
+        }
+    }
+
+    private func refuse(_ id: RequestID, _ error: RequestError) {
+        guard let waiting = pending.removeValue(forKey: id) else { return }
+        hold(waiting.exchange.connection)
+        waiting.exchange.fail(error)
     }
 
     /// A connection that holds a session is not closed for saying nothing.
@@ -167,7 +192,11 @@ final class FileDesk: RequestResponder {
             result in
             switch result {
             case .success(let completion):
-                if let id = job.request { self.pending[id]?.bytes = completion.bytes }
+                if let id = job.request {
+                    self.pending[id]?.bytes = completion.bytes
+                    // Its answer may wait for the name server; what it was made of need not.
+                    self.pending[id]?.payload = nil
+                }
                 self.finished(job, completion.result, completion.generation)
             case .failure:
                 self.finished(

@@ -137,7 +137,7 @@ public final class FileServer: Sendable {
     /// Finishes what is in flight, closes sessions durably, says goodbye and comes to rest.
     public func shutDown() async throws {
         let desk = desk
-        try await server.eventLoop.submit { desk.value.stopCopies() }.get()
+        try await server.eventLoop.submit { desk.value.beginDraining() }.get()
         await server.shutDown()
         try await server.eventLoop.flatSubmit { desk.value.idle() }.get()
         try await server.eventLoop.flatSubmit {

@@ -120,7 +120,7 @@ final class LinkTether {
     private func perform(_ order: NameServerOrder, _ number: UInt64) {
         let pool = pool
         let end = NIODeadline.now() + LinkTether.orderPatience
-        pool.submit(on: eventLoop) {
+        pool.submit(.flush, on: eventLoop) {
             let result = Result { () throws(RequestError) in
                 // The client was told `timeout` and may have put something else there since.
                 guard NIODeadline.now() < end else {
@@ -173,6 +173,8 @@ final class LinkTether {
     }
 
     private func disconnect() {
+        // One that is still being made is not wanted any more either; numbers begin at 1.
+        session = 0
         if let connection { close(connection) }
         connection = nil
     }

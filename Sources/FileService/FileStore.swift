@@ -33,7 +33,7 @@ public protocol FileStore: Sendable {
         _ path: TreePath, _ access: FileAccess, mode: FileMode?, ifVersion version: Int64?
     ) throws(RequestError) -> any OpenFile
 
-    /// Tells what the disk says of a path now.
+    /// Tells what the disk says of a path now, and which file it is.
     func entry(_ path: TreePath) throws(RequestError) -> FileEntry
 
     /// Lists a directory in bytewise order of names.
@@ -172,12 +172,17 @@ public struct FileEntry: Equatable, Sendable {
     public var isDirectory: Bool
     /// A directory has `mtime` and `mode` only.
     public var facts: FileFacts
+    /// Which file it is; nil for a directory, and where nobody needs to know.
+    public var identity: FileIdentity?
 
     /// Pairs a path with what the disk says of it.
-    public init(path: TreePath, isDirectory: Bool, facts: FileFacts) {
+    public init(
+        path: TreePath, isDirectory: Bool, facts: FileFacts, identity: FileIdentity? = nil
+    ) {
         self.path = path
         self.isDirectory = isDirectory
         self.facts = facts
+        self.identity = identity
     }
 
     /// The line of a report that says the same.

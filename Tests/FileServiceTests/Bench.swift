@@ -61,7 +61,8 @@ struct Bench {
             let client = ClientName(
                 address: [UInt8]("127.0.0.1:\(50_000 + connection)".utf8),
                 name: [UInt8]("tester".utf8))
-            let caller = Caller(id: id, client: client)
+            let print = (literal.map { [UInt8]($0.utf8) } ?? []).withUnsafeBytes(DataPrint.of)
+            let caller = Caller(id: id, client: client, payloadPrint: print)
             perform(core.receive(request, from: caller, at: now))
         } catch {
             perform([.refuse(id, error)])

@@ -118,7 +118,7 @@ import Testing
         var bench = Bench()
         bench.ask("STORE /f hello")
 
-        #expect(bench.ask("DIGEST /f") == "OK sha256=digest-of-5 size=5 ver=0")
+        #expect(bench.ask("DIGEST /f") == "OK sha256=digest-of-5 size=5 ver=0 fid=1")
         #expect(bench.ask("DIGEST /f 0 2").hasPrefix("OK sha256="))
     }
 

@@ -245,10 +245,20 @@ struct FollowTests {
         #expect(bench.core.isIdle)
     }
 
-    @Test func `sixteen look at once and the others in their order`() throws {
-        var bench = try bench("hello")
+    /// A bench with files `/0`, `/1` and so on, opened as `h1`, `h2` and so on.
+    private func files(_ count: Int) throws -> Bench {
+        var bench = Bench()
+        for number in 0..<count {
+            bench.store.put(try path("/\(number)"), "hello")
+            bench.ask("OPEN /\(number) rw")
+        }
+        return bench
+    }
+
+    @Test func `sixteen files are looked at at once and the others in their order`() throws {
+        var bench = try files(20)
         bench.runsAtOnce = false
-        let ids = (1...20).map { bench.send("@\($0) FOLLOW h1 0") }
+        let ids = (1...20).map { bench.send("@\($0) FOLLOW h\($0) 0") }
         #expect(bench.jobs.map(\.request) == ids.prefix(16).map(Optional.some))
 
         bench.runNext()
@@ -257,5 +267,38 @@ struct FollowTests {
         bench.runsAtOnce = true
         bench.runNext()
         #expect(bench.items.map(\.id) == ids)
+    }
+
+    @Test func `a file whose disk stalls holds up its own followers only`() throws {
+        var bench = try files(2)
+        bench.runsAtOnce = false
+        let stalled = (1...20).map { bench.send("@\($0) FOLLOW h1 0") }
+        let other = bench.send("@21 FOLLOW h2 0")
+        #expect(bench.jobs.map(\.request) == [stalled[0], other])
+
+        bench.runNext(1)
+        #expect(bench.items.map(\.id) == [other])
+        bench.cancel(stalled[0])
+        bench.cancel(stalled[1])
+        #expect(bench.jobs.map(\.request) == [stalled[0]], "the look that stalls is not repeated")
+        bench.runsAtOnce = true
+        bench.runNext()
+
+        #expect(bench.items.map(\.id) == [other] + stalled[2...])
+    }
+
+    @Test func `a look that waits behind a change leaves its turn when it is cancelled`() throws {
+        var bench = try bench("hello")
+        bench.runsAtOnce = false
+        bench.send("@1 WRITE h1 0 J")
+        let first = bench.send("@2 FOLLOW h1 0")
+        let second = bench.send("@3 FOLLOW h1 0")
+        #expect(bench.jobs.count == 1)
+
+        bench.cancel(first)
+        bench.runsAtOnce = true
+        bench.runNext()
+
+        #expect(bench.items.map(\.id) == [second])
     }
 }

@@ -38,6 +38,82 @@ import Testing
         #expect(bench.ask("HANDLES", on: 2) == "OK count=0")
     }
 
+    @Test func `a KILL repeated while the session is put away is answered when that is done`() {
+        var bench = Bench()
+        bench.ask("OPEN /f create")
+        bench.runsAtOnce = false
+        bench.send("@1 WRITE h1 0 x")
+        let kill = bench.send("KILL c1.h1", on: 2)
+        let again = bench.send("KILL c1.h1", on: 3)
+        let gone = bench.send("@1 KILL c1.h1", on: 4)
+        bench.close(4)
+        #expect(bench.reply(to: again) == nil)
+
+        bench.runNext()
+        bench.runNext()
+
+        #expect(bench.reply(to: kill) == "OK")
+        #expect(bench.reply(to: again) == "OK")
+        #expect(bench.reply(to: gone) == nil)
+        #expect(bench.ask("KILL c1.h1", on: 3) == "OK", "as long as its connection lives")
+        bench.close(1)
+        #expect(bench.ask("KILL c1.h1", on: 3).hasPrefix("ERR stale-handle "))
+    }
+
+    @Test(arguments: ["", " lease=1000"])
+    func `a KILL of a session that ends by itself is answered when it has ended`(lease: String) {
+        var bench = Bench()
+        bench.ask("OPEN /f create lock=exclusive\(lease)")
+        bench.runsAtOnce = false
+        bench.close(1)
+        bench.pass(milliseconds: 1_000)
+        let kill = bench.send("KILL \(lease.isEmpty ? "c1.h1" : HandleTests.leased)", on: 2)
+        #expect(bench.reply(to: kill) == nil)
+
+        bench.runsAtOnce = true
+        bench.runNext()
+
+        #expect(bench.reply(to: kill) == "OK")
+        #expect(bench.core.locks.isEmpty)
+    }
+
+    @Test func `a list of sessions over its limit ends early and says so`() {
+        var limits = Limits()
+        limits.handlesPerConnection = 2_000
+        var bench = Bench(limits: limits)
+        let path = String(repeating: "/" + String(repeating: "p", count: 250), count: 15)
+        bench.ask("OPEN \(path) create")
+        #expect(bench.ask("HANDLES").hasSuffix("\nOK count=1"))
+        for _ in 1..<1_500 { bench.ask("OPEN \(path) r") }
+
+        let lines = bench.ask("HANDLES", on: 2).split(separator: "\n")
+
+        let bytes = lines.dropLast().reduce(0) { $0 + $1.utf8.count + 1 }
+        let shown = lines.count - 1
+        #expect(lines.last == "OK count=\(shown) more=yes after=c1.h\(shown)")
+        #expect((Limits.listBytes..<Limits.listBytes + 4_200).contains(bytes))
+        let rest = bench.ask("HANDLES after=c1.h\(shown)", on: 2)
+        #expect(rest.hasPrefix("* handle h=c1.h\(shown + 1) "))
+        #expect(rest.hasSuffix("\nOK count=\(1_500 - shown)"))
+    }
+
+    @Test func `sessions are listed in pages of any size, and none is left out`() {
+        var bench = Bench()
+        for connection: UInt64 in 1...3 { bench.ask("OPEN /f create", on: connection) }
+        bench.ask("OPEN /f r lease=1000", on: 2)
+        var (seen, after): ([Substring], Substring?) = ([], nil)
+        repeat {
+            let ask = "HANDLES limit=1" + (after.map { " after=\($0)" } ?? "")
+            let words = bench.ask(ask, on: 2).split { $0 == " " || $0 == "\n" }
+            seen += words.filter { $0.hasPrefix("h=") }
+            after = words.first { $0.hasPrefix("after=") }?.dropFirst(6)
+        } while after != nil
+
+        #expect(seen == ["h=c1.h1", "h=h1", "h=c3.h1", "h=s40000000001"])
+        #expect(bench.ask("HANDLES after=x").hasPrefix("ERR bad-argument argument=after "))
+        #expect(bench.ask("HANDLES limit=0").hasPrefix("ERR bad-argument argument=limit "))
+    }
+
     @Test func `KILL ends a session by the name that HANDLES shows`() {
         var bench = Bench()
         bench.ask("OPEN /f create")

@@ -174,4 +174,52 @@ import Testing
 
         #expect(bench.reply(to: fetch)?.hasSuffix("XYZdef") == true)
     }
+
+    @Test func `what STAT tells of a name is of one moment, never from the middle of a change`() {
+        for line in ["STAT /f", "OPEN /f r", "OPEN /f r lock=shared", "FETCH /f"] {
+            var bench = opened()
+            bench.send("@1 WRITE h1 0 longer-than-before")
+            let look = bench.send("@2 \(line)", on: 2)
+            let job = bench.jobs.remove(at: 1)
+            let torn = bench.perform(job)
+            bench.finish(job, torn)
+            #expect(bench.reply(to: look) == nil, "the write is under way")
+
+            bench.runsAtOnce = true
+            bench.runNext()
+
+            #expect(bench.reply(to: look)?.contains(" size=18 ") == true)
+            #expect(bench.core.isIdle)
+        }
+    }
+
+    @Test func `STAT of a directory or of a file at rest needs one job`() {
+        var bench = opened()
+        bench.runsAtOnce = true
+        bench.ask("STORE /d/g x")
+        bench.runsAtOnce = false
+        bench.send("@1 WRITE h1 0 x")
+
+        for path in ["/d", "/d/g", "/none"] {
+            let id = bench.send("@2 STAT \(path)", on: 2)
+            bench.runNext(1)
+            #expect(bench.reply(to: id) != nil)
+        }
+    }
+
+    @Test func `an OPEN that met a change is given up if its file was replaced meanwhile`() {
+        var bench = opened()
+        bench.send("@1 WRITE h1 0 x")
+        let open = bench.send("@2 OPEN /f rw lock=exclusive", on: 2)
+        bench.runNext(1)
+        bench.send("STORE /f new", on: 3)
+        bench.runNext(1)
+
+        bench.runsAtOnce = true
+        bench.runNext()
+
+        #expect(bench.reply(to: open)?.hasPrefix("@2 OK h=h2 size=3 ") == true)
+        #expect(bench.ask("OPEN /f r lock=shared", on: 4).hasPrefix("ERR locked "))
+        #expect(bench.core.locks.waiting(for: FileIdentity(device: 1, inode: 1)).isEmpty)
+    }
 }

@@ -319,15 +319,41 @@ import Testing
         #expect(bench.ask("STAT /g", on: 3).contains(" ver=1 "))
     }
 
+    @Test func `a request that is refused because the server is busy renews the lease too`() {
+        var bench = Bench(jobLimit: 2)
+        bench.ask("OPEN /f create lease=1000")
+        bench.runsAtOnce = false
+        for tag in 1...2 { bench.send("@\(tag) STAT /f", on: 2) }
+        for _ in 0..<3 {
+            bench.pass(milliseconds: 600)
+            #expect(bench.ask("READ s40000000001 0 1").hasPrefix("ERR busy "))
+        }
+
+        #expect(bench.ask("RENEW s40000000001") == "OK lease=1000")
+    }
+
+    @Test func `an OPEN that is told its session again renews the lease that it is told`() {
+        var bench = Bench()
+        let line = "OPEN /f create lease=1000 op=o1"
+        let first = bench.ask(line)
+        bench.pass(milliseconds: 900)
+        #expect(bench.ask(line) == first)
+
+        bench.pass(milliseconds: 900)
+
+        #expect(bench.ask("RENEW s40000000001") == "OK lease=1000")
+    }
+
     @Test func `when many sessions end at once few are put away at a time, and requests go on`() {
         var bench = Bench(jobLimit: 8)
         for connection: UInt64 in 1...100 { bench.ask("OPEN /f create", on: connection) }
+        bench.ask("STORE /g x", on: 200)
         bench.runsAtOnce = false
         for connection: UInt64 in 1...100 { bench.close(connection) }
 
         // They are of one file, so that one runs and the others wait in its lane.
         #expect(bench.core.unasked == 32)
-        let fetch = bench.send("STAT /f", on: 200)
+        let fetch = bench.send("STAT /g", on: 200)
         #expect(bench.jobs.count == 2)
         bench.runNext(1)
         #expect(bench.reply(to: fetch)?.hasPrefix("OK ") == true)

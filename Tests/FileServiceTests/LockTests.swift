@@ -229,4 +229,61 @@ import Testing
         #expect(bench.core.isIdle)
         #expect(bench.core.locks.isEmpty)
     }
+
+    @Test func `a long line of shared locks is granted a few at a time, all of them in the end`() {
+        var limits = Limits()
+        limits.handlesPerConnection = 5_000
+        limits.handles = 5_000
+        var bench = Bench(jobLimit: 100, limits: limits)
+        bench.ask("STORE /f abc")
+        bench.ask("OPEN /f rw lock=exclusive")
+        let waiting = (1...2_000).map {
+            bench.send("@\($0) OPEN /f r lock=shared wait=60000", on: 2)
+        }
+        let last = bench.send("OPEN /f rw lock=exclusive wait=60000", on: 3)
+        bench.runsAtOnce = false
+        bench.send("CLOSE h1")
+        bench.runNext()
+        #expect(bench.jobs.count == 32, "each looks at its file")
+        bench.cancel(waiting[5])
+        bench.cancel(waiting[500])
+        #expect(bench.ask("STAT /none") == "no answer", "others have room")
+
+        bench.runsAtOnce = true
+        bench.runNext()
+
+        let answered = waiting.filter { bench.reply(to: $0)?.contains(" OK h=h") == true }
+        #expect(answered == waiting.filter { $0 != waiting[5] && $0 != waiting[500] })
+        #expect(bench.core.confirming == 0)
+        #expect(bench.reply(to: last) == nil)
+        bench.close(2)
+        #expect(bench.reply(to: last)?.hasPrefix("OK ") == true)
+        #expect(bench.core.isIdle)
+    }
+
+    @Test func `a server that drains refuses those that wait and finishes what has begun`() {
+        var bench = locked()
+        bench.send("@9 FOLLOW h1 3", on: 1)
+        let shared = bench.send("@1 OPEN /f r lock=shared wait=60000", on: 2)
+        let exclusive = bench.send("@2 OPEN /f rw lock=exclusive wait=60000", on: 2)
+        bench.runsAtOnce = false
+        let write = bench.send("@3 WRITE h1 0 X")
+
+        bench.perform(bench.core.beginDraining(at: bench.now))
+        for id in [shared, exclusive] {
+            #expect(bench.reply(to: id)?.hasPrefix("ERR draining ") == true)
+        }
+        #expect(bench.replies.contains { $0.text.hasPrefix("ERR draining ") && $0.id < shared })
+        #expect(bench.reply(to: write) == nil)
+        bench.runsAtOnce = true
+        bench.runNext()
+
+        #expect(bench.reply(to: write) == "@3 OK bytes=1 size=3")
+        #expect(bench.ask("OPEN /f r lock=shared wait=60000", on: 3).hasPrefix("ERR draining "))
+        #expect(bench.ask("OPEN /f r lock=shared", on: 3).hasPrefix("ERR locked "))
+        #expect(bench.ask("@4 FOLLOW h1 0").hasPrefix("ERR draining "))
+        bench.ask("CLOSE h1")
+        #expect(bench.ask("OPEN /f r lock=shared wait=60000", on: 3).hasPrefix("OK "))
+        #expect(bench.core.isIdle)
+    }
 }

@@ -56,8 +56,6 @@ final class MemoryFile: OpenFile {
             contents.bytes = Array(contents.bytes.prefix(Int(size)))
             contents.bytes += [UInt8](repeating: 0, count: Int(size) - contents.bytes.count)
         }
-        store.state.withLock { $0.report(path) }
-        store.tell()
     }
 
     func sync() throws(RequestError) -> FileFacts {

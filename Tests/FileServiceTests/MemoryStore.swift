@@ -267,7 +267,9 @@ extension MemoryStore.State {
 
     func entry(_ path: TreePath) -> Result<FileEntry, RequestError> {
         if let node = files[path] {
-            return .success(FileEntry(path: path, isDirectory: false, facts: facts(node)))
+            let identity = FileIdentity(device: 1, inode: UInt64(node.number))
+            return .success(
+                FileEntry(path: path, isDirectory: false, facts: facts(node), identity: identity))
         }
         guard directories.contains(path) else {
             return .failure(RequestError(.notFound, path: path, "no such file"))

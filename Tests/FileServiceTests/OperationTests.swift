@@ -62,16 +62,65 @@ import Testing
     }
 
     @Test(arguments: [
-        "APPEND h1 xyz op=a1", "APPEND h2 xy op=a1", "STORE /f xy op=a1",
+        "APPEND h1 xyz op=a1", "APPEND h1 yx op=a1", "APPEND h3 xy op=a1", "STORE /f xy op=a1",
         "OPEN /f rw op=a1", "STORE /f xy mode=0600 op=a1",
     ])
     func `another request with the same op is refused`(line: String) {
         var bench = opened()
         bench.ask("OPEN /f rw")
+        bench.ask("OPEN /g create")
         bench.ask("APPEND h1 xy op=a1")
 
         #expect(bench.ask(line).hasPrefix("ERR bad-argument argument=op "))
         #expect(bench.ask("FETCH /f").hasSuffix("abcxy"))
+    }
+
+    @Test func `a handle is compared by the file that it means and not by its text`() {
+        var bench = opened()
+        bench.ask("STORE /g 123")
+        bench.ask("OPEN /g rw", on: 3)
+        bench.ask("OPEN /f rw", on: 3)
+        #expect(bench.ask("APPEND h1 xy op=a1") == "OK bytes=2 size=5")
+
+        #expect(
+            bench.ask("APPEND h1 xy op=a1", on: 3).hasPrefix("ERR bad-argument argument=op "))
+        #expect(bench.ask("APPEND h2 xy op=a1", on: 3) == "OK bytes=2 size=5")
+        #expect(bench.ask("APPEND h1 xy op=a1", on: 4) == "OK bytes=2 size=5")
+        #expect(bench.ask("APPEND h7 xy op=a1", on: 4).hasPrefix("ERR bad-argument "))
+        bench.ask("CLOSE h1", on: 3)
+        #expect(bench.ask("APPEND h1 xy op=a1", on: 3).hasPrefix("ERR bad-argument "))
+        bench.ask("CLOSE h1")
+        #expect(bench.ask("APPEND h1 xy op=a1") == "OK bytes=2 size=5")
+
+        #expect(bench.ask("FETCH /f").hasSuffix("abcxy"))
+        #expect(bench.ask("FETCH /g").hasSuffix("123"))
+    }
+
+    @Test func `a payload is compared by what it holds, however it was sent`() {
+        var bench = opened()
+        bench.ask("APPEND h1 op=a1", literal: "xy")
+
+        #expect(bench.ask("APPEND h1 op=a1", literal: "yx").hasPrefix("ERR bad-argument "))
+        #expect(bench.ask("APPEND h1 op=a1", literal: "xy") == "OK bytes=2 size=5")
+        #expect(bench.ask("APPEND h1 xy op=a1") == "OK bytes=2 size=5")
+        #expect(bench.ask("STORE /s op=s1", literal: "one") == "OK size=3 ver=0")
+        #expect(bench.ask("STORE /s op=s1", literal: "two").hasPrefix("ERR bad-argument "))
+    }
+
+    @Test func `an OPEN that is repeated again and again keeps no more than one end of it`() {
+        var limits = Limits()
+        limits.handlesPerConnection = 1
+        var bench = Bench(limits: limits)
+        bench.ask("OPEN /f create op=o1")
+        bench.close(1)
+        bench.ask("OPEN /f r", on: 2)
+
+        for _ in 0..<1_000 {
+            #expect(bench.ask("OPEN /f create op=o1", on: 2).hasPrefix("ERR too-many "))
+        }
+
+        #expect(bench.core.operations.count == 1)
+        #expect(bench.core.operations.orderCount <= 66)
     }
 
     @Test func `options may come in any order, and the tag does not count`() {
@@ -207,118 +256,5 @@ import Testing
 
         #expect(bench.reply(to: first) == "OK size=3 ver=0")
         #expect(bench.reply(to: second) == "OK size=3 ver=0")
-    }
-}
-
-/// OPEN with `op=`: the session of the first one, or its file once more.
-@Suite struct RepeatedOpenTests {
-    private static let line = "OPEN /f create-new op=o1"
-
-    @Test func `a session that lives is told again on its connection`() {
-        var bench = Bench()
-        let first = bench.ask(RepeatedOpenTests.line)
-        bench.ask("WRITE h1 0 abc")
-
-        #expect(bench.ask(RepeatedOpenTests.line) == first)
-        #expect(bench.core.sessions.count == 1)
-    }
-
-    @Test func `a session with a lease is told again on any connection, with its token`() {
-        var bench = Bench()
-        let first = bench.ask("OPEN /f create-new lease=1000 op=o1")
-        bench.close(1)
-
-        #expect(bench.ask("OPEN /f create-new lease=1000 op=o1", on: 2) == first)
-        #expect(bench.ask(LeaseTests.resume, on: 2).hasPrefix("OK "))
-        #expect(bench.core.sessions.count == 1)
-    }
-
-    @Test func `a file whose session ended with its connection is opened once more`() {
-        var bench = Bench()
-        bench.ask(RepeatedOpenTests.line)
-        bench.ask("WRITE h1 0 abc")
-        bench.close(1)
-
-        let again = bench.ask(RepeatedOpenTests.line, on: 2)
-        #expect(again == "OK h=h1 size=3 ver=1 fid=1 lease=conn")
-        #expect(bench.ask(RepeatedOpenTests.line, on: 2) == again)
-        #expect(bench.ask("WRITE h1 3 d", on: 2) == "OK bytes=1 size=4")
-        #expect(bench.core.sessions.count == 1)
-    }
-
-    @Test func `a client that asks on another connection gives its first session up`() {
-        var bench = Bench()
-        bench.ask(RepeatedOpenTests.line)
-
-        #expect(bench.ask(RepeatedOpenTests.line, on: 2).hasPrefix("OK h=h1 "))
-        #expect(bench.ask("READ h1 1").hasPrefix("ERR stale-handle "))
-        #expect(bench.core.sessions.count == 1)
-    }
-
-    @Test(arguments: ["REPLACED", "GONE"])
-    func `another file in its place is no repetition`(what: String) throws {
-        var bench = Bench()
-        bench.ask(RepeatedOpenTests.line)
-        bench.close(1)
-        if what == "GONE" {
-            try bench.store.remove(try path("/f"), recursive: false)
-        } else {
-            bench.ask("STORE /f other", on: 2)
-        }
-
-        #expect(bench.ask(RepeatedOpenTests.line, on: 2).hasPrefix("ERR stale-file path=/f "))
-        #expect(bench.ask(RepeatedOpenTests.line, on: 2).hasPrefix("ERR stale-file path=/f "))
-        #expect(bench.core.sessions.count == 0)
-        #expect(bench.core.isIdle)
-    }
-
-    @Test func `a session that was closed is not opened again by a late repetition`() {
-        var bench = Bench()
-        bench.ask(RepeatedOpenTests.line)
-        bench.ask("CLOSE h1")
-
-        #expect(bench.ask(RepeatedOpenTests.line).hasPrefix("ERR stale-handle h=h1 "))
-        #expect(bench.core.sessions.count == 0)
-    }
-
-    @Test func `a file that was made although its OPEN was lost is found by the repetition`() {
-        for isCancelled in [true, false] {
-            var bench = Bench()
-            bench.runsAtOnce = false
-            let first = bench.send("@1 \(RepeatedOpenTests.line)")
-            let second = bench.send(RepeatedOpenTests.line, on: 2)
-            if isCancelled { bench.cancel(first) } else { bench.close(1) }
-            bench.runsAtOnce = true
-            bench.runNext()
-
-            #expect(bench.reply(to: first) == nil)
-            #expect(bench.reply(to: second) == "OK h=h1 size=0 ver=0 fid=1 lease=conn")
-            #expect(bench.core.sessions.count == 1)
-        }
-    }
-
-    @Test func `a repetition that finds no room can come again`() {
-        var limits = Limits()
-        limits.handlesPerConnection = 1
-        var bench = Bench(limits: limits)
-        bench.ask(RepeatedOpenTests.line)
-        bench.close(1)
-        bench.ask("STORE /g x", on: 2)
-        bench.ask("OPEN /g r", on: 2)
-
-        #expect(bench.ask(RepeatedOpenTests.line, on: 2).hasPrefix("ERR too-many "))
-        bench.ask("CLOSE h1", on: 2)
-        #expect(bench.ask(RepeatedOpenTests.line, on: 2).hasPrefix("OK h=h2 "))
-    }
-
-    @Test func `a session that ran out unseen is opened once more with its lock`() {
-        var bench = Bench()
-        let line = "OPEN /f create lock=exclusive lease=1000 op=o1"
-        bench.ask(line)
-        bench.close(1)
-        bench.pass(milliseconds: 1_000)
-
-        #expect(bench.ask(line, on: 2).hasPrefix("OK h=s40000000002 "))
-        #expect(bench.ask("OPEN /f r lock=shared", on: 3).hasPrefix("ERR locked "))
     }
 }

@@ -11,8 +11,7 @@ import Testing
     }
 
     private static let changing = [
-        "OPEN /new create", "STORE /g x", "SETATTR /f mode=0600", "TRUNCATE h1 1", "SYNC h1",
-        "CLOSE h1",
+        "OPEN /new create", "STORE /g x", "SETATTR /f mode=0600", "SYNC h1", "CLOSE h1",
     ]
 
     /// A bench whose session has written, with everything acknowledged so far.
@@ -38,6 +37,47 @@ import Testing
 
         #expect(bench.reply(to: id)?.hasPrefix("OK") == true)
         #expect(bench.core.deadline == nil)
+    }
+
+    @Test(arguments: ["SYNC h1", "CLOSE h1"])
+    func `what another session has counted is waited for by those who wrote it`(line: String) {
+        var bench = written()
+        bench.ask("OPEN /f rw", on: 2)
+        bench.ask("OPEN /f r", on: 3)
+        let first = bench.send("SYNC h1", on: 2)
+        #expect(bench.reply(to: first) == nil)
+
+        let second = bench.send(line)
+        #expect(bench.reply(to: second) == nil, "its bytes are in the report that is on its way")
+        #expect(bench.ask("CLOSE h1", on: 3).hasPrefix("OK "), "who only read waits for nobody")
+        bench.perform(bench.core.acknowledged(bench.store.generation))
+
+        #expect(bench.reply(to: first)?.hasPrefix("OK ver=1") == true)
+        #expect(bench.reply(to: second)?.contains("ver=1") == true)
+        #expect(bench.ask("SYNC h1", on: 2) == "OK ver=1")
+    }
+
+    @Test func `an OPEN that has made a file and then waited for its lock waits for its report`() {
+        var bench = written()
+        bench.runsAtOnce = false
+        let made = bench.send("@1 OPEN /new create lock=shared wait=60000")
+        let outcome = bench.perform(bench.jobs[0])
+        let job = bench.jobs.removeFirst()
+        bench.runsAtOnce = true
+        bench.send("OPEN /new rw lock=exclusive", on: 2)
+        bench.finish(job, outcome)
+        bench.close(2)
+        #expect(bench.reply(to: made) == nil)
+
+        bench.perform(bench.core.acknowledged(bench.store.generation))
+
+        #expect(bench.reply(to: made)?.hasPrefix("@1 OK h=") == true)
+    }
+
+    @Test func `a TRUNCATE is told to the name server with the version that counts it`() {
+        var bench = written()
+
+        #expect(bench.ask("TRUNCATE h1 1") == "OK size=1")
     }
 
     @Test(arguments: changing)

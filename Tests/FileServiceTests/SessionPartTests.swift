@@ -83,6 +83,27 @@ import Testing
         #expect(locks.leave(key(4), file) == [key(5)])
     }
 
+    @Test func `any of many leaves at once and the others keep their order`() {
+        var locks = LockTable()
+        for number: Int64 in 1...1_000 {
+            #expect(locks.take(.shared, of: file, for: key(number)) == true)
+        }
+        locks.wait(.exclusive, of: file, for: key(2_000))
+        for number: Int64 in 2_001...3_000 { locks.wait(.shared, of: file, for: key(number)) }
+
+        for number: Int64 in 2_001...3_000 where number % 3 > 0 {
+            #expect(locks.leave(key(number), file).isEmpty)
+        }
+        for number: Int64 in 2...1_000 { #expect(locks.leave(key(number), file).isEmpty) }
+
+        #expect(locks.firstHolder(of: file)?.key == key(1))
+        #expect(locks.leave(key(1), file) == [key(2_000)])
+        let rest = stride(from: Int64(2_001), through: 3_000, by: 3).map { key($0) }
+        #expect(locks.waiting(for: file) == rest)
+        #expect(locks.leave(key(2_000), file) == rest)
+        #expect(locks.holders(of: file).map(\.key) == rest)
+    }
+
     @Test func `one that stops waiting lets those behind it pass`() {
         var locks = LockTable()
         #expect(locks.take(.shared, of: file, for: key(1)) == true)
@@ -92,6 +113,57 @@ import Testing
 
         #expect(locks.leave(key(2), file) == [key(3)])
         #expect(locks.waiting(for: file).isEmpty)
+    }
+}
+
+@Suite struct DataPrintTests {
+    @Test(
+        arguments: [
+            ("", 0xef46_db37_51d8_e999), ("a", 0xd24e_c4f1_a98c_6e5b),
+            ("abc", 0x44bc_2cf5_ad77_0999),
+            ("Nobody inspects the spammish repetition", 0xfbce_a83c_8a37_8bf1),
+        ] as [(String, UInt64)])
+    func `the print is XXH64`(text: String, expected: UInt64) {
+        #expect([UInt8](text.utf8).withUnsafeBytes(DataPrint.of) == expected)
+    }
+
+    @Test func `every byte of data of every length counts`() {
+        for count in 1..<100 {
+            var bytes = [UInt8](repeating: 7, count: count)
+            let before = bytes.withUnsafeBytes(DataPrint.of)
+            for index in bytes.indices {
+                bytes[index] ^= 1
+                #expect(bytes.withUnsafeBytes(DataPrint.of) != before)
+                bytes[index] ^= 1
+            }
+        }
+    }
+}
+
+@Suite struct GlanceWindowTests {
+    private func file(_ number: UInt64) -> FileIdentity { FileIdentity(device: 1, inode: number) }
+
+    @Test func `only a change since the look began counts, and of its file`() {
+        var window = GlanceWindow()
+        window.begin(1)
+        window.touch(file(1))
+        window.begin(2)
+        window.touch(file(2))
+
+        #expect(window.end(2, read: file(1)) == false)
+        #expect(window.end(1, read: file(1)) == true)
+    }
+
+    @Test func `where too many files change to remember them each look is repeated`() {
+        var window = GlanceWindow()
+        window.begin(1)
+        for number in 0..<UInt64(10 * GlanceWindow.limit) { window.touch(file(number)) }
+        #expect(window.count <= GlanceWindow.limit)
+        window.begin(2)
+
+        #expect(window.end(1, read: file(.max)) == true)
+        #expect(window.end(2, read: file(.max)) == false)
+        #expect(window.count == 0)
     }
 }
 

@@ -189,7 +189,7 @@ extension Verb {
                 "Sends what is added to the file as it grows, until CANCEL.")
         case .kill:
             .init(file, [.handle], effect: .changes, "Ends a session, whoever holds it.")
-        default: .init(file, [], "Lists the open sessions.")
+        default: .init(file, [], options: [.after, .limit], "Lists the open sessions.")
         }
     }
 

@@ -33,33 +33,45 @@ extension Export {
             }
             return Export.directory(path, status)
         case .file(let place):
-            guard let facts = try facts(of: place, named: name, path, in: folder) else {
+            guard let (facts, identity) = try facts(of: place, named: name, path, in: folder) else {
                 throw refusal(SystemError(ENOENT), path)
             }
-            return FileEntry(path: path, isDirectory: false, facts: facts)
+            return FileEntry(path: path, isDirectory: false, facts: facts, identity: identity)
         }
     }
 
     /// What is told of a file by name: of one that sessions are changing, the size and time of now.
+    ///
+    /// Version and size are of one file and one moment: where a replacement came between the two
+    /// looks they are made again.
     private func facts(
         of place: NodeID, named name: [UInt8], _ path: TreePath, in folder: Folder
-    ) throws(RequestError) -> FileFacts? {
+    ) throws(RequestError) -> (FileFacts, FileIdentity?)? {
         // A version that can not be kept now is kept later; reading does not wait for it.
         try? waitUntilDurable(place)
-        let facts: FileFacts? = ledger.state.withLock { state in
-            guard state.tree.contains(place), state.tree[place].kind == .file else { return nil }
-            return state.tree[place].facts
-        }
-        guard var facts else { return nil }
-        let status = try naming(path) { () throws(SystemError) in
-            try FileStatus(in: folder.descriptor.number, named: name)
-        }
-        if status.kind == .file {
+        var known = knownFacts(of: place)
+        for _ in 0..<3 {
+            guard var facts = known else { return nil }
+            let status = try naming(path) { () throws(SystemError) in
+                try FileStatus(in: folder.descriptor.number, named: name)
+            }
+            known = knownFacts(of: place)
+            guard status.kind == .file else { return (facts, nil) }
+            if let known, known.ver != facts.ver || known.fid != facts.fid { continue }
             (facts.size, facts.mtime, facts.mode) = (
                 status.stamp.size, status.stamp.mtime, status.mode
             )
+            return (facts, status.identity)
         }
-        return facts
+        // It is replaced faster than it can be looked at: the ledger's own word is of one moment.
+        return known.map { ($0, nil) }
+    }
+
+    private func knownFacts(of place: NodeID) -> FileFacts? {
+        ledger.state.withLock { state in
+            guard state.tree.contains(place), state.tree[place].kind == .file else { return nil }
+            return state.tree[place].facts
+        }
     }
 
     private static func directory(_ path: TreePath, _ status: FileStatus) -> FileEntry {

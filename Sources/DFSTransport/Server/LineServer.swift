@@ -71,6 +71,10 @@ public final class LineServer: Sendable {
                 }
             }
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.socketOption(.so_keepalive), value: 1)
+            .childChannelOption(.tcpOption(Silence.before), value: Silence.seconds)
+            .childChannelOption(.tcpOption(Silence.between), value: Silence.pause)
+            .childChannelOption(.tcpOption(Silence.count), value: Silence.probes)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.writeBufferWaterMark, value: waterMark)
             .childChannelOption(
@@ -114,4 +118,19 @@ public final class LineServer: Sendable {
     /// Runs on the loop, beside the role: for timers and for work that comes back from other
     /// threads.
     public var eventLoop: any EventLoop { channel.eventLoop }
+}
+
+/// How a peer is noticed that has vanished without a word, or behind its half-close.
+///
+/// The system asks a silent peer's system whether the connection is still there; one that waits for
+/// a long answer says yes by itself. After two minutes without that the connection has ended, and
+/// what it asked for with it.
+private enum Silence {
+    /// `TCP_KEEPIDLE`, `TCP_KEEPINTVL` and `TCP_KEEPCNT`.
+    static let before = NIOBSDSocket.Option(rawValue: 4)
+    static let between = NIOBSDSocket.Option(rawValue: 5)
+    static let count = NIOBSDSocket.Option(rawValue: 6)
+    static let seconds: ChannelOptions.Types.SocketOption.Value = 60
+    static let pause: ChannelOptions.Types.SocketOption.Value = 15
+    static let probes: ChannelOptions.Types.SocketOption.Value = 4
 }

@@ -14,16 +14,19 @@ struct FileLanes: Sendable {
     }
 
     private struct Lane: Sendable {
-        var waiting: [(job: UInt64, turn: Turn)] = []
+        var waiting: ArraySlice<(job: UInt64, turn: Turn)> = []
         var running: [UInt64: Turn] = [:]
 
         var isEmpty: Bool { waiting.isEmpty && running.isEmpty }
 
+        /// Whether a change runs: then nothing else does.
+        var isChanging: Bool { running.count == 1 && running.first?.value == .alone }
+
         func admits(_ turn: Turn) -> Bool {
             switch turn {
             case .alone: running.isEmpty
-            case .shared: !running.values.contains(.alone)
-            case .cursor: !running.values.contains { $0 == .alone || $0 == turn }
+            case .shared: !isChanging
+            case .cursor: !isChanging && !running.values.contains(turn)
             }
         }
 
@@ -36,6 +39,12 @@ struct FileLanes: Sendable {
                 started.append(next.job)
             }
             return started
+        }
+
+        /// Takes work off, and starts what may run then.
+        mutating func leave(_ job: UInt64) -> [UInt64] {
+            if running.removeValue(forKey: job) == nil { waiting.removeAll { $0.job == job } }
+            return advance()
         }
     }
 
@@ -57,33 +66,36 @@ struct FileLanes: Sendable {
     ///
     /// - Returns: The work that is to start now.
     mutating func leave(_ job: UInt64, _ file: FileIdentity) -> [UInt64] {
-        guard var lane = lanes[file] else { return [] }
-        if lane.running.removeValue(forKey: job) == nil {
-            lane.waiting.removeAll { $0.job == job }
-        }
-        let started = lane.advance()
-        lanes[file] = lane.isEmpty ? nil : lane
+        let started = lanes[file]?.leave(job) ?? []
+        if lanes[file]?.isEmpty == true { lanes[file] = nil }
         return started
     }
 
     /// Whether a change of the file runs now.
     func isChanging(_ file: FileIdentity) -> Bool {
-        lanes[file]?.running.values.contains(.alone) ?? false
+        lanes[file]?.isChanging ?? false
     }
 
     /// Whether no file has any work.
     var isEmpty: Bool { lanes.isEmpty }
 }
 
-/// Which files changed while a FETCH ran outside of any lane, so that it is repeated inside one.
+/// Which files changed while work that finds its file by name ran outside of any lane.
 ///
-/// Most FETCHes meet no change and need one hop only.
-struct FetchWindow: Sendable {
+/// It is repeated inside one then: FETCH, STAT of a path, and what OPEN tells of the file.
+/// Most of it meets no change and needs one hop only.
+struct GlanceWindow: Sendable {
     private var clock: UInt64 = 0
-    /// When each running FETCH began.
+    /// When each that runs began.
     private var begun: [UInt64: UInt64] = [:]
-    /// When each file last changed, as far back as the oldest FETCH that runs.
+    /// When each file last changed, as far back as the oldest one that runs.
     private var changed: [FileIdentity: UInt64] = [:]
+    /// Whoever began before this may have met any change: which files changed then is forgotten.
+    private var floor: UInt64 = 0
+    /// How many changes are remembered.
+    static let limit = 1024
+
+    var count: Int { changed.count }
 
     mutating func begin(_ job: UInt64) {
         clock += 1
@@ -94,18 +106,20 @@ struct FetchWindow: Sendable {
     mutating func touch(_ file: FileIdentity) {
         guard !begun.isEmpty else { return }
         clock += 1
+        if changed.count >= GlanceWindow.limit {
+            changed.removeAll()
+            floor = clock
+        }
         changed[file] = clock
-        guard changed.count > 1024, let oldest = begun.values.min() else { return }
-        changed = changed.filter { $0.value > oldest }
     }
 
-    /// Ends a FETCH.
+    /// Ends one.
     ///
     /// - Returns: Whether the file changed since it began.
     mutating func end(_ job: UInt64, read file: FileIdentity?) -> Bool {
         let start = begun.removeValue(forKey: job) ?? 0
         defer { if begun.isEmpty { changed.removeAll() } }
-        guard let file, let change = changed[file] else { return false }
-        return change > start
+        guard let file else { return false }
+        return start < floor || changed[file].map { $0 > start } ?? false
     }
 }

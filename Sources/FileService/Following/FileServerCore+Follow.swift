@@ -12,6 +12,7 @@ extension FileServerCore {
             throw RequestError(
                 .badState, "FOLLOW goes on until CANCEL and needs a tag for that: @1 FOLLOW ...")
         }
+        guard !isDraining else { throw .draining }
         let (key, session) = try use(request, ticket)
         let position = try request.number(at: 1)
         try followers.add(
@@ -41,9 +42,16 @@ extension FileServerCore {
     }
 
     /// Ends the FOLLOWs of a session that has ended: it was closed, killed, taken over or expired.
-    mutating func endFollowing(of key: SessionKey, _ reason: RequestError) -> [FileAction] {
-        if followers.count == 0 { return [] }
-        return followers.ids { $0.session == key }.flatMap { endFollowing($0, reason) }
+    mutating func endFollowing(
+        of key: SessionKey, on connection: ConnectionID?, _ reason: RequestError
+    ) -> [FileAction] {
+        guard let connection else { return [] }
+        return followers.ids(of: key, on: connection).flatMap { endFollowing($0, reason) }
+    }
+
+    /// Ends all FOLLOWs.
+    mutating func endFollowing(_ reason: RequestError) -> [FileAction] {
+        followers.ids.flatMap { endFollowing($0, reason) }
     }
 
     /// Lets as many followers look at their files as may at once.
@@ -51,6 +59,7 @@ extension FileServerCore {
         var actions: [FileAction] = []
         while let follower = followers.nextToLook() {
             if let size = follower.cut {
+                followers.lookEnded(follower.ticket.id)
                 actions.append(tellCut(follower, size))
                 continue
             }
@@ -62,11 +71,18 @@ extension FileServerCore {
         return actions
     }
 
+    /// Notes that a look will tell nothing any more, and lets the next one look.
+    mutating func looked(_ id: RequestID, at now: MonotonicTime) -> [FileAction] {
+        followers.lookEnded(id)
+        return look(at: now)
+    }
+
     /// Takes what a look at a file found.
     mutating func looked(
         _ id: RequestID, _ result: Result<DiskOutcome, RequestError>, at now: MonotonicTime
     ) -> [FileAction] {
-        // One that was ended meanwhile left its turn to another.
+        followers.lookEnded(id)
+        // One that was ended meanwhile has nothing to tell.
         guard let follower = followers[id], follower.phase == .looking else { return look(at: now) }
         switch result {
         case .failure(let error): return endFollowing(id, error) + look(at: now)

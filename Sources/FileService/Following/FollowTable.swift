@@ -29,14 +29,29 @@ struct FileFollower: Sendable {
 }
 
 /// The FOLLOWs of all connections, and whose turn it is to look at his file.
+///
+/// One follower of a file looks at a time: where a disk stalls, those of other files go on.
 struct FollowTable: Sendable {
     /// Looks at files at once; more would only keep the threads of the disk from others.
     static let looksAtOnce = 16
 
+    /// The followers of one file that want to look at it.
+    private struct Line: Sendable {
+        /// In the order in which they began to wait; ended ones among them.
+        var waiting: ArraySlice<RequestID> = []
+        /// Whose look is under way; it may have ended meanwhile.
+        var looking: RequestID?
+    }
+
     private var followers: [RequestID: FileFollower] = [:]
-    /// Who waits to look, in the order in which they began to; ended ones among them.
-    private var waiting: [RequestID] = []
-    private var looking = 0
+    /// The same by connection, at most `limit` of each, and by file.
+    private var byConnection: [ConnectionID: Set<RequestID>] = [:]
+    private var byFile: [FileIdentity: Set<RequestID>] = [:]
+    private var lines: [FileIdentity: Line] = [:]
+    /// Files with one that waits and none that looks, in the order in which they came to that.
+    private var ready: ArraySlice<FileIdentity> = []
+    /// The files of the looks that are under way.
+    private var looks: [RequestID: FileIdentity] = [:]
     private let limit: Int
 
     /// Takes how many of them one connection may have.
@@ -51,31 +66,39 @@ struct FollowTable: Sendable {
     ///
     /// - Throws: `too-many`.
     mutating func add(_ follower: FileFollower) throws(RequestError) {
-        let connection = follower.ticket.id.connection
-        guard followers.count(where: { $0.key.connection == connection }) < limit else {
+        let id = follower.ticket.id
+        guard byConnection[id.connection]?.count ?? 0 < limit else {
             throw RequestError(
                 .tooMany, "a connection follows at most \(limit) files; CANCEL one first",
                 fields: [.init("max", number: limit)])
         }
-        followers[follower.ticket.id] = follower
+        followers[id] = follower
+        byConnection[id.connection, default: []].insert(id)
+        byFile[follower.file.identity, default: []].insert(id)
     }
 
     /// Ends one; false where it has ended before.
     mutating func remove(_ id: RequestID) -> Bool {
         guard let follower = followers.removeValue(forKey: id) else { return false }
-        if follower.phase == .looking { looking -= 1 }
-        waiting.removeAll { $0 == id }
+        let file = follower.file.identity
+        byConnection[id.connection]?.remove(id)
+        if byConnection[id.connection]?.isEmpty == true { byConnection[id.connection] = nil }
+        byFile[file]?.remove(id)
+        if byFile[file]?.isEmpty == true { byFile[file] = nil }
         return true
     }
 
     /// Ends all of a connection.
     mutating func remove(_ connection: ConnectionID) {
-        for id in ids(where: { $0.ticket.id.connection == connection }) { _ = remove(id) }
+        for id in (byConnection[connection] ?? []).sorted() { _ = remove(id) }
     }
 
-    /// Those for which something is so, in the order of their requests.
-    func ids(where isSo: (FileFollower) -> Bool) -> [RequestID] {
-        followers.filter { isSo($0.value) }.keys.sorted()
+    /// All of them in the order of their requests.
+    var ids: [RequestID] { followers.keys.sorted() }
+
+    /// Those of a session that a connection has, or has just lost, in the order of their requests.
+    func ids(of session: SessionKey, on connection: ConnectionID) -> [RequestID] {
+        (byConnection[connection] ?? []).filter { followers[$0]?.session == session }.sorted()
     }
 
     /// Notes that there may be something to tell.
@@ -86,7 +109,8 @@ struct FollowTable: Sendable {
 
     /// Notes that a file was cut: whoever has told more than is left tells so first.
     mutating func noteCut(of file: FileIdentity, to size: Int64) {
-        for id in ids(where: { $0.file.identity == file && $0.position > size }) {
+        for id in (byFile[file] ?? []).sorted() {
+            guard let follower = followers[id], follower.position > size else { continue }
             let smallest = min(followers[id]?.cut ?? .max, size)
             followers[id]?.cut = smallest
             noteNews(id)
@@ -96,24 +120,8 @@ struct FollowTable: Sendable {
     /// Lets one that was starting or sending look again, or rest where there is nothing new.
     mutating func goOn(_ id: RequestID) {
         guard let follower = followers[id] else { return }
-        if follower.phase == .looking { looking -= 1 }
         followers[id]?.phase = .resting
         if follower.hasNews { wait(id) }
-    }
-
-    private mutating func wait(_ id: RequestID) {
-        followers[id]?.phase = .waiting
-        waiting.append(id)
-    }
-
-    /// Takes the next one that may look now.
-    mutating func nextToLook() -> FileFollower? {
-        guard looking < FollowTable.looksAtOnce, !waiting.isEmpty else { return nil }
-        let id = waiting.removeFirst()
-        looking += 1
-        followers[id]?.phase = .looking
-        followers[id]?.hasNews = false
-        return followers[id]
     }
 
     /// Notes that an item is on its way, after which the follower stands at a position.
@@ -121,11 +129,44 @@ struct FollowTable: Sendable {
     /// - Parameter hasMore: Whether more is known to come behind it.
     mutating func send(_ id: RequestID, upTo position: Int64, hasMore: Bool) {
         guard var follower = followers[id] else { return }
-        if follower.phase == .looking { looking -= 1 }
         follower.phase = .sending
         follower.position = position
         if hasMore { follower.hasNews = true }
         if let cut = follower.cut, cut >= position { follower.cut = nil }
         followers[id] = follower
+    }
+}
+
+// Turns: who may look at his file now.
+extension FollowTable {
+    private mutating func wait(_ id: RequestID) {
+        guard let file = followers[id]?.file.identity else { return }
+        followers[id]?.phase = .waiting
+        lines[file, default: Line()].waiting.append(id)
+        guard let line = lines[file], line.waiting.count == 1, line.looking == nil else { return }
+        ready.append(file)
+    }
+
+    /// Takes the next one that may look now; its turn lasts until `lookEnded`.
+    mutating func nextToLook() -> FileFollower? {
+        while looks.count < FollowTable.looksAtOnce, let file = ready.popFirst() {
+            while let id = lines[file]?.waiting.popFirst() {
+                guard followers[id]?.phase == .waiting else { continue }
+                lines[file]?.looking = id
+                looks[id] = file
+                followers[id]?.phase = .looking
+                followers[id]?.hasNews = false
+                return followers[id]
+            }
+            lines[file] = nil
+        }
+        return nil
+    }
+
+    /// Notes that a look is over, also where its follower has ended: the turn is another's.
+    mutating func lookEnded(_ id: RequestID) {
+        guard let file = looks.removeValue(forKey: id) else { return }
+        lines[file]?.looking = nil
+        if lines[file]?.waiting.isEmpty == false { ready.append(file) } else { lines[file] = nil }
     }
 }

@@ -28,11 +28,14 @@ public struct Caller: Sendable {
     public let id: RequestID
     /// Where it connects from and what it calls itself.
     public let client: ClientName
+    /// `DataPrint` of the payload of a request with `op=`; 0 for every other one.
+    public let payloadPrint: UInt64
 
     /// Pairs a request with its client.
-    public init(id: RequestID, client: ClientName) {
+    public init(id: RequestID, client: ClientName, payloadPrint: UInt64 = 0) {
         self.id = id
         self.client = client
+        self.payloadPrint = payloadPrint
     }
 }
 

@@ -4,15 +4,20 @@ import DFSProtocol
 extension FileServerCore {
     /// Answers a job that is over, and keeps the session it used current.
     mutating func settle(
-        _ job: PendingJob, _ result: Result<DiskOutcome, RequestError>, _ generation: Int64?,
-        _ now: MonotonicTime
+        _ job: PendingJob, _ result: Result<DiskOutcome, RequestError>, isTorn: Bool,
+        _ generation: Int64?, _ now: MonotonicTime
     ) -> [FileAction] {
         if case .end(let key) = job.purpose { return ended(key, job.ticket, generation, now) }
         guard let ticket = job.ticket else { return [] }
         switch job.purpose {
-        case .open(let order): return opened(job, ticket, order, result, generation, now)
+        case .open(let order):
+            return opened(job, ticket, order, result, isTorn: isTorn, generation, now)
         case .grant(let key): return granted(job, key, result, now)
-        case .close(let key): return closed(ticket, key, result, generation, now)
+        case .close(let key):
+            // Who only read has changed nothing that anybody must be told of first.
+            let writes = sessions[key]?.access.writes == true
+            return closed(
+                ticket, key, result, writes ? waits.newest(generation, of: job) : nil, now)
         case .follow: return looked(ticket.id, result, at: now)
         default: break
         }
@@ -23,11 +28,10 @@ extension FileServerCore {
             if case .resume(let key) = job.purpose, case .facts(let facts) = outcome {
                 return [resumed(key, facts, ticket)]
             }
-            let isHeld = waits(job.work)
-            let actions = hold(
-                answer(ticket, job.work, outcome), isHeld ? generation : nil, now)
+            let change = waits(job.work) ? waits.newest(generation, of: job) : nil
+            let actions = hold(answer(ticket, job.work, outcome), change, now)
             guard ticket.operation != nil else { return actions }
-            return actions + conclude(ticket, job.work, outcome, isHeld ? generation : nil, now)
+            return actions + conclude(ticket, job.work, outcome, change, now)
         }
     }
 
@@ -48,7 +52,7 @@ extension FileServerCore {
     /// Whether the name server is to know of such work before its answer is sent.
     private func waits(_ work: DiskWork) -> Bool {
         switch work {
-        case .open, .truncate, .sync, .close, .store, .setAttributes, .setFileAttributes: true
+        case .open, .sync, .close, .store, .setAttributes, .setFileAttributes: true
         default: false
         }
     }
@@ -189,6 +193,7 @@ extension FileServerCore {
             line.pair("sha256", sha256)
             line.pair("size", facts.size)
             line.pair("ver", facts.ver)
+            if facts.fid > 0 { line.pair("fid", facts.fid) }
         case (_, .census(let census, let freeBytes)):
             let uptime = ticket.receivedAt.milliseconds(since: configuration.startedAt)
             status(census, freeBytes, uptime, into: &line)

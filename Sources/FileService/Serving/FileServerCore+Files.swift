@@ -4,7 +4,9 @@ import DFSProtocol
 extension FileServerCore {
     mutating func stat(_ request: Request, _ ticket: Ticket) throws(RequestError) -> [FileAction] {
         if request.operands[0].first == TreePath.slash {
-            return enqueue(.entry(try request.path()), for: ticket, at: ticket.receivedAt)
+            return enqueue(
+                .entry(try request.path()), for: ticket, purpose: .glance(repeats: 0),
+                at: ticket.receivedAt)
         }
         let (key, session) = try use(request, ticket)
         return enqueue(
@@ -39,23 +41,18 @@ extension FileServerCore {
     }
 
     mutating func list(_ request: Request, _ ticket: Ticket) throws(RequestError) -> [FileAction] {
-        let limit = try request.number("limit") ?? Int64(Limits.listItems)
-        guard (1...Int64(Limits.listItems)).contains(limit) else {
-            throw RequestError(
-                .badArgument, "limit is 1 to \(Limits.listItems)",
-                fields: [.init("argument", [UInt8]("limit".utf8))])
-        }
-        return enqueue(
+        enqueue(
             .list(
-                try request.path(), after: request.option("after"), limit: Int(limit),
-                tag: ticket.tag), for: ticket, at: ticket.receivedAt)
+                try request.path(), after: request.option("after"),
+                limit: try request.itemLimit(), tag: ticket.tag), for: ticket,
+            at: ticket.receivedAt)
     }
 
     mutating func fetch(_ request: Request, _ ticket: Ticket) throws(RequestError) -> [FileAction] {
         enqueue(
             .fetch(
                 try request.path(), try range(request), limit: configuration.limits.payloadBytes),
-            for: ticket, purpose: .fetch(repeats: 0), at: ticket.receivedAt)
+            for: ticket, purpose: .glance(repeats: 0), at: ticket.receivedAt)
     }
 
     mutating func digest(
@@ -124,29 +121,58 @@ extension FileServerCore {
         }
     }
 
-    /// Repeats a FETCH in its file's lane where a change ran while it read; nil where none did.
-    mutating func fetchAgain(
-        _ number: UInt64, _ job: PendingJob, _ repeats: Int,
-        _ result: Result<DiskOutcome, RequestError>, _ now: MonotonicTime
-    ) -> [FileAction]? {
+    /// The file of which a job has told something beside its lane while it changed; nil for none.
+    mutating func isTorn(
+        _ number: UInt64, _ job: PendingJob, _ result: Result<DiskOutcome, RequestError>
+    ) -> FileIdentity? {
         var file: FileIdentity?
-        if case .success(.fetched(let identity, _, _, _)) = result { file = identity }
-        let wasOutside = job.lane == nil
-        let hasChanged = wasOutside ? fetches.end(number, read: file) : false
+        if case .success(let outcome) = result { file = outcome.seenFile }
+        let hasChanged = job.looksByName ? glances.end(number, read: file) : false
         guard let file else { return nil }
+        if hasChanged || job.looksByName && lanes.isChanging(file) { return file }
         // Inside a lane only a replaced file is a reason: the name led elsewhere than expected.
-        let isElsewhere = job.lane.map { $0.file != file } ?? false
-        guard hasChanged || isElsewhere || (wasOutside && lanes.isChanging(file)) else {
-            return nil
-        }
-        guard repeats < 4, let ticket = job.ticket else {
+        guard case .glance = job.purpose, let lane = job.lane, lane.file != file else { return nil }
+        return file
+    }
+
+    /// Repeats a FETCH or STAT in its file's lane where a change ran while it looked.
+    mutating func glanceAgain(
+        _ job: PendingJob, _ repeats: Int, at file: FileIdentity, _ now: MonotonicTime
+    ) -> [FileAction] {
+        guard let ticket = job.ticket else { return [] }
+        guard repeats < 4 else {
             let error = RequestError(
                 .busy, "the file keeps being replaced; try again",
                 fields: [.init("retry", number: 100)])
-            return job.ticket.map { [.refuse($0.id, error)] } ?? []
+            return [.refuse(ticket.id, error)]
         }
         return enqueue(
-            job.work, for: ticket, purpose: .fetch(repeats: repeats + 1), in: (file, .shared),
+            job.work, for: ticket, purpose: .glance(repeats: repeats + 1), in: (file, .shared),
             at: now)
+    }
+}
+
+extension Request {
+    /// Reads `limit=`, how many items a page has at most.
+    func itemLimit() throws(RequestError) -> Int {
+        let limit = try number("limit") ?? Int64(Limits.listItems)
+        guard (1...Int64(Limits.listItems)).contains(limit) else {
+            throw RequestError(
+                .badArgument, "limit is 1 to \(Limits.listItems)",
+                fields: [.init("argument", [UInt8]("limit".utf8))])
+        }
+        return Int(limit)
+    }
+}
+
+extension DiskOutcome {
+    /// The file that was found by its name.
+    fileprivate var seenFile: FileIdentity? {
+        switch self {
+        case .opened(let file, _): file.identity
+        case .fetched(let identity, _, _, _): identity
+        case .entry(let entry): entry.identity
+        default: nil
+        }
     }
 }

@@ -24,7 +24,7 @@ extension FileServerCore {
         guard key.connection == nil else {
             throw RequestError(
                 .badArgument, "RESUME is for sessions that were opened with a lease",
-                fields: [.init("argument", handle)])
+                fields: [.init("h", handle)])
         }
         guard let session = sessions[key], let token = session.token else {
             throw sessions.refusal(of: key, handle, at: ticket.receivedAt)
@@ -41,7 +41,7 @@ extension FileServerCore {
             loser == nil
             ? []
             : endFollowing(
-                of: key,
+                of: key, on: loser,
                 SessionTable.staleHandle(handle, "another connection has resumed the session"))
         sessions.update(key) {
             $0.usedAt = ticket.receivedAt
@@ -74,48 +74,72 @@ extension FileServerCore {
         if case .killed? = sessions.ending(of: key, at: ticket.receivedAt) {
             return [.answer(ticket.id, items: nil, final: line(ticket) { _ in })]
         }
-        guard sessions[key]?.phase == .open else {
+        switch sessions[key]?.phase {
+        case .open: return end(key, as: .killed, for: ticket, at: ticket.receivedAt)
+        case .killed, .expired, .lost:
+            // It is being put away: when that is done its lock is free and nothing of it can land.
+            closings[key, default: []].append(ticket)
+            return []
+        case .closing, nil:
             throw SessionTable.staleHandle(handle, "no such session is open; HANDLES shows them")
         }
-        return end(key, as: .killed, for: ticket, at: ticket.receivedAt)
     }
 
-    func handles(_ ticket: Ticket) -> FileAction {
-        let now = ticket.receivedAt
+    /// Lists sessions in the order of their keys, in pages: no session hides behind others.
+    func handles(_ request: Request, _ ticket: Ticket) throws(RequestError) -> FileAction {
+        let (limit, connection) = (try request.itemLimit(), ticket.id.connection)
+        var after: SessionKey?
+        if let handle = request.option("after") {
+            after = SessionKey(shown: handle, on: connection)
+            guard after != nil else {
+                throw RequestError(
+                    .badArgument, "after is a handle as HANDLES shows it",
+                    fields: [.init("argument", [UInt8]("after".utf8))])
+            }
+        }
         var items = LineWriter()
-        var count: Int64 = 0
+        var count = 0
+        var last: SessionKey?
         var isWhole = true
-        for key in sessions.keys {
+        for key in sessions.keys where after.map({ $0 < key }) ?? true {
             guard let session = sessions[key] else { continue }
-            guard items.bytes.count < Limits.listBytes else {
-                isWhole = false
-                break
-            }
+            isWhole = count < limit && items.bytes.count < Limits.listBytes
+            guard isWhole else { break }
             count += 1
-            items.begin(tag: ticket.tag)
-            items.append("* handle")
-            items.pair("h", key.shown(on: ticket.id.connection))
-            items.pair("path", session.path.bytes)
-            items.pair("mode", session.access.writes ? "rw" : "r")
-            items.pair("owner", session.client.address)
-            items.pair("client", session.client.name)
-            items.pair("age", now.milliseconds(since: session.openedAt))
-            items.pair("idle", now.milliseconds(since: session.usedAt))
-            items.pair("bytes", session.bytesMoved)
-            if session.leaseMilliseconds > 0 {
-                items.pair("lease", session.deadline.milliseconds(since: now))
-            } else {
-                items.append(" lease=conn")
-            }
-            items.pair("lock", session.lock?.rawValue ?? "none")
-            items.pair("state", session.state)
-            items.end()
+            last = key
+            show(session, key, ticket, in: &items)
         }
         let final = line(ticket) {
-            $0.pair("count", count)
-            if !isWhole { $0.append(" more=yes") }
+            $0.pair("count", Int64(count))
+            guard !isWhole, let last else { return }
+            $0.append(" more=yes")
+            $0.pair("after", last.shown(on: connection))
         }
         return .answer(ticket.id, items: items, final: final)
+    }
+
+    private func show(
+        _ session: FileSession, _ key: SessionKey, _ ticket: Ticket, in items: inout LineWriter
+    ) {
+        let now = ticket.receivedAt
+        items.begin(tag: ticket.tag)
+        items.append("* handle")
+        items.pair("h", key.shown(on: ticket.id.connection))
+        items.pair("path", session.path.bytes)
+        items.pair("mode", session.access.writes ? "rw" : "r")
+        items.pair("owner", session.client.address)
+        items.pair("client", session.client.name)
+        items.pair("age", now.milliseconds(since: session.openedAt))
+        items.pair("idle", now.milliseconds(since: session.usedAt))
+        items.pair("bytes", session.bytesMoved)
+        if session.leaseMilliseconds > 0 {
+            items.pair("lease", session.deadline.milliseconds(since: now))
+        } else {
+            items.append(" lease=conn")
+        }
+        items.pair("lock", session.lock?.rawValue ?? "none")
+        items.pair("state", session.state)
+        items.end()
     }
 }
 

@@ -15,7 +15,7 @@ struct PendingJob: Sendable {
     enum Purpose: Sendable {
         case answer
         case open(OpenOrder)
-        /// A lock was granted to an OPEN that waited; the file is looked at again.
+        /// Nothing keeps an OPEN any more that waited; the file is looked at again.
         case grant(SessionKey)
         /// The request used a session; a read without offset moves its cursor.
         case session(SessionKey)
@@ -24,8 +24,8 @@ struct PendingJob: Sendable {
         case close(SessionKey)
         /// A session that nobody closed is put away; where there is a request, it is KILL.
         case end(SessionKey)
-        /// How often the FETCH was begun before.
-        case fetch(repeats: Int)
+        /// FETCH or STAT of a name; how often it was begun before.
+        case glance(repeats: Int)
         /// A FOLLOW looks at its file.
         case follow
         /// A file was opened and became no session.
@@ -45,6 +45,15 @@ struct PendingJob: Sendable {
         switch purpose {
         case .session(let key), .resume(let key): key
         default: nil
+        }
+    }
+
+    /// Whether the job finds its file by name, so that it can not stand in the file's lane yet.
+    var looksByName: Bool {
+        guard lane == nil else { return false }
+        switch purpose {
+        case .glance, .open: return true
+        default: return false
         }
     }
 
@@ -87,7 +96,7 @@ extension FileServerCore {
             guard let job = jobs[number] else { continue }
             if let error = refusal(of: job, at: now) {
                 jobs[number] = nil
-                actions += settle(job, .failure(error), nil, now)
+                actions += settle(job, .failure(error), isTorn: false, nil, now)
                 if let lane = job.lane { ready += lanes.leave(number, lane.file) }
             } else {
                 actions.append(run(number, job))
@@ -105,8 +114,8 @@ extension FileServerCore {
             let cursor = sessions[key]?.cursor ?? 0
             job.work = .read(file, at: cursor, count: count, asText: asText)
         }
-        if let lane = job.lane, lane.turn == .alone { fetches.touch(lane.file) }
-        if case .fetch = job.purpose, job.lane == nil { fetches.begin(number) }
+        if let lane = job.lane, lane.turn == .alone { glances.touch(lane.file) }
+        if job.looksByName { glances.begin(number) }
         if let key = job.session { sessions.began(key) }
         jobs[number] = job
         return .run(DiskJob(number: number, request: job.ticket?.id, work: job.work))
@@ -134,19 +143,23 @@ extension FileServerCore {
     ) -> [FileAction] {
         guard let job = jobs.removeValue(forKey: number) else { return [] }
         var actions: [FileAction] = []
-        if case .fetch(let repeats) = job.purpose,
-            let again = fetchAgain(number, job, repeats, result, now)
-        {
-            actions += again
+        if let generation, let lane = job.lane { waits.note(generation, of: lane.file) }
+        let isTorn = isTorn(number, job, result)
+        if case .glance(let repeats) = job.purpose, let isTorn {
+            actions += glanceAgain(job, repeats, at: isTorn, now)
         } else {
-            actions += settle(job, result, generation, now)
+            actions += settle(job, result, isTorn: isTorn != nil, generation, now)
         }
         if let key = job.session, sessions.ended(key, at: now) {
             actions += end(key, as: .expired, at: now)
         }
         if let lane = job.lane {
-            if lane.turn == .alone { fetches.touch(lane.file) }
+            if lane.turn == .alone { glances.touch(lane.file) }
             actions += start(lanes.leave(number, lane.file), at: now)
+        }
+        if case .grant = job.purpose {
+            confirming -= 1
+            actions += confirmGranted(at: now)
         }
         if job.ticket == nil {
             unasked -= 1
@@ -167,12 +180,25 @@ extension FileServerCore {
             jobs[number]?.isCancelled = true
             if job.isRunning { continue }
             jobs[number] = nil
-            if let ticket = job.ticket { actions += forget(ticket, now) }
+            actions += dropped(job, now)
             if let lane = job.lane { actions += start(lanes.leave(number, lane.file), at: now) }
         }
         if let key = waits.drop(id) { actions += end(key, as: .lost, at: now) }
-        let waiting = openings.filter { $0.value.ticket.id == id }
-        for key in waiting.keys.sorted() { actions += abandon(key, at: now) }
+        for key in openings.all(of: id.connection) where openings[key]?.ticket.id == id {
+            actions += abandon(key, at: now)
+        }
         return actions
+    }
+
+    /// Takes back what a job stood for that its client took back before its turn.
+    private mutating func dropped(_ job: PendingJob, _ now: MonotonicTime) -> [FileAction] {
+        switch job.purpose {
+        case .grant:
+            // Its OPEN has opened a file already, and may have made it: `abandon` tells of that.
+            confirming -= 1
+            return confirmGranted(at: now)
+        case .follow: return job.ticket.map { looked($0.id, at: now) } ?? []
+        default: return job.ticket.map { forget($0, now) } ?? []
+        }
     }
 }

@@ -24,9 +24,13 @@ extension FileServerCore {
     }
 
     /// Takes a file that was opened, or could not be.
+    ///
+    /// - Parameter isTorn: Whether a change ran beside it, so that what it says of the file's size
+    ///   may be of no moment; it is looked at once more in the file's lane.
     mutating func opened(
         _ job: PendingJob, _ ticket: Ticket, _ order: OpenOrder,
-        _ result: Result<DiskOutcome, RequestError>, _ generation: Int64?, _ now: MonotonicTime
+        _ result: Result<DiskOutcome, RequestError>, isTorn: Bool, _ generation: Int64?,
+        _ now: MonotonicTime
     ) -> [FileAction] {
         let connection = ticket.id.connection
         guard case .success(.opened(let file, let facts)) = result else {
@@ -41,15 +45,19 @@ extension FileServerCore {
         guard !job.isCancelled,
             let key = sessions.nextKey(on: connection, hasLease: hasLease)
         else { return giveUp(ticket, order, file, facts, nil, now) }
-        let opening = LockedOpening(ticket: ticket, order: order, file: file, facts: facts)
+        let opening = LockedOpening(
+            ticket: ticket, order: order, file: file, facts: facts, generation: generation)
         guard let kind = order.lock, !locks.take(kind, of: file.identity, for: key) else {
-            return announce(key, opening, facts, generation, now)
+            guard isTorn else { return announce(key, opening, facts, now) }
+            openings.insert(opening, key)
+            return grant([key], now)
         }
-        guard let patience = order.patience, now < patience, !isHopeless(opening) else {
-            return giveUp(ticket, order, file, facts, locked(opening, now), now)
-        }
+        guard let patience = order.patience, now < patience,
+            !isOnlyHolder(connection, of: file.identity) || ticket.tag != nil
+        else { return giveUp(ticket, order, file, facts, locked(opening, now), now) }
+        guard !isDraining else { return giveUp(ticket, order, file, facts, .draining, now) }
         locks.wait(kind, of: file.identity, for: key)
-        openings[key] = opening
+        openings.insert(opening, key)
         self.patience.insert(key, at: patience)
         forgetPatience()
         return []
@@ -57,12 +65,13 @@ extension FileServerCore {
 
     /// Makes the session and tells its handle.
     private mutating func announce(
-        _ key: SessionKey, _ opening: LockedOpening, _ facts: FileFacts, _ generation: Int64?,
-        _ now: MonotonicTime
+        _ key: SessionKey, _ opening: LockedOpening, _ facts: FileFacts, _ now: MonotonicTime
     ) -> [FileAction] {
         let (ticket, order) = (opening.ticket, opening.order)
+        let generation = opening.generation
         let session = FileSession(
-            path: order.path, access: order.access, file: opening.file, openedAt: now,
+            path: order.path, access: order.access, file: opening.file, fid: facts.fid,
+            openedAt: now,
             leaseMilliseconds: order.leaseMilliseconds,
             token: order.leaseMilliseconds > 0 ? configuration.newToken() : nil, lock: order.lock,
             client: order.client, attachment: ticket.id.connection, usedAt: now)
@@ -121,18 +130,42 @@ extension FileServerCore {
     mutating func unlocked(
         _ key: SessionKey, _ file: FileIdentity, _ now: MonotonicTime
     ) -> [FileAction] {
-        var actions: [FileAction] = []
-        for next in locks.leave(key, file) {
-            guard let opening = openings[next] else { continue }
-            openings[next]?.isGranted = true
-            let (order, ticket) = (opening.order, opening.ticket)
-            actions += enqueue(
-                .confirm(opening.file, order.path, ifVersion: order.ifVersion), for: ticket,
-                purpose: .grant(next), in: (file, .shared), at: now)
+        var actions = grant(locks.leave(key, file), now)
+        // Of the holders' own connection one at most waits without a tag, and it stops all others.
+        guard let holder = locks.firstHolder(of: file)?.key,
+            let connection = self.connection(of: holder)
+        else { return actions }
+        let hopeless = openings.all(of: connection).first {
+            guard let opening = openings[$0] else { return false }
+            return opening.ticket.tag == nil && !opening.isGranted
+                && opening.file.identity == file
         }
-        for waiting in locks.waiting(for: file) {
-            guard let opening = openings[waiting], isHopeless(opening) else { continue }
-            actions += abandon(waiting, with: locked(opening, now), at: now)
+        if let hopeless, isOnlyHolder(connection, of: file), let opening = openings[hopeless] {
+            actions += abandon(hopeless, with: locked(opening, now), at: now)
+        }
+        return actions
+    }
+
+    /// Lets OPENs that nothing keeps any more look at their files, a few at a time.
+    private mutating func grant(_ keys: [SessionKey], _ now: MonotonicTime) -> [FileAction] {
+        for key in keys {
+            openings.grant(key)
+            granted.append(key)
+        }
+        return confirmGranted(at: now)
+    }
+
+    /// Begins as many of these looks as there may be at once.
+    mutating func confirmGranted(at now: MonotonicTime) -> [FileAction] {
+        var actions: [FileAction] = []
+        while confirming < configuration.grantLimit, let key = granted.popFirst() {
+            guard let opening = openings[key] else { continue }
+            confirming += 1
+            let order = opening.order
+            actions += enqueue(
+                .confirm(opening.file, order.path, ifVersion: order.ifVersion),
+                for: opening.ticket, purpose: .grant(key), in: (opening.file.identity, .shared),
+                at: now)
         }
         return actions
     }
@@ -145,11 +178,12 @@ extension FileServerCore {
         guard let opening = openings[key] else { return [] }
         switch result {
         case .success(.facts(let facts)) where !job.isCancelled:
-            openings[key] = nil
-            return announce(key, opening, facts, nil, now)
-        case .failure(let error) where error.code == .staleFile && !job.isCancelled:
+            _ = openings.remove(key)
+            return announce(key, opening, facts, now)
+        case .failure(let error)
+        where error.code == .staleFile && !job.isCancelled && opening.order.access != .createNew:
             // The name leads to another file by now: the lock is wanted of that one.
-            openings[key] = nil
+            _ = openings.remove(key)
             return unlocked(key, opening.file.identity, now) + putAway(opening.file, now)
                 + reopen(opening.order, opening.ticket, now)
         case .failure(let error): return abandon(key, with: error, at: now)
@@ -161,29 +195,35 @@ extension FileServerCore {
     mutating func abandon(
         _ key: SessionKey, with error: RequestError? = nil, at now: MonotonicTime
     ) -> [FileAction] {
-        guard let opening = openings.removeValue(forKey: key) else { return [] }
+        guard let opening = openings.remove(key) else { return [] }
         let freed = unlocked(key, opening.file.identity, now)
         return freed
             + giveUp(opening.ticket, opening.order, opening.file, opening.facts, error, now)
     }
 
-    /// Whether an OPEN waits for what only its own connection could free, which waits for it.
-    private func isHopeless(_ opening: LockedOpening) -> Bool {
-        guard opening.ticket.tag == nil, !opening.isGranted else { return false }
-        let own = opening.ticket.id.connection
-        let holders = locks.holders(of: opening.file.identity)
-        return !holders.isEmpty
-            && holders.allSatisfy { holder in
-                if let session = sessions[holder.key] { return session.attachment == own }
-                return openings[holder.key]?.ticket.id.connection == own
-            }
+    /// Whether a connection has all the locks of a file that there are, so that it alone can free
+    /// one; what waits for that untagged would wait for ever.
+    private func isOnlyHolder(_ connection: ConnectionID, of file: FileIdentity) -> Bool {
+        var isHeld = false
+        // It can have no more of them than handles, so that this ends soon.
+        for holder in locks.holders(of: file) {
+            guard self.connection(of: holder.key) == connection else { return false }
+            isHeld = true
+        }
+        return isHeld
+    }
+
+    /// The connection that a session, or an OPEN that will be one, belongs to.
+    private func connection(of key: SessionKey) -> ConnectionID? {
+        guard let session = sessions[key] else { return openings[key]?.ticket.id.connection }
+        return session.attachment
     }
 
     /// Says who holds a lock, and for how long.
     func locked(_ opening: LockedOpening, _ now: MonotonicTime) -> RequestError {
         var fields: [RequestError.Field] = []
         var retry: Int64 = 1000
-        if let holder = locks.holders(of: opening.file.identity).first {
+        if let holder = locks.firstHolder(of: opening.file.identity) {
             let session = sessions[holder.key]
             let client = session?.client ?? openings[holder.key]?.order.client
             fields.append(.init("h", holder.key.shown(on: opening.ticket.id.connection)))

@@ -60,10 +60,16 @@ extension FileServerCore {
         _ attempt: OperationMemory.Attempt, _ ticket: Ticket
     ) throws(RequestError) -> [FileAction] {
         let now = ticket.receivedAt
+        let order = OpenOrder(
+            again: try OpenOrder(
+                attempt.request, attempt.caller.client, limits: configuration.limits, at: now),
+            fid: opening.fid)
         var actions: [FileAction] = []
         if let key = opening.key {
             let isOwn = key.connection == nil || key.connection == ticket.id.connection
             if isOwn, let session = sessions[key], session.phase == .open {
+                // Whoever knows its `op=` is its client, and is told the whole lease.
+                sessions.update(key) { $0.usedAt = now }
                 let final = describe(key, session, opening, ticket)
                 return hold(.answer(ticket.id, items: nil, final: final), generation, now)
             }
@@ -76,11 +82,13 @@ extension FileServerCore {
             }
             // Its client asks on another connection: it does not use that session any more.
             actions += end(key, as: .lost, at: now)
+            if sessions[key]?.lock != nil {
+                // The session that is being put away holds the lock that is asked for here.
+                successions[key, default: []].append(operation)
+                operations.postpone(operation, attempt)
+                return actions
+            }
         }
-        let order = OpenOrder(
-            again: try OpenOrder(
-                attempt.request, attempt.caller.client, limits: configuration.limits, at: now),
-            fid: opening.fid)
         operations.reopen(operation)
         var ticket = ticket
         ticket.operation = operation

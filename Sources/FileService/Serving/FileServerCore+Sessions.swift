@@ -72,7 +72,8 @@ extension FileServerCore {
         }
         let (key, session) = try use(request, ticket)
         sessions.update(key) { $0.phase = .closing }
-        let ended = endFollowing(of: key, sessions.refusal(of: key, handle, at: ticket.receivedAt))
+        let ended = endFollowing(
+            of: key, on: connection, sessions.refusal(of: key, handle, at: ticket.receivedAt))
         return ended
             + enqueue(
                 alone: .close(session.file), on: session.file, for: ticket, purpose: .close(key),
@@ -103,23 +104,25 @@ extension FileServerCore {
     ) -> [FileAction] {
         guard let session = sessions[key] else { return [] }
         sessions.remove(key, ending, at: now)
-        return session.lock == nil ? [] : unlocked(key, session.file.identity, now)
+        guard session.lock != nil else { return [] }
+        let granted = unlocked(key, session.file.identity, now)
+        let successors = successions.removeValue(forKey: key) ?? []
+        return granted
+            + successors.flatMap { operations.cancel($0, at: now) }
+            .flatMap { admit($0.request, $0.caller, now) }
     }
 
-    /// Finds the session of a request and notes that it was used, which renews its lease.
-    mutating func use(
+    /// Finds the session of a request.
+    func use(
         _ request: Request, _ ticket: Ticket
     ) throws(RequestError) -> (key: SessionKey, session: FileSession) {
-        let found = try sessions.find(
-            request.operands[0], on: ticket.id.connection, at: ticket.receivedAt)
-        sessions.update(found.key) { $0.usedAt = ticket.receivedAt }
-        return found
+        try sessions.find(request.operands[0], on: ticket.id.connection, at: ticket.receivedAt)
     }
 
     /// Finds a session that may change its file.
     ///
     /// - Throws: `stale-handle`; `read-only` where it was opened `r`.
-    mutating func change(
+    func change(
         _ request: Request, _ ticket: Ticket
     ) throws(RequestError) -> (key: SessionKey, session: FileSession) {
         let found = try use(request, ticket)
@@ -144,7 +147,8 @@ extension FileServerCore {
     ) -> [FileAction] {
         guard let session = sessions[key], session.phase == .open else { return [] }
         sessions.update(key) { $0.phase = phase }
-        let ended = endFollowing(of: key, sessions.refusal(of: key, key.handle, at: now))
+        let ended = endFollowing(
+            of: key, on: session.attachment, sessions.refusal(of: key, key.handle, at: now))
         sessions.detach(key)
         let released = session.attachment.map { [FileAction.released($0)] } ?? []
         guard ticket != nil || unasked < configuration.endLimit else {
@@ -174,9 +178,10 @@ extension FileServerCore {
         default: break
         }
         let freed = leave(key, ending, now)
-        guard let ticket else { return freed }
-        return hold(.answer(ticket.id, items: nil, final: line(ticket) { _ in }), generation, now)
-            + freed
+        let others = closings.removeValue(forKey: key) ?? []
+        return ([ticket].compactMap { $0 } + others).flatMap {
+            hold(.answer($0.id, items: nil, final: line($0) { _ in }), generation, now)
+        } + freed
     }
 
     /// Ends what has run out: leases, and the patience of those that wait for a lock.
@@ -200,20 +205,32 @@ extension FileServerCore {
         for key in sessions.forget(connection) where key.connection != nil {
             actions += end(key, as: .lost, at: now)
         }
-        let waiting = openings.filter { $0.value.ticket.id.connection == connection }
-        for key in waiting.keys.sorted() { actions += abandon(key, at: now) }
+        for key in openings.all(of: connection) { actions += abandon(key, at: now) }
+        return actions
+    }
+
+    /// Refuses what waits for a lock and ends what follows a file: the server is about to stop.
+    ///
+    /// What has begun is finished. From now on nothing begins to wait.
+    public mutating func beginDraining(at now: MonotonicTime) -> [FileAction] {
+        isDraining = true
+        var actions = endFollowing(.draining)
+        for key in openings.all where openings[key]?.isGranted == false {
+            actions += abandon(key, with: .draining, at: now)
+        }
         return actions
     }
 
     /// Ends every session, so that what was written counts before the server stops.
     public mutating func endSessions(at now: MonotonicTime) -> [FileAction] {
         var actions: [FileAction] = []
-        for key in openings.keys.sorted() { actions += abandon(key, with: .draining, at: now) }
+        for key in openings.all { actions += abandon(key, with: .draining, at: now) }
         for key in sessions.keys { actions += end(key, as: .lost, at: now) }
         return actions
     }
 }
 
 extension RequestError {
-    fileprivate static let draining = RequestError(.draining, "this server is stopping")
+    static let draining = RequestError(
+        .draining, "this server is stopping; ask again when it is back")
 }

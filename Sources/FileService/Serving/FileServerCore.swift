@@ -21,6 +21,8 @@ public struct FileServerCore: Sendable {
         ///
         /// Thousands can end in one moment, and requests should not stand behind all of them.
         public var endLimit = 32
+        /// OPENs whose file is looked at once more at a time after locks were granted.
+        public var grantLimit = 32
         /// Copies from other servers at once; each holds a payload and a connection.
         public var copyLimit = 16
         /// How long an answer waits for the name server to know of the change.
@@ -53,14 +55,20 @@ public struct FileServerCore: Sendable {
     var sessions: SessionTable
     var locks = LockTable()
     /// OPENs that wait for a lock, or have just got it, by the sessions that they will be.
-    var openings: [SessionKey: LockedOpening] = [:]
+    var openings = LockedOpenings()
+    /// Those whose lock was granted and that wait until fewer files are being looked at.
+    var granted: ArraySlice<SessionKey> = []
+    /// How many files are being looked at for them.
+    var confirming = 0
     /// When they give up.
     var patience = DeadlineHeap<SessionKey>()
-    /// Repeated CLOSEs that wait for the first one.
+    /// Repeated CLOSEs and KILLs that wait for the first one.
     var closings: [SessionKey: [Ticket]] = [:]
     var operations: OperationMemory
+    /// Repeated OPENs that wait until a session of the first one has given its lock back.
+    var successions: [SessionKey: [OperationID]] = [:]
     var lanes: FileLanes
-    var fetches = FetchWindow()
+    var glances = GlanceWindow()
     var jobs: [UInt64: PendingJob] = [:]
     /// How many of them nobody asked for: they put away what was left open.
     var unasked = 0
@@ -72,6 +80,8 @@ public struct FileServerCore: Sendable {
     /// Requests that send what is added to their files.
     var followers: FollowTable
     var lastJob: UInt64 = 0
+    /// Whether the server is stopping: what waits for something is refused.
+    var isDraining = false
     /// How the link to the name server stands; the host keeps it current.
     public var link = LinkSummary(state: .none)
 
@@ -107,6 +117,7 @@ public struct FileServerCore: Sendable {
     ) -> [FileAction] {
         // What has run out by now is over, even if nobody has called `timePassed` for it yet.
         let overdue = expire(at: now)
+        sessions.renew(request, on: caller.id.connection, at: now)
         let actions = admit(request, caller, now)
         return overdue.isEmpty ? actions : overdue + actions
     }
@@ -123,7 +134,8 @@ public struct FileServerCore: Sendable {
             try checkRoom()
             let attempt = OperationMemory.Attempt(
                 request: request, caller: caller, receivedAt: now)
-            switch try operations.claim(operation, attempt) {
+            let print = RequestPrint(attempt, sessions)
+            switch try operations.claim(operation, attempt, print) {
             case .waits: return []
             case .known(let outcome, let generation):
                 return try repeated(operation, outcome, generation, attempt)
@@ -148,7 +160,7 @@ public struct FileServerCore: Sendable {
         _ request: Request, _ caller: Caller, _ ticket: Ticket
     ) throws(RequestError) -> [FileAction] {
         switch request.verb {
-        case .handles: return [handles(ticket)]
+        case .handles: return [try handles(request, ticket)]
         case .close: return try close(request, ticket)
         case .renew: return try renew(request, ticket)
         case .kill: return try kill(request, ticket)

@@ -58,13 +58,3 @@ struct OpenOrder: Sendable {
         expectedFID = fid
     }
 }
-
-/// An OPEN whose file is open and whose lock is not free, or has just become so.
-struct LockedOpening: Sendable {
-    let ticket: Ticket
-    let order: OpenOrder
-    let file: any OpenFile
-    let facts: FileFacts
-    /// Whether the lock is its own, and the file is being looked at again.
-    var isGranted = false
-}

@@ -15,7 +15,12 @@ struct ReportWaits: Sendable {
     }
 
     /// In the order of arrival, which is the order of deadlines too.
-    private var held: [Held] = []
+    private var held: ArraySlice<Held> = []
+    /// Up to which change each file was changed last, as far as that may not be acknowledged.
+    ///
+    /// One session's SYNC counts what all have written: theirs wait for the same report.
+    private var changes: [FileIdentity: Int64] = [:]
+    private var newestChange: Int64 = 0
     /// Up to which generation the name server has acknowledged.
     private(set) var acknowledged: Int64 = 0
 
@@ -33,6 +38,19 @@ struct ReportWaits: Sendable {
                 opened: opened))
     }
 
+    /// Notes the change that work on a file has made.
+    mutating func note(_ generation: Int64, of file: FileIdentity) {
+        guard generation > acknowledged else { return }
+        changes[file] = max(generation, changes[file] ?? 0)
+        newestChange = max(generation, newestChange)
+    }
+
+    /// The newest change that the answer of a job waits for; nil for none.
+    func newest(_ generation: Int64?, of job: PendingJob) -> Int64? {
+        guard let before = job.lane.flatMap({ changes[$0.file] }) else { return generation }
+        return max(before, generation ?? 0)
+    }
+
     /// Drops the answer of a request that its client took back.
     ///
     /// - Returns: The session that nobody will be told of, if it was an OPEN's.
@@ -44,16 +62,28 @@ struct ReportWaits: Sendable {
     /// The name server knows everything up to a generation.
     mutating func acknowledge(_ generation: Int64) -> [FileAction] {
         acknowledged = generation
+        if newestChange <= generation {
+            changes.removeAll()
+        } else if changes.count > 1024 {
+            changes = changes.filter { $0.value > generation }
+        }
         return release { $0.generation <= generation }
     }
 
-    mutating func expire(at now: MonotonicTime) -> [FileAction] { release { $0.deadline <= now } }
+    mutating func expire(at now: MonotonicTime) -> [FileAction] {
+        var due: [FileAction] = []
+        while let first = held.first, first.deadline <= now {
+            due.append(first.action)
+            held.removeFirst()
+        }
+        return due
+    }
 
     mutating func releaseAll() -> [FileAction] { release { _ in true } }
 
     private mutating func release(_ isDue: (Held) -> Bool) -> [FileAction] {
         var due: [FileAction] = []
-        var kept: [Held] = []
+        var kept: ArraySlice<Held> = []
         for entry in held {
             if isDue(entry) { due.append(entry.action) } else { kept.append(entry) }
         }

@@ -22,6 +22,8 @@ struct FileSession: Sendable {
     let path: TreePath
     let access: FileAccess
     let file: any OpenFile
+    /// The file's identity in the ledger; 0 where it is not known.
+    let fid: Int64
     let openedAt: MonotonicTime
     /// How long it lives without a request, in milliseconds; 0 for as long as its connection.
     let leaseMilliseconds: Int64

@@ -46,10 +46,10 @@ struct OperationMemory: Sendable {
 
     private struct Entry: Sendable {
         /// Tells the request from another one with the same `op=`.
-        let fingerprint: Int
+        let print: RequestPrint
         var state: State
-        /// What an OPEN came to that is being carried out again.
-        var previous: Outcome?
+        /// What an OPEN came to that is being carried out again, and the change that it made.
+        var previous: (outcome: Outcome, generation: Int64?)?
     }
 
     private var entries: [OperationID: Entry] = [:]
@@ -69,6 +69,8 @@ struct OperationMemory: Sendable {
     }
 
     var count: Int { entries.count }
+    /// How many ends are kept in their order; bounded by the number of entries.
+    var orderCount: Int { order.count - head }
     /// How many requests wait for the outcome of another one, each with its data.
     var waitingCount: Int { waiting.count }
 
@@ -76,28 +78,35 @@ struct OperationMemory: Sendable {
     ///
     /// - Throws: `bad-argument` where another request had this `op=`; `busy` without room.
     mutating func claim(
-        _ operation: OperationID, _ attempt: Attempt
+        _ operation: OperationID, _ attempt: Attempt, _ print: RequestPrint
     ) throws(RequestError) -> Claim {
         let now = attempt.receivedAt
         forget(until: now)
-        let fingerprint = attempt.request.fingerprint
         guard let entry = entries[operation] else {
             guard entries.count < limit else { throw full(now) }
-            entries[operation] = Entry(fingerprint: fingerprint, state: .running([]))
+            entries[operation] = Entry(print: print, state: .running([]))
             return .new
         }
-        guard entry.fingerprint == fingerprint else {
+        guard entry.print.isRepeated(by: print) else {
             throw RequestError(
                 .badArgument, "this op= was another request's; take a new one for each change",
                 fields: [.init("argument", [UInt8]("op".utf8))])
         }
         switch entry.state {
         case .known(let outcome, let generation, _): return .known(outcome, generation: generation)
-        case .running(let others):
-            entries[operation]?.state = .running(others + [attempt])
-            waiting[attempt.caller.id] = operation
+        case .running:
+            wait(operation, attempt)
             return .waits
         }
+    }
+
+    private mutating func wait(_ operation: OperationID, _ attempt: Attempt) {
+        guard case .running(var attempts)? = entries[operation]?.state else { return }
+        // The memory lets go of the list first, so that it is not copied for each attempt.
+        entries[operation]?.state = .running([])
+        attempts.append(attempt)
+        entries[operation]?.state = .running(attempts)
+        waiting[attempt.caller.id] = operation
     }
 
     private func full(_ now: MonotonicTime) -> RequestError {
@@ -118,6 +127,7 @@ struct OperationMemory: Sendable {
         entries[operation]?.state = .known(outcome, generation: generation, until: until)
         entries[operation]?.previous = nil
         order.append((until, operation))
+        dropOutdated()
         if deadline == nil { deadline = until }
         for attempt in attempts { waiting[attempt.caller.id] = nil }
         return attempts
@@ -131,7 +141,7 @@ struct OperationMemory: Sendable {
             return []
         }
         if let previous = entry.previous {
-            return finish(operation, previous, generation: nil, at: now)
+            return finish(operation, previous.outcome, generation: previous.generation, at: now)
         }
         entries[operation] = nil
         for attempt in attempts { waiting[attempt.caller.id] = nil }
@@ -140,9 +150,17 @@ struct OperationMemory: Sendable {
 
     /// Notes that what is known of an OPEN does not hold any more and that it is carried out again.
     mutating func reopen(_ operation: OperationID) {
-        guard case .known(let outcome, _, _)? = entries[operation]?.state else { return }
-        entries[operation]?.previous = outcome
+        guard case .known(let outcome, let generation, _)? = entries[operation]?.state else {
+            return
+        }
+        entries[operation]?.previous = (outcome, generation)
         entries[operation]?.state = .running([])
+    }
+
+    /// Lets a repeated OPEN wait until what is known can be looked at again; `cancel` ends that.
+    mutating func postpone(_ operation: OperationID, _ attempt: Attempt) {
+        reopen(operation)
+        wait(operation, attempt)
     }
 
     /// Drops attempts that wait for an outcome which nobody will hear.
@@ -164,6 +182,19 @@ struct OperationMemory: Sendable {
             ? max(order[head].until, now.advanced(milliseconds: 1000)) : nil
     }
 
+    /// Drops the earlier ends of OPENs that were opened again, as soon as they are most of all.
+    private mutating func dropOutdated() {
+        guard order.count - head > 2 * entries.count + 64 else { return }
+        var kept: Set<OperationID> = []
+        order = order[head...].filter { known in
+            guard case .known(_, _, let until)? = entries[known.operation]?.state else {
+                return false
+            }
+            return until == known.until && kept.insert(known.operation).inserted
+        }
+        head = 0
+    }
+
     private mutating func forget(until now: MonotonicTime) {
         while order.indices.contains(head), order[head].until <= now {
             let operation = order[head].operation
@@ -176,22 +207,5 @@ struct OperationMemory: Sendable {
         guard head > 1024, head > order.count / 2 || head == order.count else { return }
         order.removeFirst(head)
         head = 0
-    }
-}
-
-extension Request {
-    /// Tells this request from another one with the same `op=`; the tag does not count.
-    fileprivate var fingerprint: Int {
-        var hasher = Hasher()
-        hasher.combine(verb)
-        hasher.combine(operands)
-        hasher.combine(content.count)
-        let counted = options.filter { !$0.key.elementsEqual("op".utf8) }
-            .sorted { $0.key.lexicographicallyPrecedes($1.key) }
-        for (key, value) in counted {
-            hasher.combine(key)
-            hasher.combine(value)
-        }
-        return hasher.finalize()
     }
 }

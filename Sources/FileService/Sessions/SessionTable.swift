@@ -173,6 +173,12 @@ extension SessionTable {
         connections[connection].map { !$0.attached.isEmpty || $0.opening > 0 } ?? false
     }
 
+    /// Whether a handle is of a session that its connection has had.
+    func hadSession(_ key: SessionKey) -> Bool {
+        guard case .held(let connection, let number) = key else { return false }
+        return number <= connections[connection]?.lastNumber ?? 0
+    }
+
     /// How a session ended; nil where that is not known any more.
     func ending(of key: SessionKey, at now: MonotonicTime) -> Ending? {
         guard case .held(let connection, let number) = key else {
@@ -243,6 +249,14 @@ extension SessionTable {
             session.attachment == connection
         else { throw refusal(of: key, handle, at: now) }
         return (key, session)
+    }
+
+    /// Starts the lease of the session anew that a request names, whatever becomes of the request.
+    mutating func renew(_ request: Request, on connection: ConnectionID, at now: MonotonicTime) {
+        guard let handle = request.operands.first, let key = SessionKey(handle, on: connection),
+            let session = sessions[key], session.attachment == connection
+        else { return }
+        update(key) { $0.usedAt = now }
     }
 
     /// Says why a session can not be used by a connection that it is not attached to.

@@ -90,15 +90,6 @@ struct FileOperation: Hashable, Sendable {
         }
     }
 
-    /// Whether it asked the disk beside the order of the file: the answer of OPEN and of STAT of a
-    /// name may tell a size from the middle of a change that runs at the same time.
-    var isGlance: Bool {
-        switch action {
-        case .open, .look: true
-        default: false
-        }
-    }
-
     /// Whether it begins a session.
     var isOpening: Bool {
         if case .open = action { true } else { false }
@@ -107,14 +98,6 @@ struct FileOperation: Hashable, Sendable {
     /// Whether both ran at some moment.
     func overlaps(_ other: FileOperation) -> Bool {
         invoked < other.returned && other.invoked < returned
-    }
-
-    /// Whether it can change a file's size bit by bit.
-    var isChange: Bool {
-        switch action {
-        case .write, .append, .truncate: true
-        default: false
-        }
     }
 
     /// Whether it gives the name to another file.

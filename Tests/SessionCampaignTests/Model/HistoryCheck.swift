@@ -61,14 +61,9 @@ struct HistoryCheck {
 
     /// Leaves out what nobody can tell, and notes what is promised less of.
     private static func prepared(_ operations: [FileOperation]) -> [FileOperation] {
-        let changes = operations.filter(\.isChange)
         let replacements = operations.filter(\.isReplacement)
-        return operations.filter { $0.isCertain || $0.hasEffect }.compactMap { operation in
+        return operations.filter { $0.isCertain || $0.hasEffect }.map { operation in
             var operation = operation
-            if operation.isGlance, changes.contains(where: operation.overlaps) {
-                if operation.action == .look { return nil }
-                operation.answer = .done
-            }
             operation.isRacing = replacements.contains(where: operation.overlaps)
             return operation
         }

@@ -118,18 +118,16 @@ import Testing
         #expect(Self.verdict(made) == .linearizable)
     }
 
-    @Test func `lets OPEN and STAT of a name tell a size from the middle of a change, and no more`()
-    {
+    @Test func `finds an OPEN and a STAT that tell a size from the middle of a change`() {
         let history = History().opened()
             .add(10..<19, .write(session: 1, offset: 0, count: 8), .size(8), id: 2)
-            .add(11..<12, .look, .size(4))
-            .add(13..<14, .open(session: 3), .size(4))
-        let wrong = history.add(20..<21, .look, .size(4))
-        let half = history.add(15..<16, .stat(session: 2), .size(4))
+        let before = history.add(11..<12, .look, .size(0)).add(13..<14, .open(session: 3), .size(8))
 
-        #expect(Self.verdict(history) == .linearizable)
-        #expect(Self.isViolation(wrong))
-        #expect(Self.isViolation(half))
+        #expect(Self.verdict(before) == .linearizable)
+        #expect(Self.isViolation(history.add(11..<12, .look, .size(4))))
+        #expect(Self.isViolation(history.add(11..<12, .open(session: 3), .size(4))))
+        #expect(Self.isViolation(history.add(11..<12, .stat(session: 2), .size(4))))
+        #expect(Self.isViolation(before.add(15..<16, .look, .size(0))))
     }
 
     @Test func `finds a session that is told to be stale while its file has the name`() {
