@@ -56,21 +56,21 @@ import Testing
 
     @Test func `a large directory is not sorted in the ledger's lock`() throws {
         let disk = try OpenStore(folder)
-        let state = disk.store.table.exports[0].ledger.state
+        let ledger = disk.store.table.exports[0].ledger
 
-        let locked = state.withLock { state -> (count: Int, walk: LedgerWalk) in
+        let locked = ledger.state.withLock { state -> (count: Int, walk: LedgerWalk) in
             var walk = state.walk(after: [])
             let reports = state.take(10, from: &walk)
             return (reports.count, walk)
         }
         var walk = locked.walk
         walk.sort()
-        let sorted = state.withLock { state in
+        let sorted = ledger.state.withLock { state in
             var walk = walk
             return state.take(10, from: &walk).count
         }
 
-        #expect(locked.0 == 0)
+        #expect(locked.count == 0)
         #expect(sorted == 10)
     }
 }
