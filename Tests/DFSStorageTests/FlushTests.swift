@@ -145,27 +145,6 @@ import Testing
         #expect(disk.store.table.exports[0].fresh.withLock { $0.isEmpty })
     }
 
-    @Test(.enabled(if: geteuid() == 0, "needs a file system of its own"))
-    func `new directories on another file system are not taken for flushed with the export's`()
-        throws
-    {
-        let small = try #require(MountedFolder(folder.folder("other"), "size=2m"))
-        let disk = try OpenStore(folder)
-        let deep = path("/other/1/2/3/4/5/6/7/8/9/10/file")
-        let fault = try Fault(DFS_SYNC_ALL, EIO, at: small.path)
-
-        #expect(refusal { try disk.put("x", at: deep) } == .io)
-        #expect(disk.store.table.exports[0].fresh.withLock { $0.count } == 10)
-        fault.disarm()
-
-        let top = try Fault(DFS_SYNC_ALL, EIO, at: folder.path)
-        try disk.put("x", at: path("/other/a/2/3/4/5/6/7/8/9/10/file"))
-        try disk.put("x", at: deep)
-        top.disarm()
-        #expect(disk.store.table.exports[0].fresh.withLock { $0.isEmpty })
-        try disk.store.close()
-    }
-
     @Test func `a directory whose own directory is another one on disk is busy, and flushed later`()
         throws
     {

@@ -167,6 +167,8 @@ import Testing
         for number in 0..<10 { _ = folder.folder("d\(number)") }
         let store = try DiskStore.open(exports: [ExportSettings(folder: folder.path)])
         defer { store.abandon() }
+        // The end of a scan waits for the ledger; the follower's turns are taken by hand.
+        store.table.exports[0].ledger.start()
         let follower = store.followers[0]
         defer { follower.progress.finish() }
         var round = FollowRound(follower)

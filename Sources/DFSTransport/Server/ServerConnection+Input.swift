@@ -219,11 +219,14 @@ extension ServerConnection {
 
     /// Whether what a request may answer fits beside what others may and what is not sent yet.
     ///
-    /// One that would run alone always may: the next one starts when it is answered.
+    /// One that would run alone always may: the next one starts when it is answered. The lines of
+    /// the answers, which the peer has not taken either, are not to cost a place.
     private func mayAnswer(_ work: Work) -> Bool {
         guard order.answerBytes > 0, case .request(let request, _) = work else { return true }
         let most = mostAnswered(request)
-        return most == 0 || order.answerBytes + most + unsentBytes <= shared.limits.unsentBytes
+        if most == 0 { return true }
+        let room = shared.limits.unsentBytes + shared.limits.lineBytes
+        return order.answerBytes + most + unsentBytes <= room
     }
 
     /// The bytes of a file that a request asks for; 0 for everything else.
