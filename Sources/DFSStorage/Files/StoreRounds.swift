@@ -40,7 +40,8 @@ final class StoreRounds: Sendable {
     private struct Queue {
         var waiting: [Placement] = []
         var isStopping = false
-        var hasEnded = false
+        /// Whether the thread is there; a store whose start failed has none, and ends as well.
+        var isRunning = false
     }
 
     /// A file that has its name, which the disk may not have yet.
@@ -58,6 +59,7 @@ final class StoreRounds: Sendable {
 
     /// Starts the thread that does the rounds of an export, which lives as long as it.
     func start(_ export: Export) {
+        queue.withLock { $0.isRunning = true }
         NamedThread.start("dfs-store") { [self] in run(export) }
     }
 
@@ -80,7 +82,7 @@ final class StoreRounds: Sendable {
         condition.lock()
         queue.withLock { $0.isStopping = true }
         condition.broadcast()
-        while !queue.withLock({ $0.hasEnded }) { condition.wait() }
+        while queue.withLock({ $0.isRunning }) { condition.wait() }
         condition.unlock()
     }
 
@@ -98,7 +100,7 @@ final class StoreRounds: Sendable {
             }
             if !arrived.isEmpty || !mayWait { return arrived }
             if isStopping {
-                queue.withLock { $0.hasEnded = true }
+                queue.withLock { $0.isRunning = false }
                 condition.broadcast()
                 return nil
             }
