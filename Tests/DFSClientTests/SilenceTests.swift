@@ -68,8 +68,8 @@ import Testing
         .init("DIGEST") { _ = try await $0.digest(of: TreePath("/a")) },
         .init("DIGEST") { _ = try await $0.copy(TreePath("/a"), to: TreePath("/b")) },
         .init("STORE", isUnknown: true) { try await store($0, 5) },
-        // Nothing has its name before the end.
-        .init("OPEN") { try await store($0, 3_000_000) },
+        // Nothing has its name before the end; the mode of what is there is asked for first.
+        .init("STAT") { try await store($0, 3_000_000) },
         .init("OPEN") { _ = try await $0.open(TreePath("/a"), .read) },
         .init("OPEN") { _ = try await $0.open(TreePath("/a"), .readWrite) },
         .init("OPEN", isUnknown: true) { _ = try await $0.open(TreePath("/a"), .create) },

@@ -29,28 +29,6 @@ struct TetherTests {
         }.get()
     }
 
-    @Test func `reads stand behind no removal of the name server`() async throws {
-        let server = try await DeskServer()
-        server.store.removals.shut()
-        let names = try await LineServer.start(
-            at: Endpoint(host: "127.0.0.1", port: 0), on: MultiThreadedEventLoopGroup.singleton
-        ) { _ in OrderingResponder(removals: 20) }
-        try await tethered(server, to: names.endpoint)
-        let store = server.store
-        #expect(try await server.reaches { _ in store.removals.waiting >= 4 })
-
-        let client = try await server.connect()
-        let reply = try await client.ask(.stat, "/a")
-
-        #expect(reply.final.text("type") == "file")
-        #expect(store.removals.waiting > 4)
-        await client.close()
-        store.removals.open()
-        try await stop(server)
-        try await server.stop()
-        await names.shutDown()
-    }
-
     @Test func `a connection that stands when nobody wants it any more is closed`() async throws {
         let server = try await DeskServer()
         let accepted = server.loop.makePromise(of: (any Channel).self)

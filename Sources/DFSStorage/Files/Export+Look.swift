@@ -26,8 +26,8 @@ extension Export {
     /// The disk is asked within the ledger's lock where the two differ, so that no change made here
     /// and no other look can come between.
     ///
-    /// - Throws: where the disk can not be asked, or what is known is covered by a mount; the ledger
-    ///   is left as it is.
+    /// - Throws: where the disk can not be asked, or what is known is covered by a mount; the
+    ///   ledger is left as it is.
     func look(in folder: Folder, named name: some Collection<UInt8>) throws(SystemError) -> Sight {
         let (sight, isNew) = try lookClosely(in: folder, named: name)
         if case .directory(let place) = sight, isNew { found.add(place) }

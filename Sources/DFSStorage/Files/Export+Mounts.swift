@@ -2,9 +2,9 @@ import CPosix
 import DFSProtocol
 import FileService
 
-// An export is one file system: its ledger stands on the same disk as all its files, so that neither
-// can be away without the other. What is mounted below its top is never served. And what it hides
-// is not gone: it stays in the ledger and is unavailable until it is unmounted.
+// An export is one file system: its ledger stands on the same disk as all its files, so that
+// neither can be away without the other. What is mounted below its top is never served. And what it
+// hides is not gone: it stays in the ledger and is unavailable until it is unmounted.
 extension Export {
     /// Whether forgetting a place would lose more than the name of an empty directory.
     func hasContents(_ state: borrowing LedgerState, _ place: NodeID) -> Bool {

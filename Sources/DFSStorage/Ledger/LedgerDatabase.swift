@@ -29,8 +29,8 @@ final class LedgerDatabase: LedgerStore {
 
     /// Opens the file, or makes it.
     ///
-    /// - Parameter isReachable: Whether the name of its folder leads to it; asked before another file
-    ///   is made there.
+    /// - Parameter isReachable: Whether the name of its folder leads to it; asked before another
+    ///   file is made there.
     init(
         at path: String, isReachable: @escaping @Sendable () -> Bool = { true }
     ) throws(DatabaseFailure) {

@@ -148,8 +148,8 @@ struct LedgerTree: Sendable {
 
     /// Hangs all restored nodes into their directories.
     ///
-    /// - Returns: Nodes whose directory or name can not be, and what is below them; their places are
-    ///   free.
+    /// - Returns: Nodes whose directory or name can not be, and what is below them; their places
+    ///   are free.
     mutating func link() -> [NodeID] {
         var lost: [NodeID] = []
         for id in 1..<NodeID(max(1, placeCount)) where self[id].kind != .free {

@@ -82,8 +82,8 @@ extension LedgerState {
 
     /// Takes the next reports of a walk.
     ///
-    /// - Returns: Fewer than the limit at the end, and before a large directory: then the walk is to
-    ///   be sorted, and there may be more.
+    /// - Returns: Fewer than the limit at the end, and before a large directory: then the walk is
+    ///   to be sorted, and there may be more.
     func take(_ limit: Int, from walk: inout LedgerWalk) -> [FileReport] {
         var reports: [FileReport] = []
         while reports.count < limit, let level = walk.levels.last {

@@ -7,11 +7,11 @@ import NIOCore
 /// place costs no allocation: it is parsed where it was received and answered into the loop's
 /// buffer.
 ///
-/// A read of plain LOCATEs costs one `read`, one `write` and four allocations, whatever their number
-/// (AllocationTests counts them), and a part of one `epoll_wait` for all connections that are ready.
-/// Its bytes are copied twice outside the kernel: as answers into the loop's buffer, and from there
-/// into one that the channel keeps until the socket has taken it. At 50 connections x 16 requests
-/// the two system calls are half of the server's time, looking up and answering a fifth.
+/// A read of plain LOCATEs costs one `read`, one `write` and four allocations, whatever their
+/// number (AllocationTests counts them), and a part of one `epoll_wait` for all connections that
+/// are ready. Its bytes are copied twice outside the kernel: as answers into the loop's buffer, and
+/// from there into one that the channel keeps until the socket has taken it. At 50 connections x 16
+/// requests the two system calls are half of the server's time, looking up and answering a fifth.
 public final class ServerConnection {
     /// What becomes of bytes that arrive.
     enum Phase {
