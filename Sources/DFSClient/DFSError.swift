@@ -70,7 +70,10 @@ public struct DFSError: Error, Equatable, Sendable {
     /// A sentence for a person, from the server or from here; not safe to print raw.
     public var advice: String
     /// Whether it may have been done all the same: the answer was lost, not the request refused.
-    public var isOutcomeUnknown = false
+    public var isOutcomeUnknown = false {
+        // Whoever knows better, as of a file that was sent under another name, says so afterwards.
+        didSet { if isOutcomeUnknown { isTargetUntouched = false } }
+    }
     /// Whether it is sure that a file which was to be stored is as before.
     public var isTargetUntouched = false
     /// Whether it is sure that a file which was to be stored was replaced.
@@ -148,7 +151,6 @@ extension DFSError {
                 .timeout, path: path,
                 "\(DFSError.name(of: server, at: address)) accepts connections but says nothing; "
                     + "nothing was asked of it: try again later")
-            isTargetUntouched = true
         case .timedOut(let verb):
             let specification = verb.specification(for: server == nil ? .name : .file)
             self.init(.timeout, path: path, "")

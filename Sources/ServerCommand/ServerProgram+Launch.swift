@@ -71,6 +71,7 @@ extension ServerProgram {
 
     /// Prints one sentence on standard error and ends the process.
     private static func end(with sentence: String, status: ExitStatus = .failed) -> Never {
+        LogLines.ofProcess.flush()
         // There is nowhere left to say that standard error is gone.
         _ = writeAll("\(name): \(Printable.text(sentence))\n", to: STDERR_FILENO)
         status.exitProcess()
@@ -88,7 +89,10 @@ private enum ExitStatus: Int32 {
     case usage = 2
 
     /// Ends it; `ParsableCommand.exit` would answer usage errors with 64.
-    func exitProcess() -> Never { exit(rawValue) }
+    func exitProcess() -> Never {
+        LogLines.ofProcess.flush()
+        exit(rawValue)
+    }
 }
 
 /// Refuses to listen where strangers could come from, as long as nobody is asked who he is.
@@ -108,7 +112,13 @@ func writeAll(_ text: String, to descriptor: Int32) -> Bool {
     var rest = Array(text.utf8)[...]
     while !rest.isEmpty {
         let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-        if count < 0, errno == EINTR || errno == EAGAIN { continue }
+        if count < 0, errno == EINTR { continue }
+        if count < 0, errno == EAGAIN {
+            // A terminal that others made non-blocking: until it takes more.
+            var room = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            _ = poll(&room, 1, 1000)
+            continue
+        }
         guard count > 0 else { return false }
         rest = rest.dropFirst(count)
     }

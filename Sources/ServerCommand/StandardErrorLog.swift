@@ -5,7 +5,7 @@ import Logging
 /// Writes each event as one line on standard error: time, level, message, then metadata by key.
 ///
 /// Values of metadata are quoted as on the wire and the message is made printable here, so that no
-/// caller can forget it. A line is one `write`, so lines of several threads do not mix.
+/// caller can forget it. Lines of several threads do not mix, and nobody waits for their reader.
 struct StandardErrorLog: LogHandler {
     var metadata: Logger.Metadata = [:]
     var logLevel: Logger.Level = .info
@@ -16,8 +16,7 @@ struct StandardErrorLog: LogHandler {
     }
 
     func log(event: LogEvent) {
-        // A log that nobody reads any more must not stop the server.
-        _ = writeAll(line(for: event, at: .now()), to: STDERR_FILENO)
+        LogLines.ofProcess.add(line(for: event, at: .now()))
     }
 
     /// The line as it is written, with its end.

@@ -110,6 +110,18 @@ import Testing
         }
     }
 
+    @Test func `a device or a FIFO is not replaced by a file`() async throws {
+        try await withFolder { path, folder in
+            try #require(mkfifo("\(path)/f", 0o600) == 0)
+
+            await #expect(throws: ShellFailure.self) {
+                _ = try await disk.createTemporary(for: Self.name, in: folder)
+            }
+
+            #expect(try await names(folder) == ["f"])
+        }
+    }
+
     @Test func `what a killed run left is used again by the next one`() async throws {
         try await withFolder { path, folder in
             try #require(writeFile("\(path)/.dfsh-part-0-f", "longer than what comes now"))

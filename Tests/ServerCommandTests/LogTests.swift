@@ -1,5 +1,7 @@
 import DFSProtocol
+import Dispatch
 import Logging
+import Synchronization
 import Testing
 
 @testable import ServerCommand
@@ -20,6 +22,25 @@ import Testing
         #expect(
             line("lost", ["server": "fs1", "path": "/a b", "a": "2"])
                 == "2026-09-21T14:13:20.005Z warning lost a=2 path=\"/a b\" server=fs1\n")
+    }
+
+    @Test func `waits for no reader, and tells how many lines were left out`() {
+        let written = Mutex<[String]>([])
+        let reader = DispatchSemaphore(value: 0)
+        let lines = LogLines(limit: 3) { line in
+            reader.wait()
+            written.withLock { $0.append(line) }
+            return true
+        }
+
+        for number in 1...10 { lines.add("\(number)\n") }
+        for _ in 1...4 { reader.signal() }
+        lines.flush(milliseconds: 60_000)
+
+        let all = written.withLock { $0 }
+        #expect(all.filter { $0.count == 2 } == ["1\n", "2\n", "3\n"])
+        #expect(
+            all.contains { $0.hasSuffix(" 7 lines were left out, because nobody read the log\n") })
     }
 
     @Test func `lets no name forge a line or move a cursor`() {

@@ -40,10 +40,8 @@ actor ConnectionPool {
             await link.close()
             throw .closed("the client is closed")
         }
-        if links[endpoint] == nil {
-            links[endpoint] = link
-            await closeUnused()
-        }
+        if links[endpoint] == nil { links[endpoint] = link }
+        await closeUnused()
         return link
     }
 
@@ -61,7 +59,11 @@ actor ConnectionPool {
                 let connection = try await LineConnection.open(
                     to: endpoint, timeout: options.connectTimeout, limits: bounds, on: group,
                     trace: trace)
-                return .success(ServerLink(connection, pieceBytes: options.pieceBytes))
+                let link = ServerLink(connection, pieceBytes: options.pieceBytes)
+                dials[endpoint] = nil
+                // Known from here on, though nobody may wait for it any more.
+                if !isShutDown, links[endpoint]?.isOpen != true { links[endpoint] = link }
+                return .success(link)
             } catch {
                 // Whoever asks from here on tries anew, though nobody may have waited for this.
                 dials[endpoint] = nil

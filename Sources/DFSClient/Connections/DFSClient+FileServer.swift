@@ -29,6 +29,18 @@ extension ConnectionError {
         }
     }
 
+    /// Whether the server answered only that it does nothing now.
+    var isBusy: Bool {
+        guard case .refused(let refusal) = self else { return false }
+        return refusal.known == .busy || refusal.known == .draining
+    }
+
+    /// Whether the server can not say what became of a change.
+    var isDoubt: Bool {
+        guard case .refused(let refusal) = self else { return false }
+        return refusal.known == .io || refusal.known == .internal || refusal.known == .cancelled
+    }
+
     /// Whether this side ended it, after or before the request was sent.
     var isBreach: Bool {
         switch self {
@@ -77,14 +89,16 @@ extension DFSClient {
                 if let lost, lost.run != link.run { throw .closed("the server was restarted") }
                 firstSent = firstSent ?? .now
                 let answer = try await body(link)
-                silences.end(patience, at: location.address, nil)
+                silences.end(patience, at: location.address, nil, heard: .now)
                 return (answer, location)
             } catch {
-                silences.end(patience, at: location.address, error)
+                silences.end(
+                    patience, at: location.address, error, heard: used?.lastHeard)
                 var failure = failure(of: error, path, location, over: used)
                 if lost != nil, error.leavesOpenWhatWasBefore { failure.isOutcomeUnknown = true }
-                // Given up or broken off once it was sent: it may have been done all the same.
-                if used != nil, repetition != .always, error.isBreach {
+                // Given up or broken off once it was sent, or failed on the disk: it may have been
+                // done all the same.
+                if used != nil, repetition != .always, error.isBreach || error.isDoubt {
                     failure.isOutcomeUnknown = true
                 }
                 if let lost, let used, lost.run != used.run { throw lost.failure }
@@ -127,7 +141,13 @@ extension DFSClient {
         do throws(DFSError) {
             return try await locate(path, patience)
         } catch {
-            guard let lost else { throw error }
+            guard let lost else {
+                // A name that is claimed for a file to come is found nowhere yet.
+                guard error.known == .notFound,
+                    let place = try await placeOfOwnClaim(path, patience)
+                else { throw error }
+                return place
+            }
             if error.known == .cancelled { throw error }
             // A file that is to be made is not known before it was, and without a name server the
             // file server is still where it was.

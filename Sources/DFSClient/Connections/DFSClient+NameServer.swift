@@ -36,6 +36,7 @@ extension DFSClient {
                 }
             } catch {
                 strangers = 0
+                noteReachability(error, isLastOfAll: (failures + 1) % nameServers.count == 0)
                 var failure = DFSError(error, path: path, server: nil, endpoint: endpoint)
                 if request.isOperationNamed, failure.isOutcomeUnknown { mayHaveDoneIt = endpoint }
                 if mayHaveDoneIt != nil, error.leavesOpenWhatWasBefore {
@@ -55,7 +56,6 @@ extension DFSClient {
                 if mayHaveDoneIt == nil {
                     turn(from: index)
                     guard failures % nameServers.count == 0 else { continue }
-                    reachability.note(false)
                     let isImpatient = reconnecting?.isOver ?? false
                     reconnecting = reconnecting ?? Patience(options.reconnectPatience)
                     if isImpatient, !error.isSilence { throw failure }
@@ -70,6 +70,17 @@ extension DFSClient {
             strangers += 1
             turn(from: index)
             if strangers == nameServers.count { throw await notNameServer(endpoint) }
+        }
+    }
+
+    /// Notes what a failure says of whether a name server answers at all.
+    private func noteReachability(_ error: ConnectionError, isLastOfAll: Bool) {
+        switch error {
+        case .refused(let refusal):
+            if !refusal.isFatal, refusal.known != .draining { reachability.note(true) }
+        case .unreachable, .notGreeted, .timedOut, .closed:
+            if isLastOfAll { reachability.note(false) }
+        case .cancelled, .violation: break
         }
     }
 
@@ -88,10 +99,10 @@ extension DFSClient {
                 firstSent = firstSent ?? .now
                 reply = try await ask(request, at: endpoint, own, redirects: options.redirects)
             }
-            silences.end(patience, at: endpoint, nil)
+            silences.end(patience, at: endpoint, nil, heard: .now)
             return reply
         } catch {
-            silences.end(patience, at: endpoint, error)
+            silences.end(patience, at: endpoint, error, heard: nil)
             throw error
         }
     }

@@ -15,12 +15,12 @@ final class Reachability: Sendable {
 
     /// Notes how an attempt went.
     func note(_ isReached: Bool) {
-        let watchers = state.withLock { state -> [AsyncStream<Bool>.Continuation] in
-            guard state.isReached != isReached else { return [] }
+        // Told under the lock, so that two notes at once are told in their order.
+        state.withLock { state in
+            guard state.isReached != isReached else { return }
             state.isReached = isReached
-            return Array(state.watchers.values)
+            for watcher in state.watchers.values { watcher.yield(isReached) }
         }
-        for watcher in watchers { watcher.yield(isReached) }
     }
 
     /// Every change from now on; who is slow gets the newest.

@@ -58,6 +58,9 @@ final class ServerLink: Sendable {
     /// That the server was found to be down; nil where nobody said so.
     var outage: Outage? { use.withLock { $0.outage } }
 
+    /// When something of an answer came last; nil for never.
+    var lastHeard: ContinuousClock.Instant? { connection.lastProgress }
+
     /// How long requests have waited without any byte of an answer; zero where none waits.
     var silence: Duration {
         let progress = connection.lastProgress

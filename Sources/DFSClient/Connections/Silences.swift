@@ -28,10 +28,18 @@ final class Silences: Sendable {
 
     /// Notes how a request ended that was let begin.
     ///
-    /// - Parameter error: nil for an answer.
-    func end(_ call: Patience, at endpoint: Endpoint, _ error: ConnectionError?) {
+    /// - Parameters:
+    ///   - error: nil for an answer.
+    ///   - heard: When something came over the connection last: a server that answers others while
+    ///     it works on this is not silent.
+    func end(
+        _ call: Patience, at endpoint: Endpoint, _ error: ConnectionError?,
+        heard: ContinuousClock.Instant?
+    ) {
+        let isHeard = heard.map { .now - $0 < call.length } ?? false
         silences.withLock { silences in
             switch error {
+            case .timedOut where isHeard: silences[endpoint] = nil
             case .timedOut, .notGreeted:
                 silences[endpoint] =
                     silences[endpoint] ?? Silence(since: .now - call.length, waiting: nil)
@@ -57,7 +65,6 @@ extension DFSError {
                 + "this while another request waits for it; nothing was changed: try again later")
         self.server = server
         self.endpoint = endpoint
-        isTargetUntouched = true
     }
 
     /// A server as sentences name it.

@@ -96,7 +96,7 @@ extension DFSClient {
         }
         let opening = Opening(
             path: known.path, mode: known.mode == "r" ? .read : .readWrite,
-            lease: known.leaseMilliseconds.map { .milliseconds($0) }, lock: known.lock)
+            lease: DFSClient.lease(in: line), lock: known.lock)
         return try RemoteFile(self, link, server.id, opening, line, token: token)
     }
 
@@ -112,6 +112,15 @@ extension DFSClient {
             else { throw error }
             return place
         }
+    }
+
+    /// The lease that an answer grants; nil for none, and for one that is refused later.
+    private static func lease(in line: ReplyLine) -> Duration? {
+        // A lease that can not be read is a violation where the session is taken.
+        guard case .milliseconds(let count)? = try? Lease(text: line.value("lease") ?? []) else {
+            return nil
+        }
+        return .milliseconds(count)
     }
 
     /// Where a file is, or where a new one of that name belongs.

@@ -50,6 +50,11 @@ extension HeldSession {
                 state.keeper = nil
                 return nil
             }
+            // Six thirds after the last answer nothing is left to be kept: the next call decides.
+            if case .lost = state.standing, .now - state.lastRequest > renewal * 6 {
+                state.keeper = nil
+                return nil
+            }
             return max(.zero, state.lastRequest + renewal - .now)
         }
     }

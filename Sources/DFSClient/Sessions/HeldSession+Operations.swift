@@ -72,12 +72,14 @@ extension HeldSession {
                 throw tooLateToRepeat(operation)
             }
             firstSent = firstSent ?? .now
-            let mark = noteSending(operation, &ticket)
+            let (mark, sending) = (noteSending(operation, &ticket), ContinuousClock.now)
             do throws(ConnectionError) {
                 let reply = try await client.send(request, to: seat.link, until: patience)
                 if operation.effect == .syncs { noteSynced(reply.final, mark) }
+                noteHeard(sending)
                 return reply
             } catch {
+                if case .refused = error, !error.isBusy { noteHeard(sending) }
                 if case .refused(let refusal) = error {
                     sentIn = try refused(
                         refusal, operation, seat, isRepetition: sentIn != nil, &ticket)
@@ -122,7 +124,6 @@ extension HeldSession {
     ) -> SessionChanges.Mark {
         let known = ticket
         let (mark, new) = state.withLock { state in
-            state.lastRequest = .now
             let mark = state.changes.mark
             guard operation.effect == .changes, known == nil else { return (mark, known) }
             return (mark, state.changes.begin())
@@ -131,12 +132,20 @@ extension HeldSession {
         return mark
     }
 
+    /// Notes that the server took a request of the session, which starts its lease anew.
+    ///
+    /// One that is busy has not looked at the session.
+    private func noteHeard(_ instant: ContinuousClock.Instant) {
+        state.withLock { $0.lastRequest = max($0.lastRequest, instant) }
+    }
+
     private func noteSynced(_ line: ReplyLine, _ mark: SessionChanges.Mark) {
         // An answer without a version is the caller's to refuse.
         guard let version = try? line.number("ver") else { return }
         state.withLock { state in
             state.changes.sync(mark)
-            state.expected.version = version
+            // Answers to two SYNCs may be handled in any order.
+            state.expected.version = max(state.expected.version, version)
         }
     }
 
@@ -176,6 +185,9 @@ extension HeldSession {
             failure.isOutcomeUnknown = isRepetition && operation.effect == .changes
             failure.earlierChanges = earlierChanges(standFirmly: true)
             isOver(failure)
+        case .io where operation.effect == .changes:
+            // A part of it may be in the file.
+            failure.isOutcomeUnknown = true
         case .conflict:
             // The first attempt may have been what changed the version.
             failure.isOutcomeUnknown = isRepetition

@@ -109,19 +109,36 @@ extension DFSClient {
             failure.seenMilliseconds = server.seenMilliseconds
             throw failure
         }
-        let reply = try await onServer(server, patience) { (link) throws(ConnectionError) in
-            try await send(request(.handles), to: link, until: patience)
-        }
         var sessions: [SessionInfo] = []
-        do throws(DFSError) {
-            for item in reply.items { sessions.append(try SessionInfo(item.line)) }
-        } catch {
-            var failure = error
-            failure.server = server.id
-            failure.endpoint = server.address
-            throw failure
+        var page: ClientRequest? = request(.handles)
+        while let request = page {
+            let reply = try await onServer(server, patience) { (link) throws(ConnectionError) in
+                try await send(request, to: link, until: patience)
+            }
+            do throws(DFSError) {
+                for item in reply.items { sessions.append(try SessionInfo(item.line)) }
+                page = try nextPage(after: reply, sessions)
+            } catch {
+                var failure = error
+                failure.server = server.id
+                failure.endpoint = server.address
+                throw failure
+            }
         }
         return sessions
+    }
+
+    /// What asks for the sessions behind a page; nil after the last one.
+    private func nextPage(
+        after reply: Reply, _ sessions: [SessionInfo]
+    ) throws(DFSError) -> ClientRequest? {
+        guard reply.final.text("more") == "yes" else { return nil }
+        guard let last = reply.final.value("after"), !reply.items.isEmpty,
+            sessions.count <= Limits().handles
+        else { throw .violation("a list of sessions without an end") }
+        var next = request(.handles)
+        next.option("after", last)
+        return next
     }
 
     /// The sessions that are open on one file server, in its order.

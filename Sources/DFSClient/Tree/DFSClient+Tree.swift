@@ -12,6 +12,9 @@ extension DFSClient {
         try await locate(path, on: server, patience())
     }
 
+    /// How many servers' addresses are kept at most.
+    private static let mostAddresses = 65_536
+
     func locate(
         _ path: TreePath, on server: ServerID? = nil, _ patience: Patience
     ) async throws(DFSError) -> FileLocation {
@@ -19,7 +22,11 @@ extension DFSClient {
         if let server { request.option("server", server.bytes) }
         let reply = try await askNameServer(request, about: path, patience)
         let location = try EntryReader.location(of: reply.final, at: path)
-        addresses.withLock { $0[location.server] = location.address }
+        addresses.withLock { known in
+            // No honest tree has so many servers that were never listed.
+            if known.count >= DFSClient.mostAddresses { known = [:] }
+            known[location.server] = location.address
+        }
         return location
     }
 
@@ -76,6 +83,7 @@ extension DFSClient {
         var servers: [ServerInfo] = []
         for item in reply.items { servers.append(try EntryReader.server(of: item.line)) }
         addresses.withLock { known in
+            known = [:]
             for server in servers { known[server.id] = server.address }
         }
         return servers.sorted { $0.id < $1.id }

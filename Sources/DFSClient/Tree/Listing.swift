@@ -57,6 +57,9 @@ public struct Listing: AsyncSequence, Sendable {
         ) async throws(DFSError) -> [Entry]? {
             guard !isLast else { return nil }
             let reply = try await listing.ask(after: last)
+            guard Int64(reply.items.count) <= listing.pageLimit ?? 10_000 else {
+                throw .violation("more entries than were asked for", path: listing.path)
+            }
             var entries: [Entry] = []
             entries.reserveCapacity(reply.items.count)
             for item in reply.items {

@@ -12,8 +12,10 @@ extension LocalDisk {
 
     /// Starts a file under a temporary name.
     ///
-    /// - Parameter name: What the file is to be called in the end.
+    /// - Parameter name: What the file is to be called in the end. A device or FIFO of that name is
+    ///   refused: a file would take its place.
     func createTemporary(for name: [UInt8], in directory: LocalDirectory) throws -> LocalFile {
+        try LocalDisk.refuseSpecial(name, in: directory)
         for number in 0..<LocalDisk.namedTemporaries {
             let temporary = LocalDisk.temporaryName("\(number)", name)
             if let file = try LocalDisk.create(temporary, in: directory) {
@@ -29,6 +31,18 @@ extension LocalDisk {
             let temporary = LocalDisk.temporaryName(number, name)
             if let file = try LocalDisk.create(temporary, in: directory) { return file }
         }
+    }
+
+    private static func refuseSpecial(_ name: [UInt8], in directory: LocalDirectory) throws {
+        var status = stat()
+        let found = LocalName.withPath(name) {
+            fstatat(directory.descriptor, $0, &status, AT_SYMLINK_NOFOLLOW)
+        }
+        // What can not be looked at is told by what comes next.
+        guard found == 0, kind(status.st_mode) == .special else { return }
+        let path = Quoting.text(LocalName.join(directory.path, name))
+        throw ShellFailure(
+            .failed, "local \(path): not a regular file; \"get PATH - > \(path)\" writes into it")
     }
 
     private static func temporaryName(_ number: String, _ name: [UInt8]) -> [UInt8] {
@@ -47,9 +61,11 @@ extension LocalDisk {
             if errno == EEXIST { return nil }
             throw LocalFailure(path: directory.path, number: errno)
         }
+        let file = LocalFile(descriptor: descriptor, directory: directory, temporaryName: name)
+        // Another run has taken it for a left-over in this moment: it is that one's.
+        if flock(descriptor, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK { return nil }
         // A file system without locks has no left-over taken, and nothing else is lost.
-        flock(descriptor, LOCK_EX | LOCK_NB)
-        return LocalFile(descriptor: descriptor, directory: directory, temporaryName: name)
+        return file
     }
 
     /// Empties what a killed run left; nil where another run is writing it, or it is none of ours.

@@ -134,7 +134,7 @@ actor LocalDisk {
         return LocalDisk.kind(status.st_mode)
     }
 
-    private static func kind(_ mode: mode_t) -> LocalName.Entry.Kind {
+    static func kind(_ mode: mode_t) -> LocalName.Entry.Kind {
         switch mode & S_IFMT {
         case S_IFREG: .file
         case S_IFDIR: .directory

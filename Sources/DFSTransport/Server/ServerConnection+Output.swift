@@ -161,7 +161,10 @@ extension ServerConnection {
     ///
     /// A peer that may ask for more and holds a session or a registration may take its time.
     func hasStalled(for patience: UInt64) -> Bool {
-        guard phase == .refused || isInputClosed || !channel.isWritable else { return false }
+        guard phase == .refused || isInputClosed || !channel.isWritable else {
+            lastUnsent = 0
+            return false
+        }
         let unsent = unsentBytes
         if unsent == 0 || unsent != lastUnsent {
             lastUnsent = unsent
