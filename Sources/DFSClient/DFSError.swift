@@ -96,6 +96,8 @@ public struct DFSError: Error, Equatable, Sendable {
     public var earlierChanges: EarlierChanges?
     /// The name under which the server has no session, where that is the failure.
     public var missingSession: [UInt8]?
+    /// Whether the server did not answer; a `timeout` that it tells itself is an answer.
+    public var isUnanswered = false
     /// Who did not answer what; nil for other failures.
     var silence: String?
 
@@ -151,12 +153,14 @@ extension DFSError {
                 .timeout, path: path,
                 "\(DFSError.name(of: server, at: address)) accepts connections but says nothing; "
                     + "nothing was asked of it: try again later")
+            isUnanswered = true
         case .timedOut(let verb):
             let specification = verb.specification(for: server == nil ? .name : .file)
             self.init(.timeout, path: path, "")
             isOutcomeUnknown = specification?.effect != .reads
             let name = DFSError.name(of: server, at: endpoint)
             silence = "\(name) did not answer \(verb.rawValue) in time"
+            isUnanswered = true
             tellSilence()
         case .cancelled: self.init(.cancelled, path: path, "given up by the caller")
         case .violation(let reason): self.init("protocol-violation", path: path, reason)

@@ -86,6 +86,7 @@ import Testing
         let upload = ErrorSentence.text(error)
         error.server = nil
         error.endpoint = Endpoint(host: "127.0.0.1", port: 7400)
+        error.isUnanswered = true
 
         let late = "/B/F3: file server m2 did not answer in time; "
         #expect(question == late + "try again")
@@ -187,6 +188,9 @@ import Testing
     @Test func `a name server that was silent ends a transfer, a file server does not`() throws {
         var names = try Self.error(.timeout)
         names.endpoint = Endpoint(host: "127.0.0.1", port: 1)
+        // It says that the owner of the file did not answer it: others may.
+        #expect(!names.meansNoNameServer)
+        names.isUnanswered = true
         var file = names
         file.server = ServerID("m2")
 
@@ -223,6 +227,21 @@ import Testing
             ErrorSentence.text(lost)
                 == "/B/F3: the connection was lost: reset; nothing was put under its name")
         #expect(ShellFailure(error).code == .temporary)
+    }
+
+    @Test func `what may have been done is said whatever came then`() throws {
+        var error = DFSError("unreachable", path: try TreePath("/B/F3"), "refused")
+        error.server = ServerID("m2")
+        #expect(
+            ErrorSentence.text(error)
+                == "/B/F3: file server m2 can not be reached: refused; try again")
+        error.isOutcomeUnknown = true
+        #expect(
+            ErrorSentence.text(error)
+                == "/B/F3: file server m2 can not be reached: refused; try again; it may have been "
+                + "done all the same, so look before repeating it")
+        error.isTargetReplaced = true
+        #expect(!ErrorSentence.text(error).contains("may have been"))
     }
 
     @Test func `a name that the tree refuses is skipped, and the transfer no success`() {

@@ -65,6 +65,7 @@ extension DFSError {
                 + "this while another request waits for it; nothing was changed: try again later")
         self.server = server
         self.endpoint = endpoint
+        isUnanswered = true
     }
 
     /// A server as sentences name it.

@@ -116,7 +116,7 @@ extension DFSClient {
         // A server that is stalled may still make it.
         let mayComeLater = failure?.isOutcomeUnknown ?? false
         // A name server that has just let a deadline pass is not asked for another one.
-        let isNameServerSilent = failure?.known == .timeout && failure?.server == nil
+        let isNameServerSilent = failure?.isUnanswered == true && failure?.server == nil
         let clearing = Task {
             let patience = patience()
             var isGone = !isNameServerSilent

@@ -25,7 +25,7 @@ extension Error {
         guard let error = self as? DFSError else { return false }
         return error.code == "no-name-server"
             || error.code == "unreachable" && error.server == nil
-            || error.known == .timeout && error.server == nil && error.endpoint != nil
+            || error.isUnanswered && error.server == nil
     }
 }
 
@@ -54,7 +54,19 @@ enum ErrorSentence {
     static func text(_ error: DFSError, isPlannedStop: Bool = false) -> String {
         let subject = error.path.map { "\($0): " } ?? ""
         return subject + (isPlannedStop ? serverStopped(error) : predicate(error))
-            + leftover(error) + replaced(error)
+            + doubt(error) + leftover(error) + replaced(error)
+    }
+
+    /// That something may have been done, where the rest does not say so.
+    private static func doubt(_ error: DFSError) -> String {
+        let isSaid =
+            switch error.known {
+            case .timeout, .serverDown, .staleFile, .corrupt: true
+            default: error.code == "connection-lost"
+            }
+        guard error.isOutcomeUnknown, !error.isTargetUntouched, !error.isTargetReplaced, !isSaid
+        else { return "" }
+        return "; it may have been done all the same, so look before repeating it"
     }
 
     /// That a file was stored although this came after; where the rest does not say so.
@@ -120,6 +132,10 @@ enum ErrorSentence {
 
     /// Who did not answer, what may have happened, and what to do.
     private static func late(_ error: DFSError) -> String {
+        // The name server answered, and says who did not.
+        if !error.isUnanswered, error.endpoint != nil, error.server == nil, !error.advice.isEmpty {
+            return safe(error.advice)
+        }
         let end =
             if error.isTargetUntouched {
                 "nothing was put under its name, try again"

@@ -5,6 +5,8 @@ import FileService
 extension Export {
     /// Removes a file or a directory, durably; removing what is not there succeeds.
     func remove(_ path: TreePath, recursive: Bool, fid: Int64?) throws(RequestError) {
+        // As in `rename`: also what a refusal has shown is to be told.
+        defer { ledger.wake() }
         try checkAvailable(path)
         try checkWritable(path)
         let folder: Folder
@@ -130,6 +132,9 @@ extension Export {
         _ from: TreePath, to target: TreePath, replacing: Bool, fid: Int64?
     ) throws(RequestError) {
         try checkWritable(from)
+        // A refusal may have shown the ledger what nobody else tells it of, and whoever ordered
+        // this is answered only once all that is known was told.
+        defer { ledger.wake() }
         do throws(RequestError) {
             try carryOut(from, to: target, replacing: replacing, fid: fid)
         } catch {
