@@ -81,6 +81,7 @@ private final class LedgerCopy: Sendable {
     init(of state: Descriptor) throws(DatabaseFailure) {
         // As every other program: where the user says, or in the usual place.
         let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+        // mkdtemp writes the name that it chose over the X.
         var template = Array("\(parent)/dfs-ledger-XXXXXX".utf8CString)
         let made = template.withUnsafeMutableBufferPointer { buffer in
             buffer.baseAddress.flatMap { mkdtemp($0) }.map { String(cString: $0) }

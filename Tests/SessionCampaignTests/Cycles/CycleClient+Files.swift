@@ -82,8 +82,11 @@ extension CycleClient {
         }
         let line = "RENAME \(first) \(second) op=\(newOperation())"
         var unknown = 0
-        try untilDecided(line) { client in
-            switch try client.askNames(line) {
+        var last = "nothing yet"
+        try untilDecided("\(line), answered \(last), \(unknown) times timeout,") { client in
+            let reply = try client.askNames(line)
+            if case .refused(let code, let text) = reply { last = "\(code): \(text)" }
+            switch reply {
             case .ok: return true
             case .refused("server-down", _), .refused("busy", _):
                 client.record.repeated += 1
