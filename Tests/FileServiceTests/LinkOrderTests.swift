@@ -24,6 +24,28 @@ import Testing
         #expect(bench.actions.texts == ["acknowledged 1", "send done 17 "])
     }
 
+    @Test(arguments: [false, true])
+    func `an order that comes before the answer to REGISTER is done`(isFast: Bool) throws {
+        var bench = try LinkBench()
+        bench.receive(.started)
+        bench.receive(.connected(session: bench.link.session))
+        try bench.reply(.hello, "OK version=1 caps=push")
+
+        let actions = try bench.notice("! remove op=17 path=/A/f")
+        let ordered = LinkEvent.ordered(session: 1, number: 17, nil, generation: 0)
+        if isFast { #expect(bench.receive(ordered).isEmpty) }
+        try bench.reply(
+            .register(generation: 0), "OK next=1000 suspect=2500 down=3500 inventory=since gen=0")
+        let told = isFast ? bench.actions : bench.receive(ordered)
+
+        guard case .perform(let order, session: 1)? = actions.first else {
+            Issue.record("no order")
+            return
+        }
+        #expect(order.number == 17)
+        #expect(told.texts.last == "send done 17 ")
+    }
+
     @Test(arguments: [("", ErrorCode.exists), (" replace=yes", nil)])
     func `a rename puts away what is at the target only where that was asked for`(
         option: String, refusal: ErrorCode?

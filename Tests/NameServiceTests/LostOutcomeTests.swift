@@ -251,6 +251,26 @@ import Testing
         #expect(world.rows.stages.isEmpty)
     }
 
+    @Test(arguments: ["REMOVE /d/a op=x1", "RENAME /d/a /d/b op=x1"])
+    func `a report decides though DONE never comes`(request: String) throws {
+        var world = try NameWorld(pace: Pace(beat: 1000, suspect: 80_000, down: 90_000))
+        try world.addServer("fs1", on: 2)
+        try world.send("REPORT fs1 gen=2", on: 2, data: LostOutcomeTests.line("/d/a", fid: 7))
+        let first = try world.post(request)
+        world.settle()
+        world.pass(milliseconds: 5000)
+        let moved = request.hasPrefix("RENAME") ? LostOutcomeTests.line("/d/b", fid: 7) : ""
+
+        try world.send("REPORT fs1 gen=3", on: 2, data: "- /d/a\n" + moved)
+        let again = try world.send(request)
+        let late = try world.send("DONE op=1000001", on: 2)
+
+        #expect(world.answers[first]?.hasPrefix("ERR timeout path=/d/a ") == true)
+        #expect(again == "OK\n")
+        #expect(late.hasPrefix("ERR not-found op=1000001 "))
+        #expect(world.rows.stages == ["x1": .done])
+    }
+
     @Test(arguments: [nil, "io"])
     func `a repeat after the timeout waits for an owner that is only slow`(error: String?) throws {
         var world = try NameWorld(pace: Pace(beat: 1000, suspect: 20_000, down: 30_000))

@@ -107,7 +107,7 @@ extension Link {
 
     /// Keeps what became of an order until DONE can be sent.
     mutating func finish(_ number: Int64, _ error: ErrorCode?, _ generation: Int64) {
-        guard phase == .registered else { return }
+        guard phase == .registering || phase == .registered else { return }
         finishedOrders.append(
             FinishedOrder(number: number, error: error, generation: generation))
     }

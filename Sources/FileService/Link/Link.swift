@@ -136,7 +136,11 @@ public struct Link: Sendable {
             guard number == session, isConnected else { return [] }
             return replied(request, result, now)
         case .notice(let number, let line):
-            guard number == session, phase == .registered || phase == .leaving else { return [] }
+            // The name server orders as soon as it has taken REGISTER; its answer may come to us
+            // after the order.
+            guard number == session, [.registering, .registered, .leaving].contains(phase) else {
+                return []
+            }
             return noticed(line, now)
         case .changed(let generation):
             newest = max(newest, generation)

@@ -40,29 +40,36 @@ extension NameAuthority {
     }
 
     /// Finds out what became of a change whose outcome nobody knew; true where it is done now.
+    ///
+    /// What the tree says comes first: the owner's reports may have told that it is done though
+    /// its DONE never came.
     private mutating func mustBeDone(
         _ op: OperationID, _ request: Request, _ asker: inout Asker, at now: Moment
     ) throws(RequestError) -> Bool {
+        noticeDepartures()
+        let path = try request.path()
+        guard let subject = repetitions[op]?.subject else { return false }
+        let isThere = stands(subject, at: path)
+        var isDone = !isThere
+        if isDone, request.verb == .rename {
+            isDone = holds(subject, at: try request.path(at: 1))
+        }
+        if isDone {
+            operations.drop(op)
+            asker.operation = op
+            succeed(asker, at: now)
+            return false
+        }
         if operations.renew(op, at: now.monotonic) {
             repetitions.reopen(op)
             repetitions.wait(op, request, asker)
             return false
         }
-        noticeDepartures()
-        let path = try request.path()
-        guard let subject = repetitions[op]?.subject else { return false }
-        if stands(subject, at: path) {
-            if let refusal = commits.refusal { throw refusal }
-            repetitions.reopen(op)
-            asker.operation = op
-            return true
-        }
-        if request.verb == .rename, !holds(subject, at: try request.path(at: 1)) {
-            throw NameAuthority.isUndecided(path)
-        }
+        guard isThere else { throw NameAuthority.isUndecided(path) }
+        if let refusal = commits.refusal { throw refusal }
+        repetitions.reopen(op)
         asker.operation = op
-        succeed(asker, at: now)
-        return false
+        return true
     }
 
     /// What is told while only a report can say what became of a change.

@@ -169,7 +169,7 @@ struct OwnerOperations {
         return over
     }
 
-    /// Listens no more for a late operation whose name is forgotten.
+    /// Listens no more for a late operation whose name is forgotten, or whose outcome is known.
     mutating func drop(_ name: OperationID) {
         if running.isEmpty { return }
         running.removeAll { $0.isLate && $0.name == name }
