@@ -51,12 +51,12 @@ if [ -n "$missing" ]; then
     $root env DEBIAN_FRONTEND=noninteractive apt-get install -y $missing </dev/null >&2
 fi
 
-# The programs; the first build takes some minutes. What it says goes to standard error.
-for product in dfs-nameserver dfs-fileserver dfsh; do
-    say "building $product"
-    swift build -c release --static-swift-stdlib --product "$product" </dev/null >&2
-done
-bin=$(swift build -c release --static-swift-stdlib --show-bin-path </dev/null)
+# The programs. What the build says goes to standard error, without colors: with them at a terminal and without them in a pipe, each
+# change from one to the other would build everything anew.
+build="swift build -c release --static-swift-stdlib --no-color-diagnostics"
+say "building: the first time takes ten minutes or so on two cores"
+$build </dev/null >&2
+bin=$($build --show-bin-path </dev/null)
 
 # Two folders, as they could be on two machines: those of README.md's session.
 folder=$(mktemp -d "${TMPDIR:-/tmp}/dfs-quickstart.XXXXXX")
