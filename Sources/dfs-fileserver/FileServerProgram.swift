@@ -1,7 +1,6 @@
 import ArgumentParser
 import DFSProtocol
 import FileServerHost
-import Glibc
 import Logging
 import ServerCommand
 
@@ -82,6 +81,11 @@ struct FileServerProgram: ServerProgram {
     }
 
     func start(in state: StateDirectory, log: Logger) async throws -> any RunningServer {
+        if let outer = exports.first(where: { state.isInside($0.folder) }) {
+            throw StartError(
+                "the state directory lies inside the export \(outer), where every client could "
+                    + "change it: name another with --state")
+        }
         let configuration = FileServer.Configuration(
             id: id, epoch: try state.raiseEpoch(), listen: listen, advertise: advertise,
             nameServers: nameServers?.endpoints ?? [])
@@ -98,8 +102,7 @@ struct FileServerProgram: ServerProgram {
             log: { log.notice("\($0)") },
             failed: { error in
                 // Nothing that was acknowledged is lost: it is on disk, or a client was never told.
-                log.critical("\(error)")
-                Glibc.exit(1)
+                Self.end(with: "\(error)")
             })
     }
 }
