@@ -75,6 +75,17 @@ struct FileServerProgram: ServerProgram {
                     "two exports are mounted at \(export.mount); give each its own")
             }
         }
+        for (index, export) in exports.enumerated() {
+            if exports[..<index].contains(where: { $0.folder == export.folder }) {
+                throw ValidationError(
+                    "the folder \(export.folder) is exported twice; a file has one path")
+            }
+            if let wrong = export.mountWithoutSlash {
+                throw ValidationError(
+                    "there is no folder \(export.folder); a mount begins with '/': "
+                        + "\(wrong.folder):/\(wrong.mount)")
+            }
+        }
         for mount in newExports.map(\.path) where !exports.contains(where: { $0.mount == mount }) {
             throw ValidationError("--new-export \(mount): no --export is mounted there")
         }
@@ -83,7 +94,7 @@ struct FileServerProgram: ServerProgram {
     func start(in state: StateDirectory, log: Logger) async throws -> any RunningServer {
         if let outer = exports.first(where: { state.isInside($0.folder) }) {
             throw StartError(
-                "the state directory lies inside the export \(outer), where every client could "
+                "the state directory lies inside the export \(outer.folder), where every client could "
                     + "change it: name another with --state")
         }
         let configuration = FileServer.Configuration(

@@ -123,6 +123,21 @@ private final class Run {
         #expect(end.errors.contains("dfs-nameserver: can not listen on \(address)"))
     }
 
+    @Test(arguments: [
+        (["ex/a:home"], "there is no folder ex/a:home; a mount begins with '/': ex/a:/home"),
+        (["ex:/a", "ex:/b"], "the folder ex is exported twice"),
+        (["ex:/a", "x:/a"], "two exports are mounted at /a"),
+    ])
+    func `ends with 2 and a sentence for exports that make no sense`(
+        exports: [String], sentence: String
+    ) throws {
+        let arguments = exports.flatMap { ["--export", $0] }
+        let end = try Run(["--standalone"] + arguments, of: .fileServer, in: scratch).end()
+
+        #expect(end.ending == .exit(2))
+        #expect(end.errors.contains(sentence))
+    }
+
     @Test(arguments: ["folder", "folder/below/it", "link/below"])
     func `ends with 1 where clients could change the state`(state: String) throws {
         try FileSystem.write("x", to: scratch.file("folder/file"))
@@ -137,7 +152,10 @@ private final class Run {
 
         #expect(end.ending == .exit(1))
         #expect(end.output == "")
-        #expect(end.errors.hasPrefix("dfs-fileserver: the state directory lies inside the export "))
+        #expect(
+            end.errors.hasPrefix(
+                "dfs-fileserver: the state directory lies inside the export \(scratch.path)/folder, "
+            ))
     }
 
     @Test func `ends with 1 and a sentence though nobody reads it`() throws {
