@@ -57,8 +57,7 @@ final class StallingStore: FileStore, ChangeSource {
 
     let isAway = false
     let isShortOfDescriptors = false
-    var generation: Int64 { newest }
-    var newest: Int64 { number.withLock { $0.newest } }
+    var generation: Int64 { number.withLock { $0.newest } }
 
     func whenAwayChanged(_ handler: @escaping @Sendable () -> Void) {}
     func whenChanged(_ handler: @escaping @Sendable () -> Void) {}

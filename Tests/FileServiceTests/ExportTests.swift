@@ -82,6 +82,7 @@ import Testing
         }
 
         bench.send("@1 FOLLOW h1 0")
+        try #require(bench.jobs.count == looks + 2)
         bench.runNext(looks + 1)
 
         #expect(bench.items.map(\.text) == ["@1 * offset=0 bytes=1 {1}\nx\n"])

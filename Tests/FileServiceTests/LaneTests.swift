@@ -193,7 +193,9 @@ import Testing
         }
     }
 
-    @Test func `OPENs that met a change of one file keep none of another, however many they are`() {
+    @Test func `OPENs that met a change of one file keep none of another, however many they are`()
+        throws
+    {
         var bench = opened()
         bench.runsAtOnce = true
         bench.ask("OPEN /g create")
@@ -210,6 +212,7 @@ import Testing
         #expect(bench.reply(to: open) == nil)
 
         bench.runNext(1)
+        try #require(bench.jobs.count == 2)
         bench.runNext(1)
 
         #expect(bench.reply(to: open)?.hasPrefix("OK h=h1 size=1 ") == true)

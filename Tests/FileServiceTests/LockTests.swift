@@ -261,7 +261,7 @@ import Testing
         #expect(bench.core.isIdle)
     }
 
-    @Test func `locks of a file whose disk stalls are granted beside those of others`() {
+    @Test func `locks of a file whose disk stalls are granted beside those of others`() throws {
         var bench = Bench()
         let most = bench.core.configuration.grantLimit
         for name in ["f", "g"] {
@@ -279,6 +279,7 @@ import Testing
 
         bench.send("@2 CLOSE h2")
         bench.runNext(1)
+        try #require(bench.jobs.count == 2)
         bench.runNext(1)
 
         #expect(bench.reply(to: other)?.hasPrefix("OK h=h1 size=3 ") == true)
