@@ -23,7 +23,7 @@ struct FlushTogether {
 
     /// Until when they are, on the monotonic clock.
     private var singlyUntil: Int64 = 0
-    /// How many bytes wait in memory for any disk of the machine; nil where the kernel does not say.
+    /// How many bytes wait in memory for any disk of the machine; nil where that is not known.
     private let dirtyBytes: @Sendable () -> Int64?
 
     /// Asks the kernel what waits in memory, unless a test says it.

@@ -95,9 +95,9 @@ final class Ledger: Sendable {
         }
     }
 
-    /// Waits until the disk has every change up to a sequence, and not for one that does not answer.
+    /// Waits for every change up to a sequence, and not for a disk that does not answer.
     ///
-    /// Where somebody waited so long in vain the next ones do not wait, until the disk has answered.
+    /// Where somebody waited in vain the next ones do not wait, until the disk has answered.
     ///
     /// - Returns: Whether the disk has them.
     func isDurable(_ sequence: Int64, within milliseconds: Int64) -> Bool {
