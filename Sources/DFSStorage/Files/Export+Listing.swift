@@ -118,24 +118,16 @@ extension Export {
         }
     }
 
-    /// Has the ledger learn of names at once: one commit keeps all that are new.
+    /// Has the ledger learn of names before any is told: one commit keeps all that are new.
     ///
     /// - Returns: Where the ledger has those that are files.
     private func look(at names: [[UInt8]], in folder: Folder) -> [NodeID?] {
-        let places = names.map { name -> NodeID? in
+        names.map { name in
             // What can not be looked at is told of, or left out, where its entry is made.
             guard Export.isServed(name), case .file(let place)? = try? look(in: folder, named: name)
             else { return nil }
             return place
         }
-        let new = ledger.state.withLock { state in
-            places.last {
-                $0.map { state.tree.contains($0) && state.tree[$0].isUncommitted } ?? false
-            }
-        }
-        // As for one file: reading does not wait for what can not be kept.
-        if let place = new ?? nil { try? waitUntilDurable(place) }
-        return places
     }
 
     /// Names that are taken at once: so that many that are not served cost few looks at all.
