@@ -186,8 +186,11 @@ extension DFSClient {
     private func remove(
         part: TreePath, wasMade: Bool, after failure: DFSError?
     ) async -> Bool {
-        // A server that is stalled may still make it.
-        let mayComeLater = failure?.isOutcomeUnknown ?? false
+        // A server that is stalled may still make it; one that has made it and is gone, or has just
+        // made it, has not told the name server.
+        let isAway = failure?.category == .unreachable || failure?.known == .serverDown
+        let mayComeLater =
+            wasMade || failure?.isOutcomeUnknown ?? false || failure?.category == .unreachable
         // Who has just let a deadline pass is not waited for another one.
         if failure?.isUnanswered == true, failure?.server == nil { return false }
         let waits = failure?.known != .serverDown && failure?.known != .cancelled
@@ -196,7 +199,8 @@ extension DFSClient {
         while true {
             do throws(DFSError) {
                 try await remove(part, kind: .file)
-                return true
+                // A server that is away removed nothing: what went is the claim of the name.
+                return !(isAway && mayComeLater)
             } catch {
                 // The failure that led here is what the caller must hear of, with what is left.
                 if error.known == .notFound, !wasMade { return !mayComeLater }
