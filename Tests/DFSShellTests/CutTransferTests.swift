@@ -77,14 +77,45 @@ import Testing
             #expect(code == .exit(5))
             let whole = try #require(summary.wholeMatch(of: /dfsh: put (\d+) files?, .*/)?.1)
             let missing = try #require(summary.firstMatch(of: /; (\d+) missing/)?.1)
-            #expect(Int(missing) == lines.count - 1)
-            #expect(named.count == lines.count - 1)
+            let unnamed = lines.compactMap { line in
+                line.prefixMatch(of: #/dfsh: (\d+) more files?: /#).flatMap { Int($0.1) }
+            }
+            #expect(Int(missing) == named.count + unnamed.reduce(0, +))
+            #expect(lines.count == named.count + unnamed.count + 1)
+            #expect(summary.hasSuffix("; to complete it: put -r \(folder)/. /many"))
             #expect(try #require(Int(whole)) + #require(Int(missing)) <= Self.files)
             if whole == "0" { #expect(summary.hasPrefix("dfsh: put 0 files, 0 bytes; ")) }
             let export = String(decoding: try cluster["fs1"].exports[0].folder, as: UTF8.self)
             for name in try names(in: "\(export)/many") where name.contains(".dfs-part-") {
                 #expect(errors.contains("/many/\(name), which rm removes"))
             }
+        }
+    }
+
+    @Test func `ten files are named for one reason, and the command told brings the rest`()
+        async throws
+    {
+        try await ClusterSlots.shared.run {
+            let cluster = try Cluster()
+            defer { cluster.shutDown() }
+            try cluster.startNameServer()
+            try cluster.startFileServer("fs1")
+            let folder = try makeFolder(in: cluster)
+            let (_, errors) = try put(cluster, folder) { try cluster["fs1"].kill() }
+            try cluster["fs1"].start()
+            try cluster.awaitState(of: "fs1", "up")
+            let told = try #require(errors.split(separator: ": put -r ").last)
+
+            let run = try cluster.shell(["-c", "put -r \(told)"])
+            let back = try cluster.shell(
+                ["-c", "lcd \(cluster.folder); get -r /many back; get -r /many/. back"])
+
+            #expect(errors.matches(of: /more files?: file server fs1 is down/).count == 1)
+            #expect(errors.split(separator: "\n").count < Self.files)
+            #expect(run.errors.hasPrefix("dfsh: put 48 files, 144.0 MB"))
+            #expect(back.exitCode == 0)
+            let whole = try names(in: "\(cluster.folder)/back").filter { !$0.contains(".dfs-") }
+            #expect(whole.count == Self.files && whole.allSatisfy { $0.hasPrefix("f") })
         }
     }
 }

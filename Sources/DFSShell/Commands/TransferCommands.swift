@@ -20,6 +20,7 @@ enum TransferCommands {
         examples: [
             ("get /A/F1", "as F1 into the local working directory"),
             ("get -r /docs /tmp/docs", "all of /docs; what can not be had is told, and exit is 5"),
+            ("get -r /docs/. /tmp/docs", "what is in /docs, into a directory that may be there"),
             ("get *.txt /tmp", "every name that fits, into the directory /tmp"),
             ("get /A/F1 /B/F3 .", "several; the last word is a directory here"),
             ("get /A/F1 -", "to standard output; a damaged one is told at its end, by exit code 7"),
@@ -36,15 +37,17 @@ enum TransferCommands {
         examples: [
             ("put notes.txt /docs", "into the directory /docs"),
             ("put -r photos /pool/photos", "all of photos"),
+            ("put -r photos/. /pool/photos", "what is in photos, also where the other is there"),
             ("put a.txt b.txt /docs", "several; the last word is a directory of the tree"),
             ("put - /docs/log", "what standard input holds, as one file"),
         ], exits: [.notFound, .denied, .temporary, .unreachable, .integrity, .conflict])
 
     private static func runGet(_ session: ShellSession, _ call: Invocation) async throws {
         let words = call.operands
-        let sources = try await session.paths(words.count > 1 ? words.dropLast() : words[...])
+        let sources = try await sources(
+            of: words.count > 1 ? words.dropLast() : words[...], session)
         let target = words.count > 1 ? words.last?.bytes : nil
-        if target == standardStream { return try await write(sources, session) }
+        if target == standardStream { return try await write(sources.map(\.path), session) }
         if sources.count > 1 || words.count > 2, let target,
             try await session.disk.kind(of: target) != .directory
         {
@@ -54,7 +57,8 @@ enum TransferCommands {
                     + "is there, such as \".\"")
         }
         let keeps = call.has("p")
-        let total = session.output.isErrorTerminal ? await session.bytes(below: sources) : nil
+        let total =
+            session.output.isErrorTerminal ? await session.bytes(below: sources.map(\.path)) : nil
         try await session.tallied("got", total: total) { tally in
             let download = Download(session: session, tally: tally, keepsAttributes: keeps)
             do {
@@ -68,8 +72,31 @@ enum TransferCommands {
         }
     }
 
+    /// Something that is brought here.
+    private struct RemoteSource {
+        let path: TreePath
+        /// Whether what is in a directory is meant, as by the dot at the end of `DIR/.`.
+        let isContents: Bool
+    }
+
+    private static func sources(
+        of words: ArraySlice<Word>, _ session: ShellSession
+    ) async throws -> [RemoteSource] {
+        var sources: [RemoteSource] = []
+        for word in words {
+            let last = word.bytes.split(
+                separator: TreePath.slash, omittingEmptySubsequences: false
+            ).last
+            let isContents = !word.isPattern && last.map { Array($0) } == [0x2E]
+            sources += try await session.paths(word).map {
+                RemoteSource(path: $0, isContents: isContents)
+            }
+        }
+        return sources
+    }
+
     private static func get(
-        _ sources: [TreePath], to target: [UInt8]?, _ call: Invocation, _ download: Download
+        _ sources: [RemoteSource], to target: [UInt8]?, _ call: Invocation, _ download: Download
     ) async throws {
         for source in sources {
             if download.tally.leavesTheRest() { return }
@@ -126,13 +153,15 @@ enum TransferCommands {
     }
 
     private static func get(
-        _ source: TreePath, to target: [UInt8]?, _ call: Invocation, _ download: Download
+        _ remote: RemoteSource, to target: [UInt8]?, _ call: Invocation, _ download: Download
     ) async throws {
         let session = download.session
+        let source = remote.path
         let entry =
             source.isRoot ? nil : try await session.client.stat(source).entry
         let place = try await LocalPlace(
-            target: target, name: Array(source.name), session.disk)
+            target: remote.isContents ? target ?? [0x2E] : target,
+            name: remote.isContents ? [] : Array(source.name), session.disk)
         guard entry == nil || entry?.kind == .directory else {
             guard let entry, !place.endsInSlash else {
                 throw ShellFailure(.notFound, "local \(place.shown): no such directory")
@@ -147,10 +176,24 @@ enum TransferCommands {
         guard !place.name.isEmpty else {
             throw ShellFailure(.usage, "get: / needs a local name to be brought to")
         }
+        if let target, place.name != Array(source.name) || place.parent != target,
+            !remote.isContents
+        {
+            // Done again as it is, it would go into the directory that is there now.
+            let from = LocalName.join(source.bytes, [0x2E])
+            download.tally.completes(with: again("get", call, from, target))
+        }
         let parent = try await session.disk.open(directory: place.parent)
         let top = try await session.disk.directory(place.name, in: parent, makes: true)
         var tree = TreeDownload(download, of: source, into: top)
         try await tree.run()
+    }
+
+    /// A command that brings what is in a directory into another one that is there.
+    private static func again(
+        _ name: String, _ call: Invocation, _ from: [UInt8], _ to: [UInt8]
+    ) -> String {
+        "\(name) -r \(call.has("p") ? "-p " : "")\(Quoting.text(from)) \(Quoting.text(to))"
     }
 
     private static func runPut(_ session: ShellSession, _ call: Invocation) async throws {
@@ -160,6 +203,12 @@ enum TransferCommands {
             let source = try await source(words[0].bytes, session, call)
             let path = try await putTarget(session, call, source.path)
             return try await session.tallied("put") { tally in
+                let isNamed = try words.count > 1 && path == session.path(words[1].bytes)
+                if source.isDirectory, isNamed, !name(of: source.path).isEmpty {
+                    // Done again as it is, it would go into the directory that is there now.
+                    let from = LocalName.join(source.path, [0x2E])
+                    tally.completes(with: again("put", call, from, path.bytes))
+                }
                 try await put(source, to: path, session, call, tally)
             }
         }

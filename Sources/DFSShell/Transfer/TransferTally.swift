@@ -22,6 +22,10 @@ final class TransferTally: Sendable {
         var hasRest = false
         var isInterrupted = false
         var firstFailure: ExitCode?
+        /// What failed for reasons that many share, in the order in which those came up.
+        var reasons: [Reason] = []
+        /// The command that brings what is missing; nil where it is the same again.
+        var completion: String?
 
         mutating func note(_ code: ExitCode) {
             // A server that was reached and is gone is one that is away.
@@ -29,6 +33,16 @@ final class TransferTally: Sendable {
             if firstFailure == nil || firstFailure == .temporary { firstFailure = code }
         }
     }
+
+    /// Why files are missing, without the name of one.
+    private struct Reason {
+        let key: String
+        let sentence: String
+        var count: Int64 = 0
+    }
+
+    /// So many files are named for one reason; of the others only the number is told.
+    private static let namedPerReason: Int64 = 10
 
     private let counts = Mutex(Counts())
     private let start = ContinuousClock.now
@@ -134,13 +148,39 @@ final class TransferTally: Sendable {
     private func tellSentence(
         of error: any Error, _ failure: ShellFailure, _ session: ShellSession
     ) -> Bool {
-        if let error = error as? DFSError, let reason = ErrorSentence.outage(error) {
-            session.output.complain(reason)
-            return true
-        }
-        if !failure.sentence.isEmpty { session.output.complain(failure.sentence) }
-        return false
+        let outage = (error as? DFSError).flatMap { ErrorSentence.outage($0) }
+        let sentence = outage ?? failure.sentence
+        if !sentence.isEmpty, isNamed(error) { session.output.complain(sentence) }
+        return outage != nil
     }
+
+    /// Counts a reason; false where enough files were named for it.
+    private func isNamed(_ error: any Error) -> Bool {
+        // What may be left in the tree is told whatever else was.
+        guard var error = error as? DFSError, error.leftover == nil else { return true }
+        error.path = nil
+        let key = "\(error.code) \(error.server?.text ?? "")"
+        let sentence = ErrorSentence.outage(error) ?? ErrorSentence.text(error)
+        return counts.withLock { counts in
+            let known = counts.reasons.firstIndex { $0.key == key }
+            let index = known ?? counts.reasons.count
+            if known == nil { counts.reasons.append(Reason(key: key, sentence: sentence)) }
+            counts.reasons[index].count += 1
+            return counts.reasons[index].count <= TransferTally.namedPerReason
+        }
+    }
+
+    /// Tells how many files were not named.
+    func tellUnnamed(_ output: ShellOutput) {
+        for reason in counts.withLock({ $0.reasons }) {
+            let unnamed = reason.count - TransferTally.namedPerReason
+            guard unnamed > 0 else { continue }
+            output.complain("\(Amounts.count(unnamed, "more file")): \(reason.sentence)")
+        }
+    }
+
+    /// Notes the command that brings what is missing, where the same again would do something else.
+    func completes(with command: String) { counts.withLock { $0.completion = command } }
 
     /// The code that the transfer ends with.
     var code: ExitCode { counts.withLock { $0.firstFailure } ?? .ok }
@@ -177,14 +217,17 @@ final class TransferTally: Sendable {
         if counts.hasRest { text += ", and the rest was not tried" }
         if counts.isInterrupted { text += "; interrupted, and the rest is missing" }
         if counts.unavailable > 0 {
+            let relation = verb == "put" ? "for" : "safe on"
             text +=
-                ", \(counts.unavailable) of them \(verb == "put" ? "for" : "safe on") servers that are down: "
-                + "do it again when those are back (\"servers\" shows them)"
+                ", \(counts.unavailable) of them \(relation) servers that are down: do it again "
+                + "when those are back (\"servers\" shows them)"
         }
         if counts.leftovers > 0 {
-            text +=
-                "; \(Amounts.count(counts.leftovers, "part")) may be left under the names told above"
+            let parts = Amounts.count(counts.leftovers, "part")
+            text += "; \(parts) may be left under the names told above"
         }
+        let isMissing = counts.failed > 0 || counts.hasRest || counts.isInterrupted
+        if isMissing, let command = counts.completion { text += "; to complete it: \(command)" }
         return text
     }
 
@@ -230,11 +273,13 @@ extension ShellSession {
             let code = tell(await explained(end))
             guard code != .interrupted else {
                 tally.interrupted()
+                tally.tellUnnamed(output)
                 output.complain(tally.summary)
                 throw ShellFailure.told(code)
             }
             tally.cutShort(code)
         }
+        tally.tellUnnamed(output)
         output.complain(tally.summary)
         if tally.code != .ok { throw ShellFailure.told(tally.code) }
     }
