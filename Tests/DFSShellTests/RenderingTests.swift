@@ -61,9 +61,14 @@ import Testing
                 + "try again when it is back (\"servers\" shows it)")
         #expect(
             ErrorSentence.text(
-                try Self.error(.serverDown, server: "m2", seen: 4200), isPlannedStop: true)
+                try Self.error(.serverDown, server: "m2", seen: 4200), goodbye: .stopped)
                 == "/B/F3: file server m2 was stopped as planned 4 s ago; the file is safe there, "
                 + "try again when it is back (\"servers\" shows it)")
+        #expect(
+            ErrorSentence.text(
+                try Self.error(.serverDown, server: "m2", seen: 4200), goodbye: .away)
+                == "/B/F3: file server m2 runs, but its folders went away 4 s ago (is the disk "
+                + "mounted?); try again when they are back (\"servers\" shows it)")
     }
 
     @Test func `what was damaged is said to be kept or not, as it is`() throws {

@@ -8,7 +8,7 @@ public enum ServerState: Equatable, Sendable {
     /// Silent for too long: its files are known and can not be had.
     case down
     case draining
-    /// Stopped as planned; its files are known and can not be had.
+    /// Stopped as planned, or its folders are away; its files are known and can not be had.
     case goodbye
     /// A word of a newer server.
     case other(String)
@@ -104,6 +104,8 @@ public struct ServerInfo: Equatable, Sendable {
     public let address: Endpoint?
     /// Whether it is alive.
     public let state: ServerState
+    /// Whether it said goodbye because its folders are not there; it runs, and waits for them.
+    public let isAway: Bool
     /// How long ago it last gave a sign of life, in milliseconds; nil where that is not known.
     public let seenMilliseconds: Int64?
     /// Files that it has reported.

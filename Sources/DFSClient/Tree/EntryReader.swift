@@ -102,6 +102,7 @@ enum EntryReader {
                 address: try line.text("addr").map { (text) throws(RequestError) in
                     try Endpoint(text)
                 }, state: ServerState(line.text("state") ?? ""),
+                isAway: line.text("why") == "away",
                 seenMilliseconds: try optional(line, "seen"),
                 files: try optional(line, "files") ?? 0, bytes: try optional(line, "bytes") ?? 0,
                 free: try optional(line, "free"), mounts: mounts,

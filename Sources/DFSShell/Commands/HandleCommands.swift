@@ -59,6 +59,8 @@ enum HandleCommands {
     static func reason(_ server: ServerInfo, _ error: DFSError) -> String {
         let since = (error.seenMilliseconds ?? server.seenMilliseconds).map(Amounts.seconds)
         switch error.code {
+        case ErrorCode.serverDown.rawValue where server.isAway:
+            return "server-down: folders away\(since.map { " for \($0)" } ?? "")"
         case ErrorCode.serverDown.rawValue where server.state == .goodbye:
             return "server-down: stopped\(since.map { " \($0) ago" } ?? "")"
         case ErrorCode.serverDown.rawValue:

@@ -43,7 +43,7 @@ enum ServerCommands {
 
     private static func runServers(_ session: ShellSession, _ call: Invocation) async throws {
         let rows = try await session.client.servers().map { server in
-            var state = ErrorSentence.safe(server.state.word)
+            var state = server.isAway ? "away" : ErrorSentence.safe(server.state.word)
             if server.state != .up, let seen = server.seenMilliseconds {
                 state += " " + Amounts.seconds(seen)
             }

@@ -5,16 +5,20 @@ import DFSProtocol
 struct EntryText {
     /// How long each server that is not up has been silent, in milliseconds.
     private let silence: [ServerID: Int64]
+    /// Servers that run, but whose folders are not there.
+    private let away: Set<ServerID>
 
     /// Asks for the servers' silence only where an entry is not available.
     init(for entries: [Entry], client: DFSClient) async throws {
         guard entries.contains(where: { $0.kind == .file && $0.state != .up }) else {
-            silence = [:]
+            (silence, away) = ([:], [])
             return
         }
         var silence: [ServerID: Int64] = [:]
-        for server in try await client.servers() { silence[server.id] = server.seenMilliseconds }
+        let servers = try await client.servers()
+        for server in servers { silence[server.id] = server.seenMilliseconds }
         self.silence = silence
+        away = Set(servers.filter(\.isAway).map(\.id))
     }
 
     /// A name as it can be typed back, with `/` behind a directory.
@@ -29,9 +33,12 @@ struct EntryText {
         var marks: [String] = []
         if !entry.isAvailable {
             let server = entry.server.map { ": \($0)" } ?? ""
+            let isAway = entry.server.map(away.contains) ?? false
             let since = entry.server.flatMap { silence[$0] }.map {
-                entry.state == .goodbye
-                    ? ", stopped \(Amounts.seconds($0)) ago" : ", silent for \(Amounts.seconds($0))"
+                let time = Amounts.seconds($0)
+                return entry.state != .goodbye
+                    ? ", silent for \(time)"
+                    : isAway ? ", folders away for \(time)" : ", stopped \(time) ago"
             }
             marks.append("(server-down\(server)\(since ?? ""))")
         }

@@ -56,12 +56,19 @@ extension ExitCode {
 
 /// The sentences of dfsh's complaints.
 enum ErrorSentence {
+    /// Why a file server said goodbye.
+    enum Goodbye {
+        case stopped
+        /// Its folders are not there.
+        case away
+    }
+
     /// The sentence after `dfsh: `.
     ///
-    /// - Parameter isPlannedStop: Whether the server that is down said goodbye.
-    static func text(_ error: DFSError, isPlannedStop: Bool = false) -> String {
+    /// - Parameter goodbye: Why the server that is down said goodbye; nil where it did not.
+    static func text(_ error: DFSError, goodbye: Goodbye? = nil) -> String {
         let subject = error.path.map { "\($0): " } ?? ""
-        return subject + (isPlannedStop ? serverStopped(error) : predicate(error))
+        return subject + (goodbye.map { left(error, $0) } ?? predicate(error))
             + doubt(error) + leftover(error) + replaced(error)
     }
 
@@ -264,10 +271,16 @@ enum ErrorSentence {
         return "file server \(server) is down\(silence); \(remedy(error))"
     }
 
-    private static func serverStopped(_ error: DFSError) -> String {
+    private static func left(_ error: DFSError, _ goodbye: Goodbye) -> String {
         guard let server = error.server else { return serverDown(error) }
         let since = error.seenMilliseconds.map { " \(Amounts.seconds($0)) ago" } ?? ""
-        return "file server \(server) was stopped as planned\(since); \(remedy(error))"
+        return switch goodbye {
+        case .stopped:
+            "file server \(server) was stopped as planned\(since); \(remedy(error))"
+        case .away:
+            "file server \(server) runs, but its folders went away\(since) (is the disk mounted?); "
+                + "try again when they are back (\"servers\" shows it)"
+        }
     }
 
     /// Text of a peer or of the system, with control bytes as escapes.

@@ -104,16 +104,17 @@ public final class ShellSession: Sendable {
         return failure.code
     }
 
-    /// The same failure, where a server is down with whether it was stopped as planned.
+    /// The same failure, where a server is down with why it said goodbye, if it did.
     func explained(_ error: any Error) async -> any Error {
         guard let failure = error as? DFSError, failure.known == .serverDown,
             let id = failure.server,
             // Without an answer the sentence says less, and nothing that is wrong.
             let servers = try? await client.servers(),
-            servers.first(where: { $0.id == id })?.state == .goodbye
+            let server = servers.first(where: { $0.id == id }), server.state == .goodbye
         else { return error }
         return ShellFailure(
-            ExitCode(failure.category), ErrorSentence.text(failure, isPlannedStop: true))
+            ExitCode(failure.category),
+            ErrorSentence.text(failure, goodbye: server.isAway ? .away : .stopped))
     }
 
     /// What a prompt shows now.
