@@ -51,20 +51,19 @@ if [ -n "$missing" ]; then
     $root env DEBIAN_FRONTEND=noninteractive apt-get install -y $missing </dev/null >&2
 fi
 
-# The programs; the first build takes some minutes. What it says goes to standard error.
-for product in dfs-nameserver dfs-fileserver dfsh; do
-    say "building $product"
-    swift build -c release --static-swift-stdlib --product "$product" </dev/null >&2
-done
-bin=$(swift build -c release --static-swift-stdlib --show-bin-path </dev/null)
+# The programs. What the build says goes to standard error, without colors: with them at a terminal and without them in a pipe, each
+# change from one to the other would build everything anew.
+build="swift build -c release --static-swift-stdlib --no-color-diagnostics"
+say "building: the first time takes ten minutes or so on two cores"
+$build </dev/null >&2
+bin=$($build --show-bin-path </dev/null)
 
-# Two folders, as they could be on two machines.
+# Two folders, as they could be on two machines: those of README.md's session.
 folder=$(mktemp -d "${TMPDIR:-/tmp}/dfs-quickstart.XXXXXX")
 mkdir -p "$folder/m1/letters" "$folder/m2"
-printf 'Files stay plain files: look into %s with any tool.\n' "$folder/m1" > "$folder/m1/welcome.txt"
-printf 'Dear reader,\nthis letter lies on the disk of m1.\n' > "$folder/m1/letters/first.txt"
-printf 'This one lies on the disk of m2.\n' > "$folder/m2/sea.txt"
-printf 'And this one too.\n' > "$folder/m2/mountain.txt"
+printf 'hello from m1\n' > "$folder/m1/welcome.txt"
+printf 'Dear reader,\nthis letter lies on m1.\n' > "$folder/m1/letters/first.txt"
+printf 'waves\n' > "$folder/m2/sea.txt"
 
 # Starts a server, out of reach of the terminal's Ctrl-C, and waits for its ready line: the address is $address.
 start() {
@@ -104,7 +103,7 @@ code=0
 if [ -t 0 ]; then
     say ""
     say "A name server listens at $ns, file servers at $m1 (m1) and $m2 (m2)."
-    say "m1 has $folder/m1 as /home, m2 has $folder/m2 as /pictures."
+    say "m1 has $folder/m1 as /home, m2 has $folder/m2 as /pictures: plain folders, look into them with any tool."
     say "Try: tree /    cat /home/welcome.txt    locate /pictures/sea.txt    servers    help"
     say "See what an outage looks like, from another terminal: kill -STOP ${servers%% *}    (and -CONT)"
     say ""

@@ -292,6 +292,62 @@ import Testing
         #expect(try world.send("LOCATE /a").hasPrefix(error == nil ? "ERR not-found" : "OK "))
     }
 
+    @Test(arguments: [nil, "RENAME"])
+    func `an order that was lost is given once more, by the identity of its file`(
+        verb: String?
+    ) throws {
+        var world = try NameWorld(pace: Pace(beat: 1000, suspect: 80_000, down: 90_000))
+        try world.addServer("fs1", on: 2)
+        try world.send("REPORT fs1 gen=2", on: 2, data: LostOutcomeTests.line("/d/a", fid: 7))
+        let request = verb == nil ? "REMOVE /d/a op=x1" : "RENAME /d/a /d/b op=x1"
+        let first = try world.post(request)
+        world.settle()
+        let lost = world.takeNotices(2)
+        world.pass(milliseconds: 5000)
+
+        let again = try world.post(request)
+        world.settle()
+        let order = world.takeNotices(2)
+        try world.send("DONE op=1000001", on: 2)
+
+        #expect(world.answers[first]?.hasPrefix("ERR timeout path=/d/a ") == true)
+        #expect(order == lost.map { $0.dropLast() + " fid=7\n" })
+        #expect(world.answers[again] == "OK\n")
+        #expect(try world.send("STAT /d/a").hasPrefix("ERR not-found "))
+        #expect(try world.send("STAT /d/b").contains(" fid=7 ") == (verb != nil))
+    }
+
+    @Test(arguments: ["REMOVE /d recursive=yes op=x1", "RENAME /d /e op=x1"], [false, true])
+    func `what MKDIR has made of a directory goes with it though DONE never comes`(
+        request: String, isLate: Bool
+    ) throws {
+        var world = try NameWorld(pace: Pace(beat: 1000, suspect: 80_000, down: 90_000))
+        try world.addServer("fs1", on: 2)
+        try world.send("MKDIR /d")
+        try world.send("MKDIR /d/empty")
+        try world.send("REPORT fs1 gen=2", on: 2, data: LostOutcomeTests.line("/d/a", fid: 7))
+        _ = try world.post(request)
+        world.settle()
+        let moved = request.hasPrefix("RENAME") ? LostOutcomeTests.line("/e/a", fid: 7) : ""
+        if isLate { world.pass(milliseconds: 5000) }
+        try world.send("REPORT fs1 gen=3", on: 2, data: "- /d\n" + moved)
+
+        if isLate {
+            try world.send("DONE op=1000001", on: 2)
+        } else {
+            world.close(2)
+            try comeBackAsItIs(&world)
+        }
+        let again = try world.send(request)
+        world.settle()
+
+        #expect(again == "OK\n")
+        #expect(try world.send("STAT /d").hasPrefix("ERR not-found "))
+        #expect(try world.send("STAT /d/empty").hasPrefix("ERR not-found "))
+        #expect(try world.send("STAT /e/empty").hasPrefix("OK ") == !moved.isEmpty)
+        #expect(try world.send("STAT /e/a").hasPrefix("OK ") == !moved.isEmpty)
+    }
+
     @Test func `a slow owner's late word is heard, and its paths are free meanwhile`() throws {
         var world = try NameWorld(pace: Pace(beat: 1000, suspect: 80_000, down: 90_000))
         try world.addServer("fs1", on: 2, files: ["/d/a", "/e"])

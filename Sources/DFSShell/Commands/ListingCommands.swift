@@ -34,7 +34,7 @@ enum ListingCommands {
         "find", .files, [.init("path", .remotePath, .any)],
         options: [
             .init(
-                "name", "only names that fit: * ? and [a-z], in the last part of the path",
+                "name", "only names that fit, quoted or not: * ? and [a-z], in the last part",
                 value: .pattern),
             .init(
                 "type", "only files (f, file), or only directories (d, dir)",
@@ -69,7 +69,7 @@ enum ListingCommands {
         }
         try await session.forEach(tops) { top in
             let found = session.client.find(
-                top, pattern: call.value("name")?.pattern, kind: kind)
+                top, pattern: call.value("name")?.bytes, kind: kind)
             var pages = found.makeAsyncIterator()
             while let page = try await pages.nextPage(), !session.output.isBroken {
                 let text = try await EntryText(for: page, client: session.client)

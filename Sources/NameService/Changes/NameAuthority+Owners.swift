@@ -51,6 +51,18 @@ extension NameAuthority {
         }
     }
 
+    /// Sends an order again whose DONE did not come in time; it may have been lost.
+    ///
+    /// Only where the owner knows by the file's identity whether it has done it before.
+    mutating func askOnceMore(_ op: OperationID) {
+        guard let operation = operations.running.first(where: { $0.name == op }) else { return }
+        let subject = operation.subject
+        guard subject.fid != 0, operation.waiting.contains(subject.server),
+            let connection = membership[subject.server].connection
+        else { return }
+        act(.notify(connection, order(operation, fid: subject.fid)))
+    }
+
     private func order(_ operation: OwnerOperations.Operation, fid: Int64) -> LineWriter {
         var line = LineWriter()
         switch operation.task {

@@ -51,8 +51,11 @@ extension NameAuthority {
         guard let subject = repetitions[op]?.subject else { return false }
         let isThere = stands(subject, at: path)
         var isDone = !isThere
-        if isDone, request.verb == .rename {
-            isDone = holds(subject, at: try request.path(at: 1))
+        if request.verb == .rename {
+            let target = try request.path(at: 1)
+            let isLeft = isThere && isLeftBehind(subject)
+            isDone = (isDone || isLeft) && holds(subject, at: target)
+            if isDone, isLeft { merge(path, target, of: 0, at: now) }
         }
         if isDone {
             operations.drop(op)
@@ -63,6 +66,7 @@ extension NameAuthority {
         if operations.renew(op, at: now.monotonic) {
             repetitions.reopen(op)
             repetitions.wait(op, request, asker)
+            askOnceMore(op)
             return false
         }
         guard isThere else { throw NameAuthority.isUndecided(path) }
@@ -88,10 +92,15 @@ extension NameAuthority {
         guard !subject.isGone, let node = catalogue.find(path), node == subject.node else {
             return false
         }
-        if subject.server == 0 {
-            return catalogue.records[Int(node)].isDirectory && !catalogue.servers(at: node).isEmpty
-        }
+        if subject.server == 0 { return catalogue.records[Int(node)].isDirectory }
         return catalogue.file(at: node, of: subject.server) != nil
+    }
+
+    /// Whether only the catalogue has still what stands of a directory: what MKDIR has made of it.
+    ///
+    /// The owner's report has taken its own part away; the rest follows as after its DONE.
+    private func isLeftBehind(_ subject: Repetitions.Subject) -> Bool {
+        subject.server == 0 && catalogue.servers(at: subject.node).isEmpty
     }
 
     /// Whether a path has what was to be moved there.
