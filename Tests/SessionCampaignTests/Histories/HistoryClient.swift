@@ -151,6 +151,7 @@ extension HistoryClient {
             if Bool.random(using: &random) { line += " wait=20" }
         }
         if let condition { line += " if-ver=\(condition)" }
+        let asked = scene.tick()
         let final = try ask(
             line, .open(session: session, making: making, lock: lock), in: file, at: connection,
             ifVersion: condition)
@@ -159,8 +160,8 @@ extension HistoryClient {
         else { throw TestFailure("no handle or no token: \(final.text)") }
         sessions[file] = Session(number: session, handle: handle, token: final.line.text("token"))
         if isLeased { scene.noteTarget(.init(session: session, handle: handle), in: file) }
-        // It may run out whenever its client is slow.
-        if isShort { noteEnd(of: session, in: file, from: scene.tick()) }
+        // It may run out whenever its client is slow, and before it knows of it.
+        if isShort { noteEnd(of: session, in: file, from: asked) }
     }
 
     /// Ends its session on a file, if it has one.

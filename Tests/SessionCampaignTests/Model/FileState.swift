@@ -42,6 +42,8 @@ struct FileState: Hashable, Sendable {
     private(set) var aside: UInt32?
     /// Identities of files that were removed, in order.
     private(set) var pastFids: [Int64] = []
+    /// What was removed without an answer before the server was killed.
+    private(set) var lost: File?
     /// Ordered by session.
     private(set) var bound: [Binding] = []
 
@@ -89,7 +91,7 @@ struct FileState: Hashable, Sendable {
         case .end(let session): ending(session)
         case .kill(let session): killing(session)
         case .store(let count): storing(count, operation)
-        case .remove: removing()
+        case .remove: removing(operation)
         case .putAside, .bringBack: moving(operation)
         case .restart: restarting()
         }
@@ -98,7 +100,7 @@ struct FileState: Hashable, Sendable {
     /// Whether another state differs in nothing but the bytes of its files.
     func hasSizes(of other: FileState) -> Bool {
         named == other.named && aside == other.aside && bound == other.bound
-            && pastFids == other.pastFids && files.count == other.files.count
+            && pastFids == other.pastFids && lost == other.lost && files.count == other.files.count
             && zip(files, other.files).allSatisfy {
                 $0.maker == $1.maker && $0.ver == $1.ver && $0.fid == $1.fid
                     && $0.uncounted == $1.uncounted && $0.content.count == $1.content.count
@@ -151,6 +153,20 @@ struct FileState: Hashable, Sendable {
         guard let fid, !pastFids.contains(fid) else { return self }
         var next = self
         next.pastFids.insert(fid, at: pastFids.firstIndex { $0 > fid } ?? pastFids.count)
+        return next
+    }
+
+    /// The same with a file that a killed server may not have noted as removed; nil for none.
+    func losing(_ file: File?) -> FileState {
+        var next = self
+        next.lost = file
+        return next
+    }
+
+    /// The same with an identity that is in use again.
+    func remembering(_ fid: Int64?) -> FileState {
+        var next = self
+        next.pastFids.removeAll { $0 == fid }
         return next
     }
 

@@ -65,6 +65,39 @@ import Testing
         #expect(Self.isViolation(history(3)))
     }
 
+    @Test func `finds a file anew that a killed server told nobody of`() {
+        func history(_ answer: FileOperation.Answer, told: Int64?, then ver: Int64) -> History {
+            History().add(
+                0..<9, .store(count: 4), answer, fid: told.map { _ in 7 }, ver: told, id: 1
+            )
+            .add(10..<11, .restart, .done)
+            .add(12..<13, .look, .size(4), fid: 7, ver: ver)
+        }
+
+        for ver: Int64 in [0, 1] {
+            #expect(
+                Self.verdict(history(.none(.kill), told: nil, then: ver)) == .linearizable)
+        }
+        #expect(Self.isViolation(history(.size(4), told: 1, then: 0)))
+        #expect(Self.isViolation(history(.none(.kill), told: nil, then: 3)))
+    }
+
+    @Test func `takes a file for the next version only where no removal was answered`() {
+        func history(_ answer: FileOperation.Answer, fid: Int64, then ver: Int64) -> History {
+            opened.add(10..<14, .remove, answer)
+                .add(11..<14, .open(session: 3, making: .absent), .none(.kill))
+                .add(15..<16, .restart, .done)
+                .add(17..<18, .look, .size(0), fid: fid, ver: ver)
+        }
+
+        #expect(Self.verdict(history(.none(.kill), fid: 8, then: 0)) == .linearizable)
+        #expect(Self.verdict(history(.none(.kill), fid: 7, then: 2)) == .linearizable)
+        #expect(Self.isViolation(history(.none(.kill), fid: 7, then: 1)))
+        #expect(Self.isViolation(history(.none(.kill), fid: 7, then: 0)))
+        #expect(Self.verdict(history(.done, fid: 8, then: 0)) == .linearizable)
+        #expect(Self.isViolation(history(.done, fid: 7, then: 2)))
+    }
+
     @Test func `counts what a session changed that ended with its connection, once`() {
         func history(_ ver: Int64, then later: Int64) -> History {
             opened
