@@ -150,7 +150,7 @@ let package = Package(
             ], swiftSettings: strict),
         .testTarget(
             name: "ServerCommandTests",
-            dependencies: ["ServerCommand", "TestCluster", "dfs-nameserver"],
+            dependencies: ["ServerCommand", "TestCluster", "dfs-nameserver", "dfs-fileserver"],
             swiftSettings: strict),
         .testTarget(
             name: "DFSClientTests", dependencies: ["DFSClient", "TestCluster"],

@@ -282,13 +282,6 @@ int32_t dfs_editor_read_key(dfs_editor *editor) {
     return el_wgetc(editor->line, &character) == 1 ? (int32_t)character : -1;
 }
 
-void dfs_editor_print_above(dfs_editor *editor, const uint8_t *text, size_t length) {
-    erase_line(editor);
-    dfs_editor_print(editor, text, length);
-    if (length > 0 && text[length - 1] != '\n') fputs("\r\n", stdout);
-    el_wset(editor->line, EL_REFRESH);
-}
-
 /* ---- Opening and closing ---- */
 
 void dfs_editor_remember(dfs_editor *editor, const uint8_t *line, size_t length) {

@@ -22,16 +22,18 @@ final class LogLines: Sendable {
     private let limit: Int
     private let write: @Sendable (String) -> Bool
 
-    /// - Parameter limit: Lines that are kept; a thousand are some 100 KiB.
+    /// - Parameter limit: Lines that are kept; a thousand are mostly some 100 KiB.
     init(limit: Int = 1024, write: @escaping @Sendable (String) -> Bool) {
         self.limit = limit
         self.write = write
     }
 
     /// Has a line written soon; returns at once.
-    func add(_ line: String) {
+    ///
+    /// - Parameter isLast: Whether the process ends with it: it is kept however many others are.
+    func add(_ line: String, isLast: Bool = false) {
         let isTaken = backlog.withLock { backlog in
-            guard backlog.lines < limit else {
+            guard backlog.lines < limit || isLast else {
                 backlog.leftOut += 1
                 return false
             }
@@ -41,7 +43,7 @@ final class LogLines: Sendable {
         if isTaken { queue.async { [self] in put(line) } }
     }
 
-    /// Waits until what was added so far is written, or nobody has read it for so long.
+    /// Waits until what was added so far is written, at most for so long.
     func flush(milliseconds: Int = 1000) {
         let written = DispatchSemaphore(value: 0)
         queue.async { written.signal() }

@@ -69,11 +69,13 @@ extension ServerProgram {
         }
     }
 
-    /// Prints one sentence on standard error and ends the process.
-    private static func end(with sentence: String, status: ExitStatus = .failed) -> Never {
-        LogLines.ofProcess.flush()
-        // There is nowhere left to say that standard error is gone.
-        _ = writeAll("\(name): \(Printable.text(sentence))\n", to: STDERR_FILENO)
+    /// Ends the process with exit code 1 and one sentence on standard error.
+    ///
+    /// What was logged before stands before it. Who does not read is waited for a second at most.
+    public static func end(with sentence: String) -> Never { end(with: sentence, status: .failed) }
+
+    private static func end(with sentence: String, status: ExitStatus) -> Never {
+        LogLines.ofProcess.add("\(name): \(Printable.text(sentence))\n", isLast: true)
         status.exitProcess()
     }
 

@@ -31,6 +31,22 @@ public struct StateDirectory: Sendable {
         lock = descriptor
     }
 
+    /// Whether the directory is a folder, or lies somewhere below it, all links followed.
+    ///
+    /// False where the folder is not there.
+    public func isInside(_ folder: String) -> Bool {
+        guard let outer = StateDirectory.resolved(folder),
+            let inner = StateDirectory.resolved(path)
+        else { return false }
+        return (inner + "/").hasPrefix(outer == "/" ? outer : outer + "/")
+    }
+
+    private static func resolved(_ path: String) -> String? {
+        guard let real = realpath(path, nil) else { return nil }
+        defer { free(real) }
+        return String(cString: real)
+    }
+
     /// The path of a file in the directory.
     public func file(_ name: String) -> String { "\(path)/\(name)" }
 

@@ -52,8 +52,8 @@ final class StopSignals: Sendable {
     }
 
     private func stopAtOnce(_ name: String) -> Never {
-        // Nobody is left to hear that standard error is gone.
-        _ = writeAll("stopped at once by a second \(name)\n", to: STDERR_FILENO)
+        LogLines.ofProcess.add("stopped at once by a second \(name)\n", isLast: true)
+        LogLines.ofProcess.flush()
         _exit(1)
     }
 }

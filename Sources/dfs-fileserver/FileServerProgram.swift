@@ -1,7 +1,6 @@
 import ArgumentParser
 import DFSProtocol
 import FileServerHost
-import Glibc
 import Logging
 import ServerCommand
 
@@ -76,12 +75,28 @@ struct FileServerProgram: ServerProgram {
                     "two exports are mounted at \(export.mount); give each its own")
             }
         }
+        for (index, export) in exports.enumerated() {
+            if exports[..<index].contains(where: { $0.folder == export.folder }) {
+                throw ValidationError(
+                    "the folder \(export.folder) is exported twice; a file has one path")
+            }
+            if let wrong = export.mountWithoutSlash {
+                throw ValidationError(
+                    "there is no folder \(export.folder); a mount begins with '/': "
+                        + "\(wrong.folder):/\(wrong.mount)")
+            }
+        }
         for mount in newExports.map(\.path) where !exports.contains(where: { $0.mount == mount }) {
             throw ValidationError("--new-export \(mount): no --export is mounted there")
         }
     }
 
     func start(in state: StateDirectory, log: Logger) async throws -> any RunningServer {
+        if let outer = exports.first(where: { state.isInside($0.folder) }) {
+            throw StartError(
+                "the state directory lies inside the export \(outer.folder), where every client could "
+                    + "change it: name another with --state")
+        }
         let configuration = FileServer.Configuration(
             id: id, epoch: try state.raiseEpoch(), listen: listen, advertise: advertise,
             nameServers: nameServers?.endpoints ?? [])
@@ -98,8 +113,7 @@ struct FileServerProgram: ServerProgram {
             log: { log.notice("\($0)") },
             failed: { error in
                 // Nothing that was acknowledged is lost: it is on disk, or a client was never told.
-                log.critical("\(error)")
-                Glibc.exit(1)
+                Self.end(with: "\(error)")
             })
     }
 }

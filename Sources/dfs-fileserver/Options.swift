@@ -1,5 +1,6 @@
 import ArgumentParser
 import DFSProtocol
+import Glibc
 
 /// The value of `--export`: a folder, and where it stands in the tree.
 struct Export: ExpressibleByArgument {
@@ -24,6 +25,12 @@ struct Export: ExpressibleByArgument {
             return nil
         }
         if folder.isEmpty { return nil }
+    }
+
+    /// What was meant by `dir:mount`, where there is no folder of this name with a colon.
+    var mountWithoutSlash: (folder: String, mount: String)? {
+        guard let colon = folder.lastIndex(of: ":"), access(folder, F_OK) != 0 else { return nil }
+        return (String(folder[..<colon]), String(folder[folder.index(after: colon)...]))
     }
 }
 

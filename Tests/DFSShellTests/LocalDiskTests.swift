@@ -88,7 +88,7 @@ import Testing
         #expect(throws: LocalFailure.self) { try names.settle() }
         for _ in 0..<2 { names.add(folder) }
         #expect(names.areMany)
-        try names.settle()
+        #expect(throws: LocalFailure(path: folder.path, number: EBADF)) { try names.settle() }
         #expect(throws: LocalFailure.self) {
             try UnsettledNames.flush(-1, folder.path) { _ in
                 errno = ENOSPC
@@ -187,6 +187,45 @@ import Testing
 
             #expect(content("\(path)/victim") == "untouched")
             #expect(content("\(path)/f") == "new")
+        }
+    }
+
+    @Test func `a link that the person names is followed, and what it leads to is replaced`()
+        async throws
+    {
+        try await withFolder { path, _ in
+            try #require(writeFile("\(path)/old", "old"))
+            try #require(mkdir("\(path)/d", 0o700) == 0)
+            try #require(symlink("../old", "\(path)/d/near") == 0)
+            try #require(symlink("\(path)/d/near", "\(path)/far") == 0)
+            try #require(symlink("none", "\(path)/dangling") == 0)
+
+            let far = try await LocalPlace(
+                target: [UInt8]("\(path)/far".utf8), name: Self.name, disk)
+            let dangling = try await LocalPlace(
+                target: [UInt8]("\(path)/dangling".utf8), name: Self.name, disk)
+
+            #expect(far.parent == [UInt8]("\(path)/d/..".utf8))
+            #expect(far.name == [UInt8]("old".utf8))
+            #expect(dangling.parent == [UInt8](path.utf8))
+            #expect(dangling.name == [UInt8]("none".utf8))
+        }
+    }
+
+    @Test func `links in a circle and links to a device are refused`() async throws {
+        try await withFolder { path, _ in
+            try #require(symlink("circle", "\(path)/circle") == 0)
+            try #require(symlink("/dev/null", "\(path)/device") == 0)
+
+            for (name, reason) in [
+                ("circle", "Too many levels of symbolic links"), ("device", "not a regular file"),
+            ] {
+                let failure = await #expect(throws: ShellFailure.self) {
+                    _ = try await LocalPlace(
+                        target: [UInt8]("\(path)/\(name)".utf8), name: Self.name, disk)
+                }
+                #expect(failure?.sentence.contains(reason) == true)
+            }
         }
     }
 

@@ -100,6 +100,22 @@ import Testing
                 + "put under its name, try again")
     }
 
+    @Test func `a wait of the name server is told without advice for programs`() throws {
+        var error = try Self.error(.timeout)
+        error.endpoint = Endpoint(host: "127.0.0.1", port: 7400)
+        error.advice = "the owner did not answer in time; repeat it with its op="
+        let path = try TreePath("/B/F3")
+
+        #expect(
+            ErrorSentence.absence(error, of: path)
+                == "/B/F3: the name server can not serve it now: \(error.advice)")
+        error.isOutcomeUnknown = true
+        #expect(
+            ErrorSentence.text(error)
+                == "/B/F3: the file server did not answer the name server in time; a change may "
+                + "have been made all the same, so look before repeating one")
+    }
+
     @Test func `a file that was stored before something failed is not told to be as before`()
         throws
     {
@@ -244,27 +260,56 @@ import Testing
         #expect(!ErrorSentence.text(error).contains("may have been"))
     }
 
-    @Test func `a name that the tree refuses is skipped, and the transfer no success`() {
+    @Test func `a name that the tree refuses is skipped, and the transfer no success`() async throws
+    {
         let tally = TransferTally("put")
 
-        tally.finished()
+        try await tally.file { _ in }
         tally.refused()
 
         #expect(tally.summary == "put 1 file, 0 bytes; 1 skipped")
         #expect(tally.code == .failed)
     }
 
-    @Test func `a transfer that lost the name server says that not all was tried`() throws {
+    @Test func `what moved of a file counts once it is whole`() async throws {
+        let tally = TransferTally("put")
+
+        try await tally.file { $0.moved(10) }
+        await #expect(throws: CancellationError.self) {
+            try await tally.file { meter in
+                meter.moved(40_000_000)
+                throw CancellationError()
+            }
+        }
+        tally.failed(.failed)
+
+        #expect(tally.summary == "put 1 file, 10 bytes; 1 missing")
+    }
+
+    @Test func `a part that was lost with its session is no change of a file`() throws {
+        var error = try Self.error(.staleFile)
+        error.isTargetUntouched = true
+
+        let failure = ShellFailure(error)
+
+        #expect(failure.code == .temporary)
+        #expect(failure.sentence.contains("nothing was put under its name, try again"))
+    }
+
+    @Test func `a transfer that lost the name server says that not all was tried`() async throws {
         let tally = TransferTally("put")
         let gone = DFSError("unreachable", path: try TreePath("/B/F3"), "no answer")
         var ofFileServer = gone
         ofFileServer.server = ServerID("m2")
 
-        tally.finished()
+        try await tally.file { _ in }
+        #expect(!tally.leavesTheRest())
         tally.cutShort(.unreachable)
 
+        #expect(tally.leavesTheRest())
         #expect(tally.summary == "put 1 file, 0 bytes; 1 missing, and the rest was not tried")
-        #expect(tally.code == .unreachable)
+        // It was reached before: it is away.
+        #expect(tally.code == .temporary)
         #expect(gone.meansNoNameServer)
         #expect(!ofFileServer.meansNoNameServer)
     }

@@ -19,6 +19,29 @@ import Testing
         var text: String { bytes.withLock { String(decoding: $0, as: UTF8.self) } }
     }
 
+    /// Where results go that nobody can take.
+    private func run(_ text: String, losing number: Int32) async throws -> ExitCode {
+        let session = ShellSession(
+            client: DFSClient(nameServers: [Endpoint(host: "127.0.0.1", port: 1)]),
+            output: ShellOutput(
+                results: { _ in
+                    errno = number
+                    return false
+                }, complaints: { _ in true }))
+        let ends = try pipe(holding: text)
+        let code = await Script(session: session, keepsGoing: true).run(descriptor: ends)
+        Glibc.close(ends)
+        await session.close()
+        return code
+    }
+
+    @Test(arguments: ["-echo one\necho two\n", "-echo one; echo two\n"])
+    func `results that are lost are let pass by no dash`(script: String) async throws {
+        #expect(try await run(script, losing: ENOSPC) == .failed)
+        // Who reads no further has what he wanted.
+        #expect(try await run(script, losing: EPIPE) == .ok)
+    }
+
     private func run(
         _ text: String, echoes: Bool = false, keepsGoing: Bool = false
     ) async throws -> (screen: String, code: ExitCode) {

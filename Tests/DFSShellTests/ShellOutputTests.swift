@@ -186,6 +186,40 @@ import Testing
         close(far)
     }
 
+    @Test func `what is followed ends when a disk takes no more, and says so`() async throws {
+        let output = ShellOutput(
+            results: { _ in
+                errno = ENOSPC
+                return false
+            }, complaints: { _ in true })
+
+        let following = Task {
+            try await output.whileRead {
+                output.line("one")
+                output.flush()
+                await ShellOutput.never()
+            }
+        }
+        let result = await following.result
+
+        #expect(throws: ShellFailure.told(.failed)) { try result.get() }
+        #expect(await output.settle() == ENOSPC)
+        #expect(output.hasLostResults)
+        #expect(output.settleBlocking() == nil)
+    }
+
+    @Test func `a wait ends with its task, also where no descriptor is left`() async throws {
+        var ends: [Int32] = [0, 0]
+        try #require(pipe(&ends) == 0)
+        let far = ends[1]
+
+        let waiting = Task { await DescriptorWait.hangUp(of: far, or: DescriptorWait.Wake(nil)) }
+        waiting.cancel()
+        await waiting.value
+
+        for end in ends { close(end) }
+    }
+
     @Test func `what can not be read is told, and a wait ends with its task`() async throws {
         var ends: [Int32] = [0, 0]
         try #require(pipe(&ends) == 0)

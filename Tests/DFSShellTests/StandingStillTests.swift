@@ -270,11 +270,52 @@ import Testing
             let full = open("/dev/full", O_WRONLY | O_CLOEXEC)
             defer { close(full) }
 
-            for command in [["cat", "/f"], ["ls", "/"]] {
+            for command in [["cat", "/f"], ["ls", "/"], ["tail", "-f", "/f"], ["--help"]] {
                 let shell = try Beside(cluster, command, output: full)
                 #expect(try shell.process.wait() == .exit(1))
                 #expect(try shell.errors == "dfsh: standard output: No space left on device\n")
             }
+        }
+    }
+
+    @Test func `a trace that can not be written is told once, and ends no command`() async throws {
+        try await ClusterSlots.shared.run {
+            let cluster = try cluster(["f": "text\n"])
+            defer { cluster.shutDown() }
+
+            let run = try cluster.shell(["--trace=/dev/full", "cat", "/f", "/f"])
+
+            #expect(run.output == "text\ntext\n")
+            #expect(
+                run.errors
+                    == "dfsh: the trace can not be written: local /dev/full: No space left on "
+                    + "device\n")
+            #expect(run.exitCode == 0)
+        }
+    }
+
+    @Test func `handles of one server waits for no other, and says how it fared`() async throws {
+        try await ClusterSlots.shared.run {
+            // It stays up for as long as this takes, whatever it does not say.
+            let cluster = try Cluster(pace: Pace(beat: 1000, suspect: 500_000, down: 600_000))
+            defer { cluster.shutDown() }
+            try cluster.startNameServer()
+            try cluster.startFileServer("fs1", mount: "/a", files: ["held": "x"])
+            try cluster.startFileServer("fs2", mount: "/b", files: ["f": "x"])
+            try cluster["fs2"].pause()
+
+            let healthy = try cluster.shell(
+                ["--deadline", "600000", "-c", "open /a/held; handles fs1"])
+            let hung = try cluster.shell(["--deadline", "300", "handles", "fs2"])
+            let unknown = try cluster.shell(["handles", "fs3"])
+
+            #expect(healthy.exitCode == 0)
+            #expect(healthy.output.hasSuffix("/a/held\n"))
+            #expect(hung.output.hasPrefix("fs2  (no answer in time"))
+            #expect(hung.exitCode == 5)
+            #expect(unknown.errors == "dfsh: fs3: no such file server\n")
+            #expect(unknown.exitCode == 3)
+            try cluster["fs2"].resume()
         }
     }
 }

@@ -54,6 +54,30 @@ import Testing
         #expect(try world.send("STAT /e/f").contains(" fid=1 ") == request.hasPrefix("RENAME"))
     }
 
+    @Test(arguments: ["REMOVE /d recursive=yes", "RENAME /d /e"], ["", " op=x1"])
+    func `what was stored below a directory of MKDIR after the owner had done it stays`(
+        request: String, name: String
+    ) throws {
+        var world = try world()
+        try world.send("MKDIR /d/empty")
+        try world.send("MKDIR /d/sub")
+        try world.send("REPORT fs1 gen=2", on: 2, data: OvertakenTests.line("/d/sub/f", fid: 2))
+        let asked = try world.post(request.replacing("/d", with: "/d/sub") + name)
+        world.settle()
+        let moved = request.hasPrefix("RENAME") ? OvertakenTests.line("/e/f", fid: 2) : ""
+
+        try world.send(
+            "REPORT fs1 gen=3", on: 2,
+            data: "- /d/sub\n" + moved + OvertakenTests.line("/d/sub/x", fid: 3))
+        try world.send("DONE \(world.lastOperation(2))", on: 2)
+        world.settle()
+
+        #expect(world.answers[asked] == "OK\n")
+        #expect(try world.send("STAT /d/sub/x").contains(" fid=3 "))
+        #expect(try world.send("STAT /d/sub/f").hasPrefix("ERR not-found "))
+        #expect(try world.send("STAT /e/f").contains(" fid=2 ") == !moved.isEmpty)
+    }
+
     @Test func `a directory may go while what was below it is still being freed`() throws {
         var world = try NameWorld()
         try world.send("MKDIR /a")

@@ -1,16 +1,20 @@
 import DFSProtocol
 import Glibc
+import Synchronization
 import TestCluster
 import Testing
 
 @testable import ServerCommand
 
-/// One run of the real dfs-nameserver.
+/// One run of a real server.
 private final class Run {
     let scratch: ScratchFolder
     let process: ChildProcess
 
-    init(_ arguments: [String], in scratch: ScratchFolder, environment: [String] = []) throws {
+    init(
+        _ arguments: [String], of server: Executable = .nameServer, in scratch: ScratchFolder,
+        environment: [String] = []
+    ) throws {
         self.scratch = scratch
         let flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC
         let output = open(scratch.file("out"), flags, 0o600)
@@ -20,8 +24,7 @@ private final class Run {
             close(errors)
         }
         process = try ChildProcess(
-            Executable.nameServer.path, arguments, environment: environment, output: output,
-            errors: errors)
+            server.path, arguments, environment: environment, output: output, errors: errors)
     }
 
     func end() throws -> (ending: ChildProcess.Ending, output: String, errors: String) {
@@ -120,6 +123,89 @@ private final class Run {
         #expect(end.errors.contains("dfs-nameserver: can not listen on \(address)"))
     }
 
+    @Test(arguments: [
+        (["ex/a:home"], "there is no folder ex/a:home; a mount begins with '/': ex/a:/home"),
+        (["ex:/a", "ex:/b"], "the folder ex is exported twice"),
+        (["ex:/a", "x:/a"], "two exports are mounted at /a"),
+    ])
+    func `ends with 2 and a sentence for exports that make no sense`(
+        exports: [String], sentence: String
+    ) throws {
+        let arguments = exports.flatMap { ["--export", $0] }
+        let end = try Run(["--standalone"] + arguments, of: .fileServer, in: scratch).end()
+
+        #expect(end.ending == .exit(2))
+        #expect(end.errors.contains(sentence))
+    }
+
+    @Test(arguments: ["folder", "folder/below/it", "link/below"])
+    func `ends with 1 where clients could change the state`(state: String) throws {
+        try FileSystem.write("x", to: scratch.file("folder/file"))
+        #expect(symlink("folder", scratch.file("link")) == 0)
+
+        let end = try Run(
+            [
+                "--standalone", "--export", scratch.file("folder"), "--state", scratch.file(state),
+                "--listen", "127.0.0.1:0",
+            ], of: .fileServer, in: scratch
+        ).end()
+
+        #expect(end.ending == .exit(1))
+        #expect(end.output == "")
+        #expect(
+            end.errors.hasPrefix(
+                "dfs-fileserver: the state directory lies inside the export \(scratch.path)/folder, "
+            ))
+    }
+
+    @Test func `ends with 1 and a sentence though nobody reads it`() throws {
+        let full = try Pipe()
+        #expect(fcntl(full.writing, F_SETFL, O_NONBLOCK) == 0)
+        let block = [UInt8](repeating: 0x2E, count: 4096)
+        while write(full.writing, block, block.count) > 0 {}
+        #expect(fcntl(full.writing, F_SETFL, 0) == 0)
+
+        let process = try ChildProcess(
+            Executable.nameServer.path, ["--listen", "192.0.2.1:0"], errors: full.writing)
+
+        #expect(try process.wait() == .exit(1))
+    }
+
+    /// It serves without a name server, and finds later that another has its name.
+    @Test func `ends with 1 and says why where it may not go on`() throws {
+        let flag = Flag()
+        let names = try ScriptedPeer(
+            greeting: "OK DFS/1 role=name id=ns1 epoch=1 max-line=65536 max-data=1048576\n"
+        ) { line in
+            let words = line.split(separator: " ")
+            guard flag.isSet.load(ordering: .acquiring), words.count > 1 else { return "" }
+            return words[1] == "HELLO"
+                ? "\(words[0]) OK version=1 caps=push\n"
+                : "\(words[0]) ERR stale-epoch server=fs1 epoch=7 \"another has this id\"\n"
+        }
+        try FileSystem.makeFolders(scratch.file("folder"))
+        let pipe = try Pipe()
+        let errors = open(scratch.file("err"), O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+        defer { close(errors) }
+        let process = try ChildProcess(
+            Executable.fileServer.path,
+            [
+                "--id", "fs1", "--export", scratch.file("folder"), "--listen", "127.0.0.1:0",
+                "--state", scratch.file("state"), "--name-server", "\(names.endpoint)",
+            ], output: pipe.writing, errors: errors)
+        pipe.closeWriting()
+
+        let ready = try pipe.line()
+        flag.isSet.store(true, ordering: .releasing)
+        let ending = try process.wait()
+
+        #expect(ready.hasPrefix("ready role=file id=fs1 "))
+        #expect(ending == .exit(1))
+        let last = try scratch.text("err").split(separator: "\n").last
+        #expect(last?.hasPrefix("dfs-fileserver: the name server at ") == true)
+        #expect(last?.contains("another has this id") == true)
+    }
+
     @Test(arguments: [SIGTERM, SIGINT])
     func `says that it is ready, serves, and ends with 0 on a signal`(signal: Int32) throws {
         let pipe = try Pipe()
@@ -138,6 +224,11 @@ private final class Run {
         #expect(try process.wait() == .exit(0))
         #expect(FileSystem.exists(Array(scratch.file("state/catalogue.sqlite").utf8)))
     }
+}
+
+/// What a test says to a thread of another.
+private final class Flag: Sendable {
+    let isSet = Atomic(false)
 }
 
 /// A pipe from a child, read line by line.

@@ -100,10 +100,6 @@ void dfs_editor_print(dfs_editor *_Nonnull editor, const uint8_t *_Nonnull text,
 /* For `complete`: waits for one key.  Returns its code point, or -1 on Ctrl-C and end of input. */
 int32_t dfs_editor_read_key(dfs_editor *_Nonnull editor);
 
-/* For `woken`: prints text above the line that is being typed; draws the line anew. */
-void dfs_editor_print_above(dfs_editor *_Nonnull editor, const uint8_t *_Nonnull text,
-                            size_t length);
-
 /* ---- The terminal --------------------------------------------------------------------- */
 
 /* Columns and rows of a terminal; 80 x 24 where it does not say. */
@@ -112,6 +108,12 @@ void dfs_terminal_size(int descriptor, int *_Nonnull columns, int *_Nonnull rows
 /* Sets LC_CTYPE from the environment, or to C.UTF-8 where that is no UTF-8.  libedit drops and
  * garbles everything beyond ASCII in any other locale. */
 void dfs_terminal_set_locale(void);
+
+/* ---- The disk -------------------------------------------------------------------------- */
+
+/* syncfs(2), which Swift's Glibc does not show: brings the file system of an open file to its disk,
+ * and tells what was lost on it since that file was opened.  0, or -1 with errno.  Any thread. */
+int dfs_sync_file_system(int descriptor);
 
 #ifdef __cplusplus
 }

@@ -113,15 +113,22 @@ extension DFSClient {
     private func clearAway(
         _ part: TreePath, _ file: RemoteFile?, after failure: DFSError?
     ) async -> Bool {
-        // A server that is stalled may still make it.
-        let mayComeLater = failure?.isOutcomeUnknown ?? false
+        // A server that is stalled may still make it; one that has made it and is gone, or has just
+        // made it, has not told the name server.
+        let mayComeLater =
+            file != nil || failure?.isOutcomeUnknown ?? false || failure?.category == .unreachable
+        let isAway = failure?.category == .unreachable || failure?.known == .serverDown
         // A name server that has just let a deadline pass is not asked for another one.
         let isNameServerSilent = failure?.isUnanswered == true && failure?.server == nil
         let clearing = Task {
             let patience = patience()
             var isGone = !isNameServerSilent
             do throws(DFSError) {
-                if !isNameServerSilent { try await remove(part, kind: .file) }
+                if !isNameServerSilent {
+                    try await remove(part, kind: .file)
+                    // A server that is away removed nothing: what went is the claim of the name.
+                    isGone = !(isAway && mayComeLater)
+                }
             } catch {
                 // The failure that led here is what the caller must hear of, with what is left.
                 isGone = error.known == .notFound && !mayComeLater

@@ -14,7 +14,7 @@ enum HandleCommands {
         examples: [
             ("handles", "those opened here have a name in the column \"here\""),
             ("handles m1", "of one file server"),
-        ], exits: [.notFound, .temporary, .unreachable])
+        ], exits: [.notFound, .denied, .temporary, .unreachable, .integrity])
 
     private static let kill = CommandSpecification(
         "session kill", aliases: ["kill"], .sessions,
@@ -26,21 +26,25 @@ enum HandleCommands {
         ], exits: SessionCommands.exits)
 
     private static func runHandles(_ session: ShellSession, _ call: Invocation) async throws {
-        var answers = try await session.client.handles()
+        let servers: [ServerInfo]
         if let word = call.operands.first {
-            answers = answers.filter { $0.server.id.text == word.text }
-            if answers.isEmpty {
-                throw ShellFailure(.notFound, "\(word.shown): no such file server")
-            }
+            servers = [try await session.server(named: word)]
+        } else {
+            servers = try await session.client.servers()
         }
+        var results: [ServerID: Result<[SessionInfo], DFSError>] = [:]
+        try await session.handles(of: servers) { results[$0] = $1 }
         var rows: [[String]] = []
         var missing: [String] = []
-        for answer in answers {
-            switch answer.result {
-            case .success(let known):
-                rows += known.map { session.row($0, on: answer.server.id) }
+        var code = ExitCode.temporary
+        for server in servers {
+            switch results[server.id] {
+            case nil: continue
+            case .success(let known): rows += known.map { session.row($0, on: server.id) }
             case .failure(let error):
-                missing.append("\(answer.server.id)  (\(reason(answer.server, error)))")
+                missing.append("\(server.id)  (\(reason(server, error)))")
+                // One that lasts outweighs those that pass.
+                if code == .temporary { code = error.exitCode }
             }
         }
         if !rows.isEmpty { rows.insert(columns, at: 0) }
@@ -48,7 +52,7 @@ enum HandleCommands {
             session.output.line(line)
         }
         // What is missing was told as a part of the answer.
-        if !missing.isEmpty { throw ShellFailure.told(.temporary) }
+        if !missing.isEmpty { throw ShellFailure.told(code) }
     }
 
     /// Why a server's sessions are not known, in the words that `ls` marks its files with.
@@ -112,6 +116,29 @@ extension ShellSession {
         ]
     }
 
+    /// Asks servers for their sessions, side by side.
+    ///
+    /// - Parameter take: Gets each answer as it comes.
+    /// - Throws: `CancellationError`.
+    func handles(
+        of servers: [ServerInfo],
+        _ take: (ServerID, Result<[SessionInfo], DFSError>) -> Void
+    ) async throws {
+        await withTaskGroup(of: (ServerID, Result<[SessionInfo], DFSError>).self) { group in
+            for server in servers {
+                group.addTask { [client] in
+                    do throws(DFSError) {
+                        return (server.id, .success(try await client.handles(on: server)))
+                    } catch {
+                        return (server.id, .failure(error))
+                    }
+                }
+            }
+            for await (id, result) in group { take(id, result) }
+        }
+        try Task.checkCancellation()
+    }
+
     /// A file server by its id.
     func server(named word: Word) async throws -> ServerInfo {
         guard let server = try await client.servers().first(where: { $0.id.text == word.text })
@@ -124,6 +151,9 @@ extension ShellSession {
     }
 
     /// The server that is named, or else the one that lists a session of that name.
+    ///
+    /// Without a name every server is heard: two may have sessions of one name, and the wrong one
+    /// is not to be ended.
     func server(having handle: Word, named word: Word?) async throws -> ServerInfo {
         if let word { return try await server(named: word) }
         let answers = try await client.handles()

@@ -57,18 +57,25 @@ enum TransferCommands {
         let total = session.output.isErrorTerminal ? await session.bytes(below: sources) : nil
         try await session.tallied("got", total: total) { tally in
             let download = Download(session: session, tally: tally, keepsAttributes: keeps)
-            for source in sources {
-                do {
-                    try await get(source, to: target, call, download)
-                } catch let error where error.meansNoNameServer {
-                    throw error
-                } catch {
-                    let code = session.tell(await session.explained(error))
-                    if code == .interrupted { throw ShellFailure.told(code) }
-                    tally.failed(code)
-                }
+            do {
+                try await get(sources, to: target, call, download)
+            } catch {
+                // What has its name is brought to the disk however it ended.
+                await session.settle(tally)
+                throw error
             }
-            try await session.disk.settle()
+            await session.settle(tally)
+        }
+    }
+
+    private static func get(
+        _ sources: [TreePath], to target: [UInt8]?, _ call: Invocation, _ download: Download
+    ) async throws {
+        for source in sources {
+            if download.tally.leavesTheRest() { return }
+            try await download.session.orTell(download.tally) {
+                try await get(source, to: target, call, download)
+            }
         }
     }
 
@@ -100,18 +107,21 @@ enum TransferCommands {
         }
         let path = try await session.onePath(call.operands[1])
         try await session.tallied("put") { tally in
-            _ = try await session.client.store(path) {
-                let bytes: [UInt8]
-                do {
-                    bytes = try await DescriptorWait.read(STDIN_FILENO, count: 262_144)
-                } catch let failure as LocalFailure {
-                    throw ShellFailure(
-                        .failed, LocalFailure.sentence("standard input", failure.number))
+            try await tally.file { meter in
+                _ = try await session.client.store(path) {
+                    let bytes = try await standardInput()
+                    meter.moved(bytes.count)
+                    return bytes.isEmpty ? nil : ByteBuffer(bytes: bytes)
                 }
-                tally.moved(bytes.count)
-                return bytes.isEmpty ? nil : ByteBuffer(bytes: bytes)
             }
-            tally.finished()
+        }
+    }
+
+    private static func standardInput() async throws -> [UInt8] {
+        do {
+            return try await DescriptorWait.read(STDIN_FILENO, count: 262_144)
+        } catch let failure as LocalFailure {
+            throw ShellFailure(.failed, LocalFailure.sentence("standard input", failure.number))
         }
     }
 
@@ -162,16 +172,11 @@ enum TransferCommands {
         }
         try await session.tallied("put") { tally in
             for word in words.dropLast() {
-                do {
+                if tally.leavesTheRest() { break }
+                try await session.orTell(tally) {
                     let source = try await source(word.bytes, session, call)
                     let path = try place(of: source.path, in: directory)
                     try await put(source, to: path, session, call, tally)
-                } catch let error where error.meansNoNameServer {
-                    throw error
-                } catch {
-                    let code = session.tell(await session.explained(error))
-                    if code == .interrupted { throw ShellFailure.told(code) }
-                    tally.failed(code)
                 }
             }
         }
@@ -247,44 +252,33 @@ enum TransferCommands {
     }
 }
 
-/// Where on this machine something goes that the person gave a path for, or none.
-struct LocalPlace {
-    /// The directory, as a path of the person.
-    let parent: [UInt8]
-    /// The name in it; empty where a directory of the tree has none.
-    let name: [UInt8]
-    /// Whether a directory was meant that is not there.
-    let endsInSlash: Bool
-
-    init(target: [UInt8]?, name: [UInt8], _ disk: LocalDisk) async throws {
-        guard let target, !target.isEmpty else {
-            (parent, self.name, endsInSlash) = ([0x2E], name, false)
-            return
-        }
-        let kind = try await disk.kind(of: target)
-        if kind == .directory, !name.isEmpty {
-            (parent, self.name, endsInSlash) = (target, name, false)
-            return
-        }
-        endsInSlash = target.last == TreePath.slash && kind == nil
-        var trimmed = target
-        while trimmed.count > 1, trimmed.last == TreePath.slash { trimmed.removeLast() }
-        let cut = trimmed.lastIndex(of: TreePath.slash)
-        let last = Array(trimmed[(cut.map { $0 + 1 } ?? 0)...])
-        if last.isEmpty || last == [0x2E] || last == [0x2E, 0x2E] {
-            // The top of the tree into a directory that is named by a dot.
-            (parent, self.name) = (trimmed, [0x2E])
-        } else {
-            parent = cut.map { $0 == 0 ? [TreePath.slash] : Array(trimmed[..<$0]) } ?? [0x2E]
-            self.name = last
+extension ShellSession {
+    /// Runs the transfer of one of several things; a failure is told and counted.
+    ///
+    /// - Throws: Where the person wanted no more, or no name server answers.
+    fileprivate func orTell(
+        _ tally: TransferTally, _ body: () async throws -> Void
+    ) async throws {
+        do {
+            try await body()
+        } catch let error where error.meansNoNameServer {
+            throw error
+        } catch {
+            let code = tell(await explained(error))
+            if code == .interrupted { throw ShellFailure.told(code) }
+            tally.failed(code)
         }
     }
 
-    /// The whole, for messages.
-    var shown: String { Quoting.text(LocalName.join(parent, name)) }
-}
+    /// Brings what was received to the disk; a failure of that is told.
+    fileprivate func settle(_ tally: TransferTally) async {
+        do {
+            try await disk.settle()
+        } catch {
+            tally.spoiled(tell(error))
+        }
+    }
 
-extension ShellSession {
     /// How many bytes are below paths, for a progress line; nil where that is not known.
     func bytes(below paths: [TreePath]) async -> Int64? {
         var total: Int64 = 0

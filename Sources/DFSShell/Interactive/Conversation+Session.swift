@@ -57,7 +57,8 @@ extension Conversation.Shell {
         case .handles:
             return session.handleNames.map { CompletionCandidate(name: [UInt8]($0.utf8)) }
         case .serverHandles:
-            return (await session.serverHandleNames(within: patience) ?? []).map {
+            // Less than Tab waits: one server that hangs must not hide what the others have.
+            return (await session.serverHandleNames(within: .milliseconds(400)) ?? []).map {
                 CompletionCandidate(name: $0)
             }
         case .commands, .subcommands, .options, .words, .local: return []

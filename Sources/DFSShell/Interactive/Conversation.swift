@@ -199,7 +199,7 @@ extension Conversation {
         if completion.isEmpty { return .beep }
         guard completion.choices.isEmpty else {
             return .list(
-                completion.choices.map { Quoting.text($0.name) + ($0.isDirectory ? "/" : "") })
+                completion.choices.map { query.style.shown($0.name) + ($0.isDirectory ? "/" : "") })
         }
         return .replace(
             removedCharacters: completion.removedCharacters, by: completion.inserted)

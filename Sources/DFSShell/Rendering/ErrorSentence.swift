@@ -8,7 +8,7 @@ extension ShellFailure {
         case let error as ShellFailure: self = error
         case let error as LocalFailure: self = error.told
         case let error as DFSError:
-            self.init(ExitCode(error.category), ErrorSentence.text(error))
+            self.init(error.exitCode, ErrorSentence.text(error))
         case let error as RequestError:
             self.init(.usage, ErrorSentence.safe(error.advice))
         case is CancellationError: self.init(.interrupted, "interrupted")
@@ -26,6 +26,14 @@ extension Error {
         return error.code == "no-name-server"
             || error.code == "unreachable" && error.server == nil
             || error.isUnanswered && error.server == nil
+    }
+}
+
+extension DFSError {
+    /// The code that scripts see.
+    var exitCode: ExitCode {
+        // The part of a file to come is nobody's but ours: it was lost with its session.
+        known == .staleFile && isTargetUntouched ? .temporary : ExitCode(category)
     }
 }
 
@@ -90,6 +98,9 @@ enum ErrorSentence {
         case .crossServer: "the two names are on different file servers"
         case .staleFile where error.isTargetReplaced:
             "it was stored, and then changed or replaced; look what it holds now" + detail(error)
+        case .staleFile where error.isTargetUntouched:
+            "what had been sent was lost with its session; nothing was put under its name, try again"
+                + detail(error)
         case .staleFile where error.isOutcomeUnknown:
             "the session was lost before this was answered, and whether it was done is not known"
                 + earlier(error) + "; look what the file holds" + detail(error)
@@ -132,8 +143,7 @@ enum ErrorSentence {
 
     /// Who did not answer, what may have happened, and what to do.
     private static func late(_ error: DFSError) -> String {
-        // The name server answered, and says who did not.
-        if !error.isUnanswered, error.endpoint != nil, error.server == nil, !error.advice.isEmpty {
+        if isToldByNameServer(error), !error.isOutcomeUnknown, !error.advice.isEmpty {
             return safe(error.advice)
         }
         let end =
@@ -144,7 +154,18 @@ enum ErrorSentence {
             } else {
                 "try again"
             }
-        return "\(respondent(error)) did not answer in time; \(end)"
+        // What it advises is for programs: who types can not repeat a change with its op=.
+        let silent =
+            isToldByNameServer(error)
+            ? "the file server did not answer the name server"
+            : respondent(error) + " did not answer"
+        return "\(silent) in time; \(end)"
+    }
+
+    /// Whether the name server answered, and said that somebody else did not.
+    private static func isToldByNameServer(_ error: DFSError) -> Bool {
+        error.known == .timeout && !error.isUnanswered && error.endpoint != nil
+            && error.server == nil
     }
 
     /// The server that a failure is about, as a sentence names it.
@@ -212,7 +233,9 @@ enum ErrorSentence {
     static func absence(_ error: DFSError, of path: TreePath) -> String {
         if let outage = outage(error) { return outage }
         let name = error.server.map { "file server \($0)" } ?? "the name server"
-        let isSilent = error.category == .unreachable || error.known == .timeout
+        let isSilent =
+            error.category == .unreachable
+            || error.known == .timeout && !isToldByNameServer(error)
         return "\(path): \(name) "
             + (isSilent ? "does not answer" : "can not serve it now: \(safe(error.advice))")
     }

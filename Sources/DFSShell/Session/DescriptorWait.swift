@@ -37,15 +37,15 @@ enum DescriptorWait {
     /// Waits until nobody reads any more what is written to a descriptor, or the task is cancelled.
     ///
     /// A file has no reader that could go away: there it waits for the cancellation.
-    static func hangUp(of descriptor: Int32) async {
-        _ = await run(descriptor, events: 0) {}
+    static func hangUp(of descriptor: Int32, or end: Wake = Wake()) async {
+        _ = await run(descriptor, events: 0, or: end) {}
     }
 
     private static func run<Answer: Sendable>(
-        _ descriptor: Int32, events: Int16, then body: @escaping @Sendable () -> Answer
+        _ descriptor: Int32, events: Int16, or end: Wake = Wake(),
+        then body: @escaping @Sendable () -> Answer
     ) async -> Answer? {
-        let end = Wake()
-        return await withTaskCancellationHandler {
+        await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 DispatchQueue(label: "dfsh.wait").async {
                     let isReady = wait(descriptor, events, or: end)
@@ -64,9 +64,9 @@ enum DescriptorWait {
             pollfd(fd: descriptor, events: events, revents: 0),
         ]
         while true {
-            let count = poll(&polled, 2, -1)
+            let count = poll(&polled, 2, end.canWake ? -1 : Wake.pauseMilliseconds)
             if count < 0, errno == EINTR { continue }
-            if count < 0 || polled[0].revents != 0 { return false }
+            if count < 0 || end.isSignalled { return false }
             if polled[1].revents == 0 { continue }
             // One that is closed says nothing of a reader; reading it fails by itself.
             guard events == 0, polled[1].revents & Int16(POLLNVAL) != 0 else { return true }
@@ -75,20 +75,33 @@ enum DescriptorWait {
     }
 
     /// Ends a `poll` from elsewhere, by closing the other end of a connection.
-    private final class Wake: Sendable {
+    final class Wake: Sendable {
+        /// How often a poll that can not be woken looks whether it is to end.
+        static let pauseMilliseconds: Int32 = 200
+
+        /// -1 where the process has no descriptor left: poll leaves it out.
         let descriptor: Int32
         private let other: Mutex<Int32?>
+        private let isEnded = Atomic(false)
 
-        init() {
-            var ends: [Int32] = [-1, -1]
-            let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-            // Without descriptors there is none to wait for either: poll leaves -1 out.
-            _ = socketpair(AF_UNIX, kind, 0, &ends)
-            descriptor = ends[0]
-            other = Mutex(ends[1])
+        /// - Parameter ends: Two that are joined; nil where there are no more.
+        init(_ ends: (Int32, Int32)? = Wake.pair()) {
+            descriptor = ends?.0 ?? -1
+            other = Mutex(ends?.1)
         }
 
+        private static func pair() -> (Int32, Int32)? {
+            var ends: [Int32] = [-1, -1]
+            let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+            return socketpair(AF_UNIX, kind, 0, &ends) == 0 ? (ends[0], ends[1]) : nil
+        }
+
+        var canWake: Bool { descriptor >= 0 }
+
+        var isSignalled: Bool { isEnded.load(ordering: .acquiring) }
+
         func signal() {
+            isEnded.store(true, ordering: .releasing)
             let end = other.withLock { end in
                 defer { end = nil }
                 return end
@@ -98,7 +111,7 @@ enum DescriptorWait {
 
         deinit {
             signal()
-            close(descriptor)
+            if canWake { close(descriptor) }
         }
     }
 }

@@ -25,9 +25,16 @@ final class OutputWriter: Sendable {
         let sink: Sink
     }
 
+    private enum Goal {
+        /// No more bytes than these are left to be written.
+        case atMost(Int)
+        /// A result could not be written.
+        case broken
+    }
+
     private struct Waiter {
         let number: Int
-        let limit: Int
+        let goal: Goal
         let continuation: CheckedContinuation<Void, Never>
     }
 
@@ -41,6 +48,13 @@ final class OutputWriter: Sendable {
         var isBroken = false
         var waiters: [Waiter] = []
         var waitersEver = 0
+
+        func has(_ goal: Goal) -> Bool {
+            switch goal {
+            case .atMost(let limit): bytes <= limit
+            case .broken: isBroken
+            }
+        }
     }
 
     private let queue = DispatchQueue(label: "dfsh.output")
@@ -104,7 +118,12 @@ final class OutputWriter: Sendable {
     }
 
     /// Waits until no more than so many bytes are left to be written, or the task is cancelled.
-    func wait(until limit: Int) async {
+    func wait(until limit: Int) async { await wait(for: .atMost(limit)) }
+
+    /// Waits until a result could not be written, or the task is cancelled.
+    func waitUntilBroken() async { await wait(for: .broken) }
+
+    private func wait(for goal: Goal) async {
         let number = state.withLock { state in
             state.waitersEver += 1
             return state.waitersEver
@@ -112,9 +131,9 @@ final class OutputWriter: Sendable {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let isReached = state.withLock { state in
-                    if state.bytes <= limit || Task.isCancelled { return true }
+                    if state.has(goal) || Task.isCancelled { return true }
                     state.waiters.append(
-                        Waiter(number: number, limit: limit, continuation: continuation))
+                        Waiter(number: number, goal: goal, continuation: continuation))
                     return false
                 }
                 if isReached { continuation.resume() }
@@ -167,8 +186,8 @@ final class OutputWriter: Sendable {
     private func wake(_ change: (inout State) -> Void) {
         let reached = state.withLock { state in
             change(&state)
-            let reached = state.waiters.filter { state.bytes <= $0.limit }
-            state.waiters.removeAll { state.bytes <= $0.limit }
+            let reached = state.waiters.filter { state.has($0.goal) }
+            state.waiters = state.waiters.filter { !state.has($0.goal) }
             return reached
         }
         for waiter in reached { waiter.continuation.resume() }

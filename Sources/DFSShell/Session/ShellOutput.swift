@@ -27,6 +27,8 @@ public final class ShellOutput: Sendable {
         /// Whether a line of progress stands on the terminal.
         var hasProgress = false
         /// Why results could not be written, where that is more than a reader who left.
+        var lost: Int32?
+        /// The same, until it was told.
         var failure: Int32?
     }
 
@@ -72,6 +74,9 @@ public final class ShellOutput: Sendable {
 
     /// Whether results could not be written, as where `head` has enough: no more need be made.
     public var isBroken: Bool { writer.isBroken }
+
+    /// Whether results were lost otherwise than by a reader who left, as on a disk that is full.
+    var hasLostResults: Bool { state.withLock { $0.lost != nil } }
 
     /// Bytes that were handed over and are not written yet.
     var waitingBytes: Int { writer.waitingBytes }
@@ -121,7 +126,8 @@ public final class ShellOutput: Sendable {
             errno = 0
             if results($0) { return true }
             let number = errno
-            state.withLock { $0.failure = number == EPIPE || number == 0 ? nil : number }
+            guard number != EPIPE, number != 0 else { return false }
+            state.withLock { ($0.lost, $0.failure) = (number, number) }
             return false
         }
     }
@@ -184,22 +190,31 @@ public final class ShellOutput: Sendable {
             // A terminal takes what is left; a reader who stands still is not waited for.
             await writer.waitAfterCancellation(atMost: isTerminal ? nil : .milliseconds(300))
         }
-        return state.withLock { state in
+        return takeFailure()
+    }
+
+    private func takeFailure() -> Int32? {
+        state.withLock { state in
             defer { state.failure = nil }
             return state.failure
         }
     }
 
     /// Waits until everything so far is written; blocks the calling thread, the main one.
-    func settleBlocking() {
+    ///
+    /// - Returns: As `settle()`.
+    @discardableResult
+    func settleBlocking() -> Int32? {
         endContent()
         flush()
         writer.waitBlocking()
+        return takeFailure()
     }
 
-    /// Runs something until it ends, nobody reads the results any more, or the task is cancelled.
+    /// Runs something until it ends, results can not be written any more, or the task is cancelled.
     ///
-    /// - Throws: What `body` throws; `ShellFailure` where nobody reads the results.
+    /// - Throws: What `body` throws; `ShellFailure` where nobody reads the results, or a disk does
+    ///   not take them.
     func whileRead(_ body: @escaping @Sendable () async throws -> Void) async throws {
         try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask {
@@ -208,6 +223,10 @@ public final class ShellOutput: Sendable {
             }
             group.addTask { [hangUp] in
                 await hangUp()
+                return false
+            }
+            group.addTask { [writer] in
+                await writer.waitUntilBroken()
                 return false
             }
             defer { group.cancelAll() }

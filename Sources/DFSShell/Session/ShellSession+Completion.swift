@@ -1,5 +1,6 @@
 import DFSClient
 import DFSProtocol
+import Synchronization
 
 /// What completion asks; every answer comes within a budget or is nil, and none is an error.
 extension ShellSession {
@@ -24,19 +25,20 @@ extension ShellSession {
         state.withLock { $0.sessions.keys.sorted(by: ShellSession.isEarlier) }
     }
 
-    /// The names of all sessions of the servers that are up, or nil where none came in time.
+    /// The names of the sessions of all servers that answer in time, or nil where none does.
     public func serverHandleNames(within budget: Duration) async -> [[UInt8]]? {
-        await first(within: budget) { [client] in
+        let names = Mutex<Set<[UInt8]>?>(nil)
+        _ = await first(within: budget) { [self] () -> Bool? in
             // Which servers can not be asked is of no interest to completion.
-            guard let answers = try? await client.handles() else { return nil }
-            var names: Set<[UInt8]> = []
-            for answer in answers {
-                // As above; the others are listed all the same.
-                guard case .success(let sessions) = answer.result else { continue }
-                names.formUnion(sessions.map(\.handle))
+            guard let servers = try? await client.servers() else { return nil }
+            // It only ends early where the budget has ended, and then so does this.
+            try? await handles(of: servers) { _, result in
+                guard case .success(let sessions) = result else { return }
+                names.withLock { $0 = ($0 ?? []).union(sessions.map(\.handle)) }
             }
-            return names.sorted { $0.lexicographicallyPrecedes($1) }
+            return true
         }
+        return names.withLock { $0 }?.sorted { $0.lexicographicallyPrecedes($1) }
     }
 
     /// `h2` stands before `h10`.

@@ -12,12 +12,21 @@ struct Download: Sendable {
     func file(
         _ entry: Entry, as name: [UInt8], in directory: LocalDirectory
     ) async throws {
+        try await tally.file { meter in
+            try await file(entry, as: name, in: directory, meter)
+        }
+    }
+
+    private func file(
+        _ entry: Entry, as name: [UInt8], in directory: LocalDirectory,
+        _ meter: TransferTally.Meter
+    ) async throws {
         let disk = session.disk
         var head: ByteBuffer?
         var file: LocalFile?
         do {
             _ = try await session.client.fetch(entry.path, listedAs: entry) { bytes in
-                tally.moved(bytes.readableBytes)
+                meter.moved(bytes.readableBytes)
                 // The first piece waits: most files have no second, and need one visit to the disk.
                 guard let first = head else {
                     if file == nil { head = bytes } else { try await append(bytes, file) }
@@ -39,7 +48,6 @@ struct Download: Sendable {
             if let file { await disk.discard(file) }
             throw error
         }
-        tally.finished()
     }
 
     private func append(_ bytes: ByteBuffer, _ file: LocalFile?) async throws {
@@ -76,33 +84,45 @@ struct TreeDownload {
 
     /// Brings everything below the top; failures are told and counted.
     ///
-    /// - Throws: What ends the whole: the listing itself failed, or the task was cancelled.
+    /// - Throws: What ends the whole: the listing itself failed, once what is under way has come
+    ///   to its end; or the task was cancelled.
     mutating func run() async throws {
-        let session = download.session
         try await withThrowingTaskGroup(of: Int.self) { group in
-            var used = 0
-            var pages = session.client.find(top).makeAsyncIterator()
-            while let page = try await pages.nextPage() {
-                for entry in page {
-                    try Task.checkCancellation()
-                    guard let directory = try await place(for: entry) else { continue }
-                    // What can not be had is told at once, in the order of the listing.
-                    guard entry.isAvailable else {
-                        try await download.fileOrTell(entry, in: directory)
-                        continue
-                    }
-                    let cost = TreeDownload.cost(of: entry)
-                    while used > 0, used + cost > TreeDownload.capacity {
-                        used -= try await group.next() ?? 0
-                    }
-                    used += cost
-                    group.addTask { [download] in
-                        try await download.fileOrTell(entry, in: directory)
-                        return cost
-                    }
-                }
+            var failure: DFSError?
+            do {
+                try await begin(in: &group)
+            } catch let error as DFSError {
+                failure = error
             }
             try await group.waitForAll()
+            if let failure { throw failure }
+        }
+    }
+
+    /// Begins file after file, as many side by side as there is room for.
+    private mutating func begin(in group: inout ThrowingTaskGroup<Int, any Error>) async throws {
+        var used = 0
+        var pages = download.session.client.find(top).makeAsyncIterator()
+        while let page = try await pages.nextPage() {
+            for entry in page {
+                try Task.checkCancellation()
+                guard let directory = try await place(for: entry) else { continue }
+                // What can not be had is told at once, in the order of the listing.
+                guard entry.isAvailable else {
+                    try await download.fileOrTell(entry, in: directory)
+                    continue
+                }
+                let cost = TreeDownload.cost(of: entry)
+                while used > 0, used + cost > TreeDownload.capacity {
+                    used -= try await group.next() ?? 0
+                }
+                if download.tally.leavesTheRest() { return }
+                used += cost
+                group.addTask { [download] in
+                    try await download.fileOrTell(entry, in: directory)
+                    return cost
+                }
+            }
         }
     }
 

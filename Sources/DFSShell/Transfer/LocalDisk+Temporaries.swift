@@ -40,9 +40,7 @@ extension LocalDisk {
         }
         // What can not be looked at is told by what comes next.
         guard found == 0, kind(status.st_mode) == .special else { return }
-        let path = Quoting.text(LocalName.join(directory.path, name))
-        throw ShellFailure(
-            .failed, "local \(path): not a regular file; \"get PATH - > \(path)\" writes into it")
+        throw LocalPlace.refusal(of: LocalName.join(directory.path, name))
     }
 
     private static func temporaryName(_ number: String, _ name: [UInt8]) -> [UInt8] {

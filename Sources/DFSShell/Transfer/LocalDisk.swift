@@ -8,10 +8,15 @@ final class LocalDirectory: Sendable {
     let descriptor: Int32
     /// As the person named it, or below that; for messages only.
     let path: [UInt8]
+    /// The file system that it is on.
+    let device: dev_t
 
     init(descriptor: Int32, path: [UInt8]) {
         self.descriptor = descriptor
         self.path = path
+        var status = stat()
+        // What can not be looked at can not be written in either.
+        device = fstat(descriptor, &status) == 0 ? status.st_dev : 0
     }
 
     deinit { Glibc.close(descriptor) }
@@ -129,6 +134,10 @@ actor LocalDisk {
         var status = stat()
         guard LocalName.withPath(path, { fstatat(AT_FDCWD, $0, &status, 0) }) == 0 else {
             if errno == ENOENT { return nil }
+            guard errno != ELOOP else {
+                let subject = "local \(Quoting.text(path))"
+                throw ShellFailure(.failed, LocalFailure.sentence(subject, ELOOP))
+            }
             throw LocalFailure(path: path, number: errno)
         }
         return LocalDisk.kind(status.st_mode)

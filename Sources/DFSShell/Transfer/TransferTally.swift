@@ -6,16 +6,26 @@ import Synchronization
 final class TransferTally: Sendable {
     private struct Counts {
         var files: Int64 = 0
+        /// Of the files that are whole.
         var bytes: Int64 = 0
+        /// Of those that are under way.
+        var moving: Int64 = 0
         var failed: Int64 = 0
         /// Of those that failed, the ones whose file server is down.
         var unavailable: Int64 = 0
+        /// Of those that failed, the ones that may have left a part in the tree.
+        var leftovers: Int64 = 0
         var skipped: Int64 = 0
-        /// Whether something ended the transfer before everything was tried.
+        /// Whether no name server answers any more: nothing further is begun.
         var isCutShort = false
+        /// Whether something was not begun for that.
+        var hasRest = false
+        var isInterrupted = false
         var firstFailure: ExitCode?
 
         mutating func note(_ code: ExitCode) {
+            // A server that was reached and is gone is one that is away.
+            let code = code == .unreachable ? .temporary : code
             if firstFailure == nil || firstFailure == .temporary { firstFailure = code }
         }
     }
@@ -27,11 +37,38 @@ final class TransferTally: Sendable {
     /// - Parameter verb: In the past, such as `got`.
     init(_ verb: String) { self.verb = verb }
 
-    /// Counts bytes as they arrive.
-    func moved(_ bytes: Int) { counts.withLock { $0.bytes += Int64(bytes) } }
+    /// One file that is under way: what has moved of it counts in the end only if it comes whole.
+    final class Meter: Sendable {
+        private let tally: TransferTally
+        private let moved = Mutex<Int64>(0)
 
-    /// Counts a file that is whole.
-    func finished() { counts.withLock { $0.files += 1 } }
+        fileprivate init(_ tally: TransferTally) { self.tally = tally }
+
+        /// Counts bytes as they arrive.
+        func moved(_ bytes: Int) {
+            moved.withLock { $0 += Int64(bytes) }
+            tally.counts.withLock { $0.moving += Int64(bytes) }
+        }
+
+        fileprivate func end(isWhole: Bool) {
+            let bytes = moved.withLock { $0 }
+            tally.counts.withLock { counts in
+                counts.moving -= bytes
+                guard isWhole else { return }
+                counts.files += 1
+                counts.bytes += bytes
+            }
+        }
+    }
+
+    /// Moves one file, and counts it where nothing is thrown.
+    func file(_ move: (Meter) async throws -> Void) async throws {
+        let meter = Meter(self)
+        var isWhole = false
+        defer { meter.end(isWhole: isWhole) }
+        try await move(meter)
+        isWhole = true
+    }
 
     /// Counts something that is left out on purpose.
     func skipped() { counts.withLock { $0.skipped += 1 } }
@@ -52,30 +89,57 @@ final class TransferTally: Sendable {
         }
     }
 
+    /// Notes a failure that is about no file in particular.
+    func spoiled(_ code: ExitCode) { counts.withLock { $0.note(code) } }
+
     /// Notes what ended the transfer: the rest was not tried.
     func cutShort(_ code: ExitCode) {
         failed(code)
-        counts.withLock { $0.isCutShort = true }
+        counts.withLock { ($0.isCutShort, $0.hasRest) = (true, true) }
     }
+
+    /// Whether nothing further is to be begun; asked by whoever has something left to begin.
+    func leavesTheRest() -> Bool {
+        counts.withLock { counts in
+            counts.hasRest = counts.hasRest || counts.isCutShort
+            return counts.isCutShort
+        }
+    }
+
+    /// Notes that the person wanted no more.
+    func interrupted() { counts.withLock { $0.isInterrupted = true } }
 
     /// Whether there is something to sum up.
     var hasBegun: Bool { counts.withLock { $0.files > 0 || $0.failed > 0 } }
 
     /// Tells and counts why one file of many is missing; what to do then is said once, at the end.
     ///
-    /// - Throws: Where the whole transfer was interrupted, or no name server answers any more.
+    /// Where no name server answers any more nothing further is begun, and what is under way comes
+    /// to its own end: each file is told, with what is left of it.
+    /// - Throws: `CancellationError` where the whole transfer was interrupted.
     func tell(_ error: any Error, _ session: ShellSession) async throws {
         let failure = ShellFailure(error)
         if failure.code == .interrupted { throw CancellationError() }
-        if error.meansNoNameServer { throw error }
-        if let error = error as? DFSError, let reason = ErrorSentence.outage(error) {
-            session.output.complain(reason)
-            counts.withLock { $0.unavailable += 1 }
-        } else if !failure.sentence.isEmpty {
-            session.output.complain(failure.sentence)
+        let isOutage = tellSentence(of: error, failure, session)
+        counts.withLock { counts in
+            if isOutage { counts.unavailable += 1 }
+            if (error as? DFSError)?.leftover != nil { counts.leftovers += 1 }
+            counts.isCutShort = counts.isCutShort || error.meansNoNameServer
         }
         failed(failure.code)
         await session.output.awaitRoom()
+    }
+
+    /// - Returns: Whether it is that a file server is down.
+    private func tellSentence(
+        of error: any Error, _ failure: ShellFailure, _ session: ShellSession
+    ) -> Bool {
+        if let error = error as? DFSError, let reason = ErrorSentence.outage(error) {
+            session.output.complain(reason)
+            return true
+        }
+        if !failure.sentence.isEmpty { session.output.complain(failure.sentence) }
+        return false
     }
 
     /// The code that the transfer ends with.
@@ -84,25 +148,42 @@ final class TransferTally: Sendable {
     /// `got 2 files, 12 bytes`, with what is missing, and the speed where that says something.
     var summary: String {
         let counts = counts.withLock { $0 }
-        var text =
-            "\(verb) \(Amounts.count(counts.files, "file")), "
-            + Amounts.sentence(counts.bytes)
+        return moved(counts.files, counts.bytes) + missing(counts)
+    }
+
+    /// As `summary`, with the bytes of files that are under way.
+    private var soFar: (text: String, bytes: Int64) {
+        let counts = counts.withLock { $0 }
+        let bytes = counts.bytes + counts.moving
+        return (moved(counts.files, bytes) + missing(counts), bytes)
+    }
+
+    private func moved(_ files: Int64, _ bytes: Int64) -> String {
+        let text = "\(verb) \(Amounts.count(files, "file")), " + Amounts.sentence(bytes)
         let elapsed = ContinuousClock.now - start
         let seconds =
             Double(elapsed.components.seconds)
             + Double(elapsed.components.attoseconds) / 1e18
-        if seconds >= 1 {
-            let tenths = Int64(seconds * 10)
-            let rate = Amounts.sentence(Int64(Double(counts.bytes) / seconds))
-            text += " in \(tenths / 10).\(tenths % 10) s (\(rate)/s)"
-        }
+        guard seconds >= 1, bytes > 0 else { return text }
+        let tenths = Int64(seconds * 10)
+        let rate = Amounts.sentence(Int64(Double(bytes) / seconds))
+        return text + " in \(tenths / 10).\(tenths % 10) s (\(rate)/s)"
+    }
+
+    private func missing(_ counts: Counts) -> String {
+        var text = ""
         if counts.skipped > 0 { text += "; \(counts.skipped) skipped" }
         if counts.failed > 0 { text += "; \(counts.failed) missing" }
-        if counts.isCutShort { text += ", and the rest was not tried" }
+        if counts.hasRest { text += ", and the rest was not tried" }
+        if counts.isInterrupted { text += "; interrupted, and the rest is missing" }
         if counts.unavailable > 0 {
             text +=
                 ", \(counts.unavailable) of them \(verb == "put" ? "for" : "safe on") servers that are down: "
                 + "do it again when those are back (\"servers\" shows them)"
+        }
+        if counts.leftovers > 0 {
+            text +=
+                "; \(Amounts.count(counts.leftovers, "part")) may be left under the names told above"
         }
         return text
     }
@@ -115,10 +196,9 @@ final class TransferTally: Sendable {
             // A cancelled sleep ends the loop in the next line.
             try? await Task.sleep(for: .milliseconds(500))
             if Task.isCancelled { break }
-            let bytes = counts.withLock { $0.bytes }
+            var (text, bytes) = soFar
             still = bytes == last ? still + 1 : 0
             last = bytes
-            var text = summary
             if let total, total > 0 { text += ", \(min(100, bytes * 100 / total)) %" }
             if still >= 6 { text += ", stalled" }
             output.progress(text)
@@ -137,17 +217,23 @@ extension ShellSession {
             if output.isErrorTerminal {
                 group.addTask { [output] in await tally.show(on: output, total: total) }
             }
+            var end: (any Error)?
             do {
                 try await body(tally)
-            } catch let error where error.meansNoNameServer && tally.hasBegun {
-                tally.cutShort(tell(error))
             } catch {
-                group.cancelAll()
-                try await group.waitForAll()
-                throw error
+                end = error
             }
             group.cancelAll()
             try await group.waitForAll()
+            guard let end else { return }
+            guard tally.hasBegun else { throw end }
+            let code = tell(await explained(end))
+            guard code != .interrupted else {
+                tally.interrupted()
+                output.complain(tally.summary)
+                throw ShellFailure.told(code)
+            }
+            tally.cutShort(code)
         }
         output.complain(tally.summary)
         if tally.code != .ok { throw ShellFailure.told(tally.code) }

@@ -1,10 +1,11 @@
+import CEditLine
 import Glibc
 
 /// Where files were given their names that a power cut could still take.
 ///
 /// A few files are flushed one by one, before they get their names. Many small ones would each wait
 /// for the disk (10,000 of them for half a minute): they are flushed together at the end, by one
-/// call, before the command says that it is done.
+/// call for each file system that has some, before the command says that it is done.
 struct UnsettledNames: Sendable {
     /// So many small files are flushed one by one.
     private static let most = 16
@@ -12,6 +13,8 @@ struct UnsettledNames: Sendable {
     private var count = 0
     /// Directories of the first names.
     private var directories: [LocalDirectory] = []
+    /// The first directory on each file system: what was lost since it was opened is told by it.
+    private var fileSystems: [(device: dev_t, directory: LocalDirectory)] = []
 
     /// Whether the next small file is flushed with all the others.
     var areMany: Bool { count >= UnsettledNames.most }
@@ -19,13 +22,24 @@ struct UnsettledNames: Sendable {
     /// Notes that a file was given its name in a directory.
     mutating func add(_ directory: LocalDirectory) {
         count += 1
+        if !fileSystems.contains(where: { $0.device == directory.device }) {
+            fileSystems.append((directory.device, directory))
+        }
         guard count <= UnsettledNames.most, directories.last !== directory else { return }
         directories.append(directory)
     }
 
     /// Brings the names to the disk, and the bytes of what was not flushed.
+    ///
+    /// - Throws: `LocalFailure` for what a disk could not keep.
     func settle() throws {
-        if count > UnsettledNames.most { return sync() }
+        if count > UnsettledNames.most {
+            for (_, directory) in fileSystems {
+                try UnsettledNames.flush(
+                    directory.descriptor, directory.path, dfs_sync_file_system)
+            }
+            return
+        }
         for directory in directories {
             try UnsettledNames.flush(directory.descriptor, directory.path, fsync)
         }

@@ -14,26 +14,28 @@ struct Upload: Sendable {
         let source = try await disk.source(name, in: directory)
         let isExecutable = source.mode.bits & 0o100 != 0
         let piece = Int(min(1_048_576, max(4096, source.size + 1)))
-        _ = try await session.client.store(
-            path, mode: keepsAttributes || isExecutable ? source.mode : nil,
-            modified: keepsAttributes ? source.modified : nil
-        ) {
-            guard let bytes = try await disk.read(source, count: piece) else { return nil }
-            tally.moved(bytes.readableBytes)
-            return bytes
+        try await tally.file { meter in
+            _ = try await session.client.store(
+                path, mode: keepsAttributes || isExecutable ? source.mode : nil,
+                modified: keepsAttributes ? source.modified : nil
+            ) {
+                guard let bytes = try await disk.read(source, count: piece) else { return nil }
+                meter.moved(bytes.readableBytes)
+                return bytes
+            }
         }
-        tally.finished()
     }
 
     /// Stores a whole directory: many files side by side, and every failure told.
     ///
-    /// - Throws: What ends the whole: the target can not be made, no name server answers, or the
-    ///   task was cancelled.
+    /// Where no name server answers any more nothing further is begun.
+    /// - Throws: What ends the whole: the target can not be made, or the task was cancelled.
     func tree(_ directory: LocalDirectory, to path: TreePath) async throws {
         try await withThrowingTaskGroup(of: Int.self) { group in
             var used = 0
             try await walk(directory, to: path) { name, directory, path in
                 while used >= Upload.capacity { used -= try await group.next() ?? 0 }
+                if tally.leavesTheRest() { return }
                 used += 1
                 group.addTask {
                     try await fileOrTell(name, in: directory, to: path)
@@ -57,11 +59,13 @@ struct Upload: Sendable {
         var waiting = [(directory: top, path: topPath)]
         while let (directory, path) = waiting.popLast() {
             try Task.checkCancellation()
+            if tally.leavesTheRest() { return }
             guard let entries = try await orTell({ try await session.disk.list(directory) }) else {
                 continue
             }
             var below: [(directory: LocalDirectory, path: TreePath)] = []
             for entry in entries {
+                if tally.leavesTheRest() { return }
                 let shown = Quoting.text(LocalName.join(directory.path, entry.name))
                 switch entry.kind {
                 case .symbolicLink: skip(shown, "symbolic link")

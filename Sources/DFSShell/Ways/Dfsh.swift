@@ -28,8 +28,8 @@ public enum Dfsh {
     private static func run(_ options: DfshOptions, _ output: ShellOutput) throws -> ExitCode {
         if options.wantsHelp || options.wantsVersion {
             output.line(options.wantsHelp ? DfshOptions.help : "dfsh DFS/1")
-            output.settleBlocking()
-            return .ok
+            guard let number = output.settleBlocking() else { return .ok }
+            throw ShellFailure(.failed, LocalFailure.sentence("standard output", number))
         }
         let isInteractive = options.source == .standardInput && isatty(STDIN_FILENO) == 1
         let session = ShellSession(

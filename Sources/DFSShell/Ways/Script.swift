@@ -9,7 +9,7 @@ struct Script {
     /// Whether a failure ends the script.
     var keepsGoing = false
 
-    /// Runs the lines of a descriptor as they arrive.
+    /// Runs the lines of a descriptor as they arrive, as long as results can be written.
     ///
     /// - Returns: The code of the first failure; `ok` where every failure was let pass by its `-`.
     func run(descriptor: Int32) async -> ExitCode {
@@ -18,7 +18,8 @@ struct Script {
         while let line = await reader.next() {
             let code = await run(line)
             if first == .ok { first = code }
-            if session.wantsToQuit || session.output.isBroken || Task.isCancelled { break }
+            if session.output.isBroken { return ended(first) }
+            if session.wantsToQuit || Task.isCancelled { break }
             if code == .interrupted { return code }
             if code != .ok, !keepsGoing { return code }
         }
@@ -27,6 +28,11 @@ struct Script {
             return session.tell(ShellFailure(.failed, sentence))
         }
         return reader.wasTooLong ? session.tell(Script.tooLong) : first
+    }
+
+    /// The code of a script whose results go nowhere any more: what was lost is let pass by no `-`.
+    private func ended(_ first: ExitCode) -> ExitCode {
+        first == .ok && session.output.hasLostResults ? .failed : first
     }
 
     private static let tooLong = ShellFailure(
@@ -48,6 +54,7 @@ struct Script {
         for words in commands {
             let code = await session.run(words: words)
             if first == .ok { first = code }
+            if session.output.isBroken { return ended(first) }
             if code != .ok && !keepsGoing || session.wantsToQuit { break }
         }
         _ = await session.output.settle()

@@ -16,12 +16,23 @@ final class TraceWriter: Sendable {
 
     /// Opens a file to be written anew, in its order among what a shell writes.
     ///
+    /// What can not be written later is told once, and ends no command: it is about the service.
     /// - Throws: `ShellFailure`.
     convenience init(file path: [UInt8], _ output: ShellOutput) throws {
         let flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC
         let descriptor = LocalName.withPath(path) { Glibc.open($0, flags, 0o600) }
         guard descriptor >= 0 else { throw LocalFailure.failure(path, errno) }
-        self.init { output.trace($0, to: { writeAll($0, to: descriptor) }) }
+        let isBroken = Atomic(false)
+        self.init { bytes in
+            output.trace(bytes) {
+                // A trace with a gap in it would tell lies: after one loss there is no more.
+                if isBroken.load(ordering: .relaxed) || writeAll($0, to: descriptor) { return true }
+                let failure = LocalFailure(path: path, number: errno).told
+                isBroken.store(true, ordering: .relaxed)
+                output.complain("the trace can not be written: \(failure.sentence)")
+                return false
+            }
+        }
     }
 
     func write(_ line: TraceLine, at endpoint: Endpoint) {

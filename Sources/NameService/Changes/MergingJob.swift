@@ -7,6 +7,7 @@ import DFSProtocol
 struct MergingJob {
     let from: TreePath
     let to: TreePath
+    /// Whose things under the old name go; 0 where its report has taken them away.
     let server: UInt16
     let hold: Int64
     /// The path visited last, relative to `from`.

@@ -184,14 +184,15 @@ extension NameAuthority {
     private mutating func concludeRemoval(
         _ operation: OwnerOperations.Operation, _ path: TreePath, at now: Moment
     ) {
-        var departing = operation.done
+        var departing = operation.done.filter { !operation.told.contains($0) }
         if let refusal = operation.refusal, refusal.code == .notFound {
             departing.append(refusal.server)
         }
         let isComplete = operation.refusal == nil && !operation.isUnknown
         let answers = settle(operation, at: now)
-        // A server that reported something below it meanwhile has not removed anything.
-        if isComplete, operation.isWhole, let node = catalogue.find(path),
+        // A server that reported something below it meanwhile has not removed anything, or it came
+        // after what was removed.
+        if isComplete, operation.isWhole, operation.told.isEmpty, let node = catalogue.find(path),
             catalogue.records[Int(node)].isDirectory,
             catalogue.servers(at: node).allSatisfy(operation.done.contains)
         {
@@ -217,7 +218,11 @@ extension NameAuthority {
     ) {
         if let server = operation.done.first {
             do throws(RequestError) {
-                try rename(from, to, of: server, at: now)
+                if operation.told.contains(server) {
+                    merge(from, to, of: 0, at: now)
+                } else {
+                    try rename(from, to, of: server, at: now)
+                }
             } catch {
                 if let asker = operation.asker { fail(asker, error) }
                 if let name = operation.name { leaveOpen(name, error, at: now) }

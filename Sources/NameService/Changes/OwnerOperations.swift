@@ -29,6 +29,10 @@ struct OwnerOperations {
         var waiting: [UInt16]
         /// Servers that have done it.
         var done: [UInt16] = []
+        /// Servers whose report has taken away what they had in the directory.
+        ///
+        /// What they have there by now is newer, and DONE is not about it.
+        var told: [UInt16] = []
         /// The first refusal.
         var refusal: (server: UInt16, code: ErrorCode)?
         /// Whether an owner was lost or silent, so that nobody knows what it did.
@@ -131,6 +135,16 @@ struct OwnerOperations {
             running[index].done.append(server)
         }
         return running[index].waiting.isEmpty ? running.remove(at: index) : nil
+    }
+
+    /// Notes that a server's report says of a path that nothing is there any more.
+    mutating func tell(_ path: TreePath, isGoneFrom server: UInt16) {
+        for index in running.indices
+        where running[index].subject.server == 0 && running[index].waiting.contains(server)
+            && running[index].task.paths[0].isWithin(path)
+        {
+            running[index].told.append(server)
+        }
     }
 
     /// Notes that an entry of the catalogue was freed, whatever has its number then.

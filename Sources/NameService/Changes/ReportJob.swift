@@ -178,6 +178,9 @@ extension NameAuthority {
             let entry = job.entries[job.next]
             if replacesDirectory(entry, job.server) {
                 if !depart(entry.path, job.server, &job.cursor, at: now) { return false }
+                if case .gone(let path) = entry {
+                    operations.tell(path, isGoneFrom: job.server)
+                }
                 left = max(0, left - Job.changes / 4)
             }
             try apply(entry, of: job.server, at: now)

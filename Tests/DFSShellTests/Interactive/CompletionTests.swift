@@ -136,6 +136,20 @@ struct CompletionTests {
         #expect(completed(#"cat \a|"#, [name]) == expected)
     }
 
+    @Test(arguments: [
+        ("cat re|", "re port", #""re port""#), (#"cat "re|"#, "re port", "re port"),
+        ("cat 're|", "re port", "re port"), (#"cat re\ |"#, "re port", #"re\ port"#),
+        (#"cat 're|"#, "re'port", "re'port"), (#"cat "re|"#, "re\u{1B}", #"re\x1b"#),
+        (#"cat 're|"#, "re\u{1B}", #""re\x1b""#), (#"cat re\ |"#, "re\n", #""re\n""#),
+    ])
+    func `a name of a list is written as it would stand in the word that was begun`(
+        line: String, name: String, shown: String
+    ) throws {
+        let style = try #require(query(line)).style
+
+        #expect(style.shown([UInt8](name.utf8)) == shown)
+    }
+
     @Test func `no byte of any name is inserted as a control`() throws {
         let line = [UInt8]("cat ".utf8)
         let query = try #require(self.query("cat |"))

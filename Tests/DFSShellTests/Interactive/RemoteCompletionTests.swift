@@ -87,6 +87,46 @@ struct RemoteCompletionTests {
         try terminal.waitForLine("\(TerminalFixture.prompt) cat many/f")
     }
 
+    @Test func `names listed under an open quotation mark carry no second one`() throws {
+        let fixture = try TerminalFixture(files: [
+            Self.file("re port-1", "one\n"), Self.file("re port-2", "two\n"),
+        ])
+        let terminal = try fixture.open()
+        try terminal.waitForLine(TerminalFixture.prompt)
+
+        try terminal.type("cat \"re\t")
+        try terminal.waitForLine("\(TerminalFixture.prompt) cat \"re port-")
+        try terminal.type("\t")
+        try terminal.waitForRow("re port-1  re port-2")
+        try terminal.type("2\t\r")
+
+        try terminal.waitForRow("two")
+    }
+
+    @Test func `a server that hangs hides no session of the others`() throws {
+        let fixture = try TerminalFixture(files: [Self.file("kept", "x")])
+        try fixture.cluster.startFileServer("fs2", mount: "/b", files: ["f": "x"])
+        let terminal = try fixture.open()
+        try terminal.waitForLine(TerminalFixture.prompt)
+        try terminal.type("open kept\r")
+        try terminal.waitUntil("the session") { $0.text.contains("h1") }
+        try terminal.waitForLine(TerminalFixture.prompt)
+        try fixture.cluster["fs2"].pause()
+
+        // On a machine that is busy the answer may come to the Tab after the next one only.
+        try Deadline().await("the name of the session") {
+            let bells = terminal.screen.bells
+            try terminal.type("session kill \t")
+            try terminal.waitUntil("an answer") {
+                $0.bells > bells || $0.line.hasSuffix("kill h1")
+            }
+            if terminal.screen.line.hasSuffix("kill h1") { return true }
+            try terminal.type("\u{15}")
+            return nil
+        }
+        try fixture.cluster["fs2"].resume()
+    }
+
     @Test func `names of a server that is down are completed all the same`() throws {
         let fixture = try TerminalFixture(files: [Self.file("kept", "x")])
         let terminal = try fixture.open()

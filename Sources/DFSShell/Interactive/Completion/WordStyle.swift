@@ -69,6 +69,14 @@ enum WordStyle: Equatable, Sendable {
         }
     }
 
+    /// Writes a name of a list: as it would stand in the word that was begun.
+    ///
+    /// A quotation mark that stands in the line already is not shown again.
+    func shown(_ name: [UInt8]) -> String {
+        guard self != .bare, fitting(name) == self else { return Quoting.text(name) }
+        return String(decoding: opened(name).dropFirst(mark == nil ? 0 : 1), as: UTF8.self)
+    }
+
     /// Whether the bytes can stand without any quoting, here and on the wire.
     private static func isPlain(_ value: [UInt8]) -> Bool {
         if value.isEmpty { return true }

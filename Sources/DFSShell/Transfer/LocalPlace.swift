@@ -1,0 +1,78 @@
+import DFSProtocol
+import Glibc
+
+/// Where on this machine something goes that the person gave a path for, or none.
+struct LocalPlace {
+    /// The directory, as a path of the person.
+    let parent: [UInt8]
+    /// The name in it; empty where a directory of the tree has none.
+    let name: [UInt8]
+    /// Whether a directory was meant that is not there.
+    let endsInSlash: Bool
+
+    /// Finds the place.
+    ///
+    /// A symbolic link that the person names is followed: what it leads to is replaced, and the
+    /// link stays. One that stands under the name of a file which comes into a directory may be
+    /// somebody else's trap; it is replaced itself.
+    /// - Parameter name: What it is called in the tree.
+    /// - Throws: `ShellFailure` for a device or FIFO; `LocalFailure`.
+    init(target: [UInt8]?, name: [UInt8], _ disk: LocalDisk) async throws {
+        guard let target, !target.isEmpty else {
+            (parent, self.name, endsInSlash) = ([0x2E], name, false)
+            return
+        }
+        let kind = try await disk.kind(of: target)
+        if kind == .directory, !name.isEmpty {
+            (parent, self.name, endsInSlash) = (target, name, false)
+            return
+        }
+        if kind == .special { throw LocalPlace.refusal(of: target) }
+        endsInSlash = target.last == TreePath.slash && kind == nil
+        var trimmed = target
+        while trimmed.count > 1, trimmed.last == TreePath.slash { trimmed.removeLast() }
+        if !endsInSlash { trimmed = await disk.behindLinks(trimmed) }
+        let (directory, last) = LocalPlace.cut(trimmed)
+        if last.isEmpty || last == [0x2E] || last == [0x2E, 0x2E] {
+            // The top of the tree into a directory that is named by a dot.
+            (parent, self.name) = (trimmed, [0x2E])
+        } else {
+            (parent, self.name) = (directory, last)
+        }
+    }
+
+    /// A path's directory and the name in it.
+    static func cut(_ path: [UInt8]) -> (directory: [UInt8], name: [UInt8]) {
+        guard let slash = path.lastIndex(of: TreePath.slash) else { return ([0x2E], path) }
+        return (slash == 0 ? [TreePath.slash] : Array(path[..<slash]), Array(path[(slash + 1)...]))
+    }
+
+    /// That a device or FIFO would be replaced.
+    static func refusal(of path: [UInt8]) -> ShellFailure {
+        let shown = Quoting.text(path)
+        return ShellFailure(
+            .failed, "local \(shown): not a regular file; \"get PATH - > \(shown)\" writes into it")
+    }
+
+    /// The whole, for messages.
+    var shown: String { Quoting.text(LocalName.join(parent, name)) }
+}
+
+extension LocalDisk {
+    /// What the symbolic links at the end of a path lead to; it need not be there.
+    func behindLinks(_ path: [UInt8]) -> [UInt8] {
+        var path = path
+        // As many as the system follows; a circle of them has been refused before.
+        for _ in 0..<40 {
+            var text = [CChar](repeating: 0, count: Int(PATH_MAX))
+            let count = LocalName.withPath(path) { readlink($0, &text, text.count) }
+            // It is no link, or nothing is there.
+            guard count > 0 else { break }
+            let link = text[..<count].map { UInt8(bitPattern: $0) }
+            path =
+                link.first == TreePath.slash
+                ? link : LocalName.join(LocalPlace.cut(path).directory, link)
+        }
+        return path
+    }
+}
