@@ -1,4 +1,4 @@
-/// What a client knows of the version of a file that it alone changes, and what it may be told next.
+/// What a client knows of the version of a file that it alone changes, and what it may be told.
 ///
 /// A version counts changes at SYNC, at CLOSE, and once when a session ends otherwise; the client
 /// does not see when the server has noticed that. After a kill it is counted too.

@@ -5,7 +5,7 @@ import TestCluster
 enum HistoryAnswer {
     /// An operation with what was answered.
     ///
-    /// - Returns: Nil where the answer promises that nothing was done and tells nothing of the file.
+    /// - Returns: Nil where the answer says that nothing was done, and tells nothing of the file.
     /// - Throws: `TestFailure` for an answer that no client should get.
     static func settled(
         _ sent: FileOperation, _ final: WireConnection.Answer
