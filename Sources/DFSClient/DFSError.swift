@@ -69,7 +69,7 @@ public struct DFSError: Error, Equatable, Sendable {
     public var retryMilliseconds: Int64?
     /// A sentence for a person, from the server or from here; not safe to print raw.
     public var advice: String
-    /// Whether it may have been done all the same: the answer was lost, not the request refused.
+    /// Whether it may have been done all the same: the answer was lost, or the server can not say.
     public var isOutcomeUnknown = false {
         // Whoever knows better, as of a file that was sent under another name, says so afterwards.
         didSet { if isOutcomeUnknown { isTargetUntouched = false } }
@@ -96,7 +96,9 @@ public struct DFSError: Error, Equatable, Sendable {
     public var earlierChanges: EarlierChanges?
     /// The name under which the server has no session, where that is the failure.
     public var missingSession: [UInt8]?
-    /// Whether the server did not answer; a `timeout` that it tells itself is an answer.
+    /// Whether the server let its time pass without an answer, where that is the failure.
+    ///
+    /// A `timeout` that it tells itself is an answer.
     public var isUnanswered = false
     /// Who did not answer what; nil for other failures.
     var silence: String?
@@ -223,6 +225,12 @@ extension DFSError {
         isOutcomeUnknown = false
         tellSilence()
     }
+
+    /// Whether the server can not say what became of a change.
+    var isDoubt: Bool { known == .io || known == .internal || known == .cancelled }
+
+    /// Whether a part of a change to a file may have been made before it was refused.
+    var mayBeHalfDone: Bool { isDoubt || known == .noSpace || known == .quota }
 
     /// A server whose answer can not be believed.
     static func violation(_ text: String, path: TreePath? = nil) -> DFSError {

@@ -40,7 +40,7 @@ struct FileCopy: Sendable {
                 result = .failure(error)
             }
             await connection.close()
-            return Outcome(result: result, generation: pool.changes.newest)
+            return Outcome(result: result, generation: pool.changes.generation)
         } catch {
             return Outcome(result: .failure(error), generation: nil)
         }

@@ -73,11 +73,10 @@ public final class FileServer: Sendable {
     ) async throws -> FileServer {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let pool = StoragePool(store: store, changes: changes)
+        let server: FileServer
         do {
             try Advertisement.check(configuration)
-            let server = try await open(configuration, pool, group, closing, log)
-            try await server.register(configuration, failed)
-            return server
+            server = try await open(configuration, pool, group, closing, log)
         } catch {
             // Nothing was promised to anybody yet; the first error is the one to tell.
             try? await pool.shutDown()
@@ -86,6 +85,12 @@ public final class FileServer: Sendable {
             try? await group.shutdownGracefully()
             throw FileServerError(sentence(error))
         }
+        do { try await server.register(configuration, failed) } catch {
+            // Clients may have come already. The first error is the one to tell here too.
+            try? await server.shutDown()
+            throw FileServerError(sentence(error))
+        }
+        return server
     }
 
     private static func open(
@@ -122,14 +127,15 @@ public final class FileServer: Sendable {
         let (loop, desk) = (server.eventLoop, desk)
         let (changes, store) = (pool.changes, pool.store)
         let ready = try await loop.submit {
-            let tether = LinkTether(link, desk: desk.value, failed: failed)
-            desk.value.tether = tether
+            // Before the link asks how far the store is: no change comes between.
             changes.whenChanged {
                 loop.execute { desk.value.tether?.changed() }
             }
             store.whenAwayChanged {
                 loop.execute { desk.value.tether?.awayChanged() }
             }
+            let tether = LinkTether(link, desk: desk.value, failed: failed)
+            desk.value.tether = tether
             return tether.start(patience: FileServer.readyPatience)
         }.get()
         try await ready.get()

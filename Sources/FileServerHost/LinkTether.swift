@@ -131,7 +131,7 @@ final class LinkTether {
                 }
                 try order.perform(on: pool.store)
             }
-            return (result, pool.changes.newest)
+            return (result, pool.changes.generation)
         }.assumeIsolated().whenSuccess { (result, generation) in
             var refusal: RequestError?
             if case .failure(let error) = result { refusal = error }

@@ -6,8 +6,9 @@ import Synchronization
 
 /// The threads on which everything that blocks on a disk runs.
 ///
-/// Each export has threads of its own, so that a disk that stalls holds up no other. The queues are
-/// bounded by the core's `jobLimit` and `copyLimit`; the link puts one load here at a time.
+/// Each export has threads of its own, so that a disk that stalls holds up no other. What clients
+/// ask for is bounded by the core's `jobLimit` and `copyLimit`; the link puts one load here at a
+/// time, and the name server's orders end where they were not begun in time.
 struct StoragePool: Sendable {
     /// Which threads work runs on, so that what takes long delays nothing that does not.
     enum Kind: Sendable {
@@ -82,7 +83,7 @@ struct StoragePool: Sendable {
     ) -> EventLoopFuture<Completion> {
         if case .store = job.work { return begin(job, payload: payload, on: loop) }
         return submit(job.work.kind, at: job.work.path, on: loop) {
-            let before = changes.newest
+            let before = changes.generation
             var space = ByteSpace()
             let result = (payload ?? ByteBuffer()).withUnsafeReadableBytes { bytes in
                 Result { () throws(RequestError) in
@@ -90,7 +91,7 @@ struct StoragePool: Sendable {
                         on: store, payload: bytes, space: &space, isWanted: { interest.isThere })
                 }
             }
-            let after = changes.newest
+            let after = changes.generation
             return Completion(
                 result: result, bytes: space.taken, generation: after > before ? after : nil)
         }
@@ -103,9 +104,9 @@ struct StoragePool: Sendable {
         let promise = loop.makePromise(of: Completion.self)
         threads[exports.number(of: job.work.path)].flushes.submit { state in
             guard state == .active else { return promise.fail(ChannelError.ioOnClosedChannel) }
-            let before = changes.newest
+            let before = changes.generation
             let finish: @Sendable (Result<DiskOutcome, RequestError>) -> Void = { result in
-                let after = changes.newest
+                let after = changes.generation
                 promise.succeed(
                     Completion(
                         result: result, bytes: ByteBuffer(),

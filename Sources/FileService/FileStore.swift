@@ -17,7 +17,8 @@ public protocol FileStore: Sendable {
 
     /// Whether so few descriptors are left that they are kept for work that gives them back.
     ///
-    /// No session is opened then, so that reads, removals and the ends of sessions go on.
+    /// No session is opened and no file stored then, so that reads, removals and the ends of
+    /// sessions go on.
     var isShortOfDescriptors: Bool { get }
 
     /// Opens a regular file.
@@ -76,8 +77,9 @@ public protocol FileStore: Sendable {
 
     /// SHA-256 of a file or of a part of it, with facts that held from its first byte to its last.
     ///
-    /// The whole file is read from the disk, not from memory: a file under which a write or sync
-    /// had failed is verified by that, its mark is taken back and its sessions may go on.
+    /// A file under which a write or sync had failed is read from the disk, not from memory, where
+    /// the whole is asked for: it is verified by that, its mark is taken back and its sessions may
+    /// go on.
     ///
     /// - Parameters:
     ///   - range: Bytes from an offset, cut at the end of the file; nil is the whole file.
@@ -321,11 +323,10 @@ extension RequestError {
 /// Generations rise by one with each change and survive restarts; they let a short outage cost a
 /// delta.
 public protocol ChangeSource: Sendable {
-    /// The generation of the newest change; 0 before the first.
+    /// The generation of the newest change that may be told, being durable; 0 before the first.
+    ///
+    /// Work that returns when its change is durable finds it counted here.
     var generation: Int64 { get }
-
-    /// The generation of the newest change, also where it is not durable and may not be told yet.
-    var newest: Int64 { get }
 
     /// Calls back, from any thread and soon, when `generation` has risen; there is one handler.
     func whenChanged(_ handler: @escaping @Sendable () -> Void)

@@ -235,4 +235,24 @@ import Testing
 
         #expect(failure?.code == "protocol-violation")
     }
+
+    @Test func `any answer says that a name server is there, and only silence that it is not`()
+        async throws
+    {
+        let answers = ["ERR not-found path=/a \"x\"\n", "ERR busy retry=1 \"x\"\n", nil]
+        var reached: [Bool?] = []
+        for answer in answers {
+            let isReached = try await withClient(
+                of: { _, _ in answer.map { .send($0) } ?? .silence }, deadline: .seconds(2)
+            ) { client, _ in
+                #expect(client.isNameServerReachable == nil)
+                let failure = await refusal { _ = try await client.locate(TreePath("/a")) }
+                #expect(failure != nil)
+                return client.isNameServerReachable
+            }
+            reached.append(isReached)
+        }
+
+        #expect(reached == [true, true, false])
+    }
 }

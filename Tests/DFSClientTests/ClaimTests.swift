@@ -74,6 +74,22 @@ import Testing
         #expect(lines.count == 2)
     }
 
+    @Test func `a claimed file that is told of meanwhile is opened where it is`() async throws {
+        let file = try await TransferFixture.run(
+            names: {
+                $0.verb == "LOCATE" && $0.time > 1
+                    ? .send("OK path=/a server=m1 addr=\($0.address) state=up size=0 ver=0\n") : nil
+            },
+            file: {
+                $0.verb == "OPEN" && $0.time == 1 ? .hangUp : nil
+            }
+        ) { fixture in
+            try await fixture.client.open(TreePath("/a"), .create).path
+        }
+
+        #expect(file.description == "/a")
+    }
+
     @Test func `a name that was claimed by hand is used`() async throws {
         let lines = try await withServers { _, _ in
             .send("OK size=2 ver=0 fid=7\n")

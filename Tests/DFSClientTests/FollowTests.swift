@@ -226,4 +226,51 @@ import Testing
         #expect(count == 6 * 1_048_576)
         #expect(follows.count == 2)
     }
+
+    @Test func `items of a later version are passed over`() async throws {
+        let answer = try await withFileServer { line, _ in
+            line.hasPrefix("OPEN")
+                ? .send(Self.opened)
+                : .send(
+                    "* moved to=/b\n* offset=4 bytes=2 {2}\nab\nERR stale-file path=/a \"x\"\n")
+        } _: { client, _ in
+            await seen(client)
+        }
+
+        #expect(answer.events == ["4: ab", "end"])
+        #expect(answer.failure == nil)
+    }
+
+    @Test func `a file that has not grown for long is followed over a second loss`() async throws {
+        // The first loss comes at once; the second after three signs of life, of which two come in
+        // one deadline.
+        let verbs = VerbCounts()
+        let answer = try await withFileServer(Surroundings(deadline: .seconds(2))) { line, _ in
+            let verb = String(line.split(separator: " ")[0])
+            switch (verb, verbs.next(verb)) {
+            case ("OPEN", _): return .send(Self.opened)
+            case ("FOLLOW", 1): return .hangUp
+            case ("FOLLOW", 2): return .silence
+            case ("FOLLOW", _): return .send("ERR stale-file path=/a \"x\"\n")
+            case ("PING", 3): return .hangUp
+            default: return .send("OK\n")
+            }
+        } _: { client, _ in
+            await seen(client)
+        }
+
+        #expect(answer.events == ["end"])
+        #expect(answer.failure == nil)
+    }
+
+    @Test func `what was never followed ends its session when it is forgotten`() async throws {
+        let lines = try await withFileServer { line, _ in
+            .send(line.hasPrefix("OPEN") ? Self.opened : "OK size=4 ver=1\n")
+        } _: { client, server in
+            _ = try await client.follow(path)
+            return await server.file.lines(2)
+        }
+
+        #expect(lines == ["OPEN /a r", "CLOSE h1"])
+    }
 }

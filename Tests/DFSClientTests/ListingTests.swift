@@ -27,7 +27,6 @@ import Testing
         "* file name=\"a\\x00b\" size=1\nOK count=1\n",
         "* file name=.dfs-secret size=1\nOK count=1\n",
         "* file size=1\nOK count=1\n",
-        "* link name=a\nOK count=1\n",
         "* file name=a size=-1\nOK count=1\n",
         "* file name=a size=9223372036854775808\nOK count=1\n",
         "* file name=a mtime=yesterday\nOK count=1\n",
@@ -90,5 +89,28 @@ import Testing
 
         #expect(failure?.known == .internal)
         #expect(failure?.category == .failed)
+    }
+
+    @Test func `entries of kinds that a later version has are passed over`() async throws {
+        let names = try await withClient { line, _ in
+            line.contains("after=")
+                ? .send("* file name=c size=1 server=m1\nOK\n")
+                : .send(
+                    "* file name=a size=1 server=m1\n* link name=b to=/c\nOK more=yes\n")
+        } _: { client, _ in
+            try await client.list(.root).all().map { String(decoding: $0.name, as: UTF8.self) }
+        }
+
+        #expect(names == ["a", "c"])
+    }
+
+    @Test func `more entries than were asked for are a violation`() async throws {
+        let failure = try await withClient { _, _ in
+            .send("* dir name=a\n* dir name=b\n* dir name=c\nOK\n")
+        } _: { client, _ in
+            await refusal { _ = try await client.list(.root, pageLimit: 2).all() }
+        }
+
+        #expect(failure?.code == "protocol-violation")
     }
 }

@@ -24,11 +24,12 @@ import Testing
         let (one, other) = (Patience(.seconds(10)), Patience(.seconds(10)))
 
         #expect(silences.begin(one, at: endpoint) == nil)
-        silences.end(one, at: endpoint, .timedOut(.fetch), heard: .now)
+        let began = ContinuousClock.now - .seconds(60)
+        silences.end(one, at: endpoint, .timedOut(.fetch), since: began, heard: .now)
         #expect(silences.begin(one, at: endpoint) == nil)
         #expect(silences.begin(other, at: endpoint) == nil)
 
-        silences.end(one, at: endpoint, .timedOut(.fetch), heard: .now - .seconds(60))
+        silences.end(one, at: endpoint, .timedOut(.fetch), since: began, heard: began)
         #expect(silences.begin(one, at: endpoint) == nil)
         #expect(silences.begin(other, at: endpoint) != nil)
     }

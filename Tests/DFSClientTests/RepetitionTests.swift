@@ -88,6 +88,29 @@ import Testing
         try await second.stop()
     }
 
+    @Test(arguments: ["io", "internal"])
+    func `a change that failed on a disk may have been made`(code: String) async throws {
+        let failure = try await withClient { _, _ in
+            .send("ERR \(code) path=/a server=m1 \"m1 refused it\"\n")
+        } _: { client, _ in
+            await refusal { try await client.remove(TreePath("/a")) }
+        }
+
+        #expect(failure?.code == code)
+        #expect(failure?.isOutcomeUnknown == true)
+    }
+
+    @Test func `an owner that is down says nothing of the attempt before`() async throws {
+        let failure = try await withClient { _, count in
+            count == 1 ? .hangUp : .send("ERR server-down path=/a server=m1 seen=9 \"x\"\n")
+        } _: { client, _ in
+            await refusal { try await client.remove(TreePath("/a")) }
+        }
+
+        #expect(failure?.known == .serverDown)
+        #expect(failure?.isOutcomeUnknown == true)
+    }
+
     // MARK: STORE
 
     private func store(_ client: DFSClient, ifVersion: Int64? = nil) async throws -> Int64 {
@@ -153,7 +176,7 @@ import Testing
             names: { line, count in
                 line.hasPrefix("LOCATE") && count > 2
                     ? .send("ERR server-down server=m1 seen=9 \"x\"\n") : nil
-            })
+            }, deadline: .seconds(2))
         let failure = try await withFileServer(surroundings) { _, _ in
             .hangUp
         } _: { client, _ in

@@ -165,6 +165,30 @@ import Testing
         #expect(lines.last == "WRITE s1 0 if-ver=5 {2}")
     }
 
+    @Test(arguments: ["io", "internal", "cancelled", "no-space", "quota"])
+    func `a change that a server can not account for may have been made`(
+        code: String
+    ) async throws {
+        let failures = try await withFileServer { line, _ in
+            switch line.split(separator: " ")[0] {
+            case "OPEN": .send("OK h=h1 size=10 ver=1 fid=7 lease=conn\n")
+            case "WRITE": .send("ERR \(code) path=/a \"x\"\n")
+            default: .hangUp
+            }
+        } _: { client, _ in
+            let file = try await client.open(path, .readWrite)
+            return [
+                await refusal { try await file.write(ByteBuffer(string: "ab"), at: 0) },
+                await refusal { _ = try await file.read(at: 0, count: 1) },
+            ]
+        }
+
+        #expect(failures[0]?.code == code)
+        #expect(failures[0]?.isOutcomeUnknown == true)
+        // Nobody knows what the file holds: it is not opened anew as if nothing had been written.
+        #expect(failures[1]?.known == .staleFile)
+    }
+
     // MARK: The end
 
     @Test func `a CLOSE whose answer was lost is asked again, of the same run of the server`()

@@ -1,6 +1,7 @@
 import DFSClient
 import DFSProtocol
 import NIOCore
+import Synchronization
 import Testing
 
 /// Every operation against servers that accept and then say nothing, or begin to and stop.
@@ -301,5 +302,39 @@ import Testing
         await client.close()
         try await names.stop()
         try await file.stop()
+    }
+
+    @Test func `a name server that answers others is not silent, however long one thing takes`()
+        async throws
+    {
+        let names = try await ScriptedServer.start { line, _ in
+            line.hasPrefix("REMOVE")
+                ? .silence : .send("OK path=/a server=m1 addr=127.0.0.1:9 state=up\n")
+        }
+        var options = ClientOptions()
+        options.deadline = .seconds(2)
+        let client = DFSClient(nameServers: [names.endpoint], options: options)
+        _ = try await client.locate(TreePath("/a"))
+        let isOver = Atomic(false)
+
+        async let slow = refusal {
+            try await client.remove(TreePath("/a"))
+        }
+        async let others: Void = {
+            while !isOver.load(ordering: .relaxed) { _ = try await client.locate(TreePath("/a")) }
+        }()
+        let failure = await slow
+        isOver.store(true, ordering: .relaxed)
+        try await others
+        // Another that takes long is the one that would wait for a silent server.
+        let second = Task { await refusal { try await client.remove(TreePath("/a")) } }
+        _ = await names.lines { $0.count { $0.hasPrefix("REMOVE") } == 2 }
+        _ = try await client.locate(TreePath("/a"))
+
+        #expect(failure?.known == .timeout)
+        second.cancel()
+        #expect(await second.value?.known == .cancelled)
+        await client.close()
+        try await names.stop()
     }
 }

@@ -63,6 +63,25 @@ import struct DFSClient.FileFacts
         #expect(failure?.isTargetReplaced == true)
     }
 
+    @Test(arguments: ["io", "internal"])
+    func `a STORE that could not be made durable is no success, though it stands there`(
+        code: String
+    ) async throws {
+        let (failure, lines) = try await withFileServer { line, _ in
+            .send(
+                line.hasPrefix("STORE")
+                    ? "ERR \(code) path=/a \"x\"\n"
+                    : "OK sha256=\(Self.sound) size=2 ver=3 fid=7\n")
+        } _: { client, server in
+            (await refusal { _ = try await store(client) }, server.lines)
+        }
+
+        #expect(failure?.code == code)
+        #expect(failure?.isOutcomeUnknown == true)
+        #expect(failure?.isTargetUntouched == false)
+        #expect(lines == ["STORE /a op=OP {2}"])
+    }
+
     @Test func `a STORE that is refused replaced nothing`() async throws {
         let failure = try await withFileServer { _, _ in
             .send("ERR no-space \"x\"\n")
@@ -71,6 +90,7 @@ import struct DFSClient.FileFacts
         }
 
         #expect(failure?.known == .noSpace)
+        #expect(failure?.isTargetUntouched == true)
         #expect(failure?.isTargetReplaced == false)
         #expect(failure?.isOutcomeUnknown == false)
     }

@@ -150,7 +150,8 @@ import Testing
         let file = try await ScriptedServer.start(
             greeting: "OK DFS/1 role=file id=m1 epoch=1 max-line=65536 max-data=1048576\n"
         ) { line, _ in
-            line.hasPrefix("OPEN") ? .send("OK h=h1 size=0 ver=1\n") : .silence
+            line.hasPrefix("OPEN")
+                ? .send("OK h=s1 size=0 ver=1 lease=30000 token=00\n") : .silence
         }
         let names = try await ScriptedServer.start { line, _ in
             switch line.split(separator: " ")[0] {
@@ -164,6 +165,7 @@ import Testing
         }
         var options = ClientOptions()
         options.watchAfter = .zero
+        options.deadline = .seconds(2)
         options.pieceBytes = 4
         let client = DFSClient(nameServers: [names.endpoint], options: options)
         var pieces = [ByteBuffer(string: "12345678")]
@@ -193,5 +195,61 @@ import Testing
         }
 
         #expect(failure?.code == "protocol-violation")
+    }
+
+    @Test(arguments: ["OK bytes=2 eof=no {2}\nab\n", "OK bytes=0 eof=no {0}\n\n"])
+    func `fewer bytes than were asked for are the end of the file or a violation`(
+        answer: String
+    ) async throws {
+        let (failures, end) = try await withFile { line, count in
+            if line.hasPrefix("OPEN") { return .send("OK h=h1 size=4 ver=1\n") }
+            return count < 4
+                ? .send(answer) : .send(answer.replacing("eof=no", with: "eof=yes"))
+        } _: { client in
+            let file = try await client.open(TreePath("/a"), .read)
+            let failures = [
+                await refusal { _ = try await file.read(at: 0, count: 4) },
+                await refusal { _ = try await file.readNext(count: 4) },
+            ]
+            return (failures, try await file.read(at: 0, count: 4).isEnd)
+        }
+
+        #expect(failures.map { $0?.code } == ["protocol-violation", "protocol-violation"])
+        #expect(end)
+    }
+
+    @Test func `a digest has the time of its file, however slowly the file is taken`() async throws
+    {
+        let (deadline, piece) = (Duration.seconds(2), 1_048_576)
+        // 64 MiB: four seconds more.
+        let facts = "size=67108864 ver=1 fid=7"
+        let file = try await ScriptedServer.start(
+            greeting: "OK DFS/1 role=file id=m1 epoch=1 max-data=\(piece)\n"
+        ) { line, _ in
+            if line.hasPrefix("DIGEST") { return .silence }
+            return line.hasPrefix("FETCH /a 0 ")
+                ? .send(
+                    "OK \(facts) eof=no {\(piece)}\n" + String(repeating: "x", count: piece) + "\n")
+                : .send("ERR not-found path=/a \"x\"\n")
+        }
+        let address = file.endpoint
+        let lines = try await withClient(
+            of: { _, _ in .send("OK path=/a server=m1 addr=\(address) state=up \(facts)\n") },
+            deadline: deadline
+        ) { client, _ in
+            _ = await refusal {
+                _ = try await client.fetch(TreePath("/a")) { _ in
+                    // A reader that pauses for longer than the deadline.
+                    try await Task.sleep(for: deadline + .seconds(1))
+                }
+            }
+            // What was asked before the second piece was.
+            return await file.lines { $0.contains { $0.hasPrefix("FETCH /a \(piece) ") } }
+                .prefix { !$0.hasPrefix("FETCH /a \(piece) ") }
+        }
+
+        #expect(lines.contains("DIGEST /a"))
+        #expect(!lines.contains { $0.hasPrefix("CANCEL") })
+        try await file.stop()
     }
 }

@@ -293,29 +293,4 @@ import Testing
             #expect(run.exitCode == 0)
         }
     }
-
-    @Test func `handles of one server waits for no other, and says how it fared`() async throws {
-        try await ClusterSlots.shared.run {
-            // It stays up for as long as this takes, whatever it does not say.
-            let cluster = try Cluster(pace: Pace(beat: 1000, suspect: 500_000, down: 600_000))
-            defer { cluster.shutDown() }
-            try cluster.startNameServer()
-            try cluster.startFileServer("fs1", mount: "/a", files: ["held": "x"])
-            try cluster.startFileServer("fs2", mount: "/b", files: ["f": "x"])
-            try cluster["fs2"].pause()
-
-            let healthy = try cluster.shell(
-                ["--deadline", "600000", "-c", "open /a/held; handles fs1"])
-            let hung = try cluster.shell(["--deadline", "300", "handles", "fs2"])
-            let unknown = try cluster.shell(["handles", "fs3"])
-
-            #expect(healthy.exitCode == 0)
-            #expect(healthy.output.hasSuffix("/a/held\n"))
-            #expect(hung.output.hasPrefix("fs2  (no answer in time"))
-            #expect(hung.exitCode == 5)
-            #expect(unknown.errors == "dfsh: fs3: no such file server\n")
-            #expect(unknown.exitCode == 3)
-            try cluster["fs2"].resume()
-        }
-    }
 }

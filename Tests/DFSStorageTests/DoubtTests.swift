@@ -243,6 +243,7 @@ struct DoubtTests {
         #expect(refusal { _ = try session.append("more") } == .noSpace)
         fault.disarm()
 
+        #expect(disk.wait { disk.store.log.generation == disk.store.log.ceiling })
         #expect(try disk.get(file) == "old")
         #expect(refusal { _ = try session.close() } == .io)
         #expect(try disk.store.entry(file).facts.ver == before.ver)

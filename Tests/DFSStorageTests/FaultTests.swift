@@ -318,9 +318,13 @@ import Testing
 /// Calls on one file that fail, until it is disarmed or forgotten.
 final class Fault: Sendable {
     private let identity: FileIdentity
+    /// Keeps the file, or another one would get its number and its fault.
+    private let file: Descriptor
 
     init(_ call: dfs_faulty_call, _ error: Int32, at path: String, passing: Int32 = 0) throws {
-        identity = try FileStatus(in: -1, named: [UInt8](path.utf8)).identity
+        file = try Descriptor(
+            withName([UInt8](path.utf8)) { dfs_openat(-100, $0, dfs_o_path | dfs_o_nofollow, 0) })
+        identity = try file.status().identity
         let code = dfs_fault_arm(call, identity.device, identity.inode, error, passing)
         try #require(code == 0, "faults are armed in debug builds only: errno \(-code)")
     }

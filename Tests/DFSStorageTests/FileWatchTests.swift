@@ -104,29 +104,29 @@ import Testing
         let other = try disk.store.open(path("/a"), .read, mode: nil)
         let second = Told()
         let otherWatch = try disk.store.watch(other) { second.call() }
-        #expect(disk.store.watches.count == 1)
+        #expect(disk.store.table.exports[0].watches.count == 1)
 
         #expect(try first.follows { _ = try file.append("y") })
         #expect(try second.follows { _ = try file.append("y") })
         watch.cancel()
-        #expect(disk.store.watches.count == 1)
+        #expect(disk.store.table.exports[0].watches.count == 1)
         #expect(try second.follows { _ = try file.append("y") })
         otherWatch.cancel()
 
-        #expect(disk.store.watches.count == 0)
+        #expect(disk.store.table.exports[0].watches.count == 0)
     }
 
     @Test func `a watch that nobody holds has ended`() throws {
         let (file, told, watch) = try followed()
         _ = consume watch
-        #expect(disk.store.watches.count == 0)
+        #expect(disk.store.table.exports[0].watches.count == 0)
 
         let again = try disk.store.watch(file) { told.call() }
 
         #expect(try told.follows { _ = try file.append("y") })
         again.cancel()
         again.cancel()
-        #expect(disk.store.watches.count == 0)
+        #expect(disk.store.table.exports[0].watches.count == 0)
     }
 
     @Test func `where the kernel dropped events everybody looks again`() throws {
@@ -134,7 +134,71 @@ import Testing
         defer { watch.cancel() }
         let overflow = Inotify.Event(watch: -1, mask: 0x4000, cookie: 0, name: [])
 
-        #expect(told.follows { disk.store.watches.tell([overflow]) })
+        #expect(told.follows { disk.store.table.exports[0].watches.tell([overflow]) })
+    }
+
+    /// A kernel whose first watch the disk keeps waiting.
+    private final class SlowKernel: Sendable {
+        let isAsked = Flag()
+        let isAnswering = Flag()
+        let signal = ChangeSignal()
+        private let calls = Atomic(0)
+
+        func begin(_ inotify: Int32, _ file: Int32) -> Int32 {
+            if calls.add(1, ordering: .relaxed).newValue == 2 {
+                isAsked.raise()
+                signal.signal()
+                #expect(signal.wait { isAnswering.isRaised })
+            }
+            return dfs_watch_file(inotify, file)
+        }
+    }
+
+    @Test func `a disk that does not answer keeps nobody from ending a watch or telling of a file`()
+        throws
+    {
+        let kernel = SlowKernel()
+        let watches = try FileWatches { kernel.begin($0, $1) }
+        let told = Told()
+        let files = try ["a", "b"].map { name throws in
+            try folder.write("x", to: name)
+            return try Descriptor(open("\(folder.path)/\(name)", O_RDWR | O_CLOEXEC))
+        }
+        let first = try watches.add(files[0], try files[0].status().identity) { told.call() }
+        let second = Background {
+            let watch = try watches.add(files[1], try files[1].status().identity) {}
+            watch.cancel()
+        }
+        #expect(kernel.signal.wait { kernel.isAsked.isRaised })
+
+        let identity = try files[0].status().identity
+        let others = Background {
+            watches.tell(identity)
+            first.cancel()
+        }
+        others.wait()
+        #expect(second.isRunning)
+        #expect(watches.count == 0)
+
+        kernel.isAnswering.raise()
+        kernel.signal.signal()
+        second.wait()
+        watches.stop()
+    }
+
+    @Test func `each export is watched for itself`() throws {
+        let other = try TemporaryFolder()
+        let both = try OpenStore([
+            ExportSettings(folder: other.folder("1"), mount: path("/1")),
+            ExportSettings(folder: other.folder("2"), mount: path("/2")),
+        ])
+        try both.put("x", at: path("/2/a"))
+        let file = try both.store.open(path("/2/a"), .readWrite, mode: nil)
+
+        let watch = try both.store.watch(file) {}
+
+        #expect(both.store.table.exports.map(\.watches.count) == [0, 1])
+        watch.cancel()
     }
 
     @Test func `a closed session can not be watched`() throws {

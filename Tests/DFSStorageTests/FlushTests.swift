@@ -117,6 +117,47 @@ import Testing
         #expect(disk.store.table.exports[0].fresh.withLock { $0.isEmpty })
     }
 
+    /// Whether two files are flushed by one sync of their file system, which is watched for that.
+    private func isOneSync(dirty: Int64?) throws -> Bool {
+        let files = try ["a", "b"].map { name throws in
+            try folder.write("x", to: name)
+            return try Descriptor(open("\(folder.path)/\(name)", O_RDWR | O_CLOEXEC))
+        }
+        let fault = try Fault(DFS_SYNC_ALL, EIO, at: folder.path + "/a", passing: 1)
+        defer { fault.disarm() }
+        var flushes = FlushTogether { dirty }
+        #expect(flushes.flush(files) == [nil, nil])
+        // The one that passes is over if the flush was it.
+        return dfs_sync_all(files[0].number) == -EIO
+    }
+
+    @Test(arguments: [
+        (Int64?.none, true), (0, true), (32 << 20, true), ((32 << 20) + 1, false), (.max, false),
+    ])
+    func `few files do not wait until all that others wrote is on the disk`(
+        dirty: Int64?, isTogether: Bool
+    ) throws {
+        #expect(try isOneSync(dirty: dirty) == isTogether)
+    }
+
+    @Test func `what waits in memory is read as the kernel writes it`() throws {
+        let lines = "nr_free_pages 7\nnr_dirty 12\nnr_writeback 30\nnr_dirty_threshold 999\n"
+
+        #expect(DirtyMemory.pages(in: ArraySlice(lines.utf8)) == 42)
+        #expect(DirtyMemory.pages(in: ArraySlice("nr_dirty 12\n".utf8)) == nil)
+        #expect(DirtyMemory.pages(in: ArraySlice("nr_dirty x\nnr_writeback 1\n".utf8)) == nil)
+        #expect(try #require(DirtyMemory.bytes()) >= 0)
+    }
+
+    @Test(arguments: [
+        ("5.16.20", 0), ("5.17.0-rc1", 1), ("6.1.0-13-amd64", 1), ("4.19", 0), ("10.0", 1), ("", 0),
+    ])
+    func `a kernel that may not tell of a sync that failed is not trusted with one`(
+        release: String, isTrusted: Int32
+    ) {
+        #expect(dfs_tells_sync_failures(release) == isTrusted)
+    }
+
     @Test func `many new directories at once are brought to the disk by one call`() throws {
         let disk = try OpenStore(folder)
 

@@ -1,5 +1,6 @@
 import DFSProtocol
 import FileService
+import Synchronization
 import Testing
 
 @testable import DFSStorage
@@ -119,11 +120,44 @@ struct Steps {
         log.advance(export: 1, to: 1)
         let second = log.changes(after: 100, limit: 10)
 
-        #expect(first?.map(\.generation) == [101])
+        #expect(first?.map(\.generation) == [101, 102])
         #expect(second?.map(\.generation) == [101, 102, 103])
-        #expect(second?.map(\.report) == [gone(1), gone(2), gone(3)])
+        #expect(second?.map(\.report) == [gone(1), gone(3), gone(2)])
         #expect(log.changes(after: 101, limit: 1)?.map(\.generation) == [102])
         #expect(log.changes(after: 103, limit: 1)?.count == 0)
+    }
+
+    @Test func `an export whose ledger is not written keeps back its own changes only`() {
+        let log = ChangeLog(after: 0, exports: 2)
+        let called = Atomic(0)
+        log.whenChanged { called.add(1, ordering: .relaxed) }
+        for number in 0..<10 { log.append(gone(number), export: 1, sequence: Int64(number)) }
+        log.append(gone(10), export: 0, sequence: 1)
+
+        log.advance(export: 0, to: 1)
+
+        #expect(log.generation == 1)
+        #expect(called.load(ordering: .relaxed) == 1)
+        #expect(log.changes(after: 0, limit: 20)?.map(\.report) == [gone(10)])
+        #expect(log.ceiling == 11, "what a ledger keeps is never below what is told")
+    }
+
+    @Test func `what an export has dropped is told by an inventory, and what came later is not`() {
+        let log = ChangeLog(after: 0, exports: 2)
+        let count = 2 * ChangeLog.kept + 10
+        log.append(gone(0), export: 0, sequence: 1)
+        log.advance(export: 0, to: 1)
+        for number in 0..<count { log.append(gone(number), export: 1, sequence: Int64(number)) }
+        #expect(log.changes(after: 1, limit: 1)?.count == 0, "the other one goes on")
+        log.advance(export: 1, to: 5)
+        #expect(log.generation == 1)
+
+        log.advance(export: 1, to: Int64(count))
+
+        #expect(log.generation == Int64(count) + 1)
+        #expect(log.generation == log.ceiling)
+        #expect(log.changes(after: 1, limit: 1).map { $0.count } == nil)
+        #expect(log.changes(after: Int64(count) - 4, limit: 10)?.count == 5)
     }
 
     @Test(arguments: [Int64(0), 99, 101, .max])

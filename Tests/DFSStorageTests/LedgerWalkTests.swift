@@ -54,6 +54,57 @@ import Testing
         #expect(again.reports.map(\.path) == [path("/f2-large/10")])
     }
 
+    @Test
+    func `an inventory that is cut by its bytes goes on where it was, with what it has copied`()
+        throws
+    {
+        let name = String(repeating: "x", count: 200)
+        for number in 0..<2_000 { try folder.write("", to: "long-\(1000 + number)-\(name)") }
+        let disk = try OpenStore(folder)
+        let whole = try disk.inventory(page: 10_000).map(\.path)
+        var batch = try ReportBatch.load(.inventory(after: nil), from: disk.store)
+        let first = try #require(batch)
+        #expect(first.count < 2_000 && first.next != nil, "it is the size that has ended it")
+
+        // Behind the end of the batch: told as a change, as long as no directory is read anew.
+        try disk.put("x", at: path("/long-2999-z"))
+        var text = String(decoding: first.data, as: UTF8.self)
+        while let next = batch?.next {
+            batch = try ReportBatch.load(.inventory(after: next), from: disk.store)
+            text += String(decoding: batch?.data ?? [], as: UTF8.self)
+        }
+
+        let told = text.split(separator: "\n").map { $0.split(separator: " ")[1] }
+        #expect(told.count == whole.count)
+        #expect(!told.contains { $0.contains("long-2999-z") })
+    }
+
+    @Test func `another name at the same place is not told where the old one was`() throws {
+        let disk = try OpenStore(folder)
+        let ledger = disk.store.table.exports[0].ledger
+        func place(_ name: String) -> NodeID? {
+            ledger.state.withLock { $0.tree.find([ArraySlice(name.utf8)]) }
+        }
+        var walk = ledger.state.withLock { $0.walk(after: []) }
+        walk.sort()
+        let old = try #require(place("f150"))
+        try disk.store.remove(path("/f150"), recursive: false)
+        try disk.put("x", at: path("/zzz"))
+        try #require(place("zzz") == old)
+
+        let paths = ledger.state.withLock { state -> [TreePath] in
+            var (paths, rest) = ([TreePath](), walk)
+            while !rest.isAtEnd {
+                rest.sort()
+                paths += state.take(10_000, from: &rest).map(\.path)
+            }
+            return paths
+        }
+
+        #expect(paths.count == 300 + 3 * 4 + 1 + 300 - 1)
+        #expect(!paths.contains(path("/zzz")), "it is told as a change")
+    }
+
     @Test func `a large directory is not sorted in the ledger's lock`() throws {
         let disk = try OpenStore(folder)
         let ledger = disk.store.table.exports[0].ledger

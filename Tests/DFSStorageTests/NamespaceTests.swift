@@ -19,6 +19,25 @@ import Testing
         _ = try disk.store.entry(path("/empty"))
     }
 
+    @Test func `a listing of many new names waits for one commit of the ledger`() throws {
+        let others = try TemporaryFolder()
+        for number in 0..<40 { try others.write("x", to: "\(number)") }
+        // Nobody scans the folder: all names are new to whoever lists it.
+        let store = try DiskStore.open(exports: [ExportSettings(folder: others.path)])
+        let ledger = store.table.exports[0].ledger
+        ledger.start()
+        defer {
+            ledger.abandon()
+            store.table.exports[0].release()
+        }
+
+        let listed = try store.list(.root, after: nil, limit: 100).entries
+
+        #expect(listed.count == 40)
+        #expect(listed.allSatisfy { $0.facts.size == 1 && $0.facts.fid > 0 })
+        #expect(ledger.rounds <= 2)
+    }
+
     @Test(
         arguments: [
             ("/file", "/new", nil), ("/file", "/made/new", nil), ("/file", "/dir/inner/g", nil),

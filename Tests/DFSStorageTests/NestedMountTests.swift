@@ -160,6 +160,7 @@ struct NestedMountTests {
         #expect(disk.wait { disk.store.table.exports[1].isGone })
         #expect(refusal { _ = try disk.get(path("/inner/b")) } == .io)
         #expect(try disk.get(path("/a")) == "x")
+        #expect(try disk.names(in: .root) == ["a", "inner"], "its disk is not asked for that")
         #expect(try disk.inventory().map(\.path).contains(path("/inner/b")))
         try disk.store.close()
         let again = refusal { _ = try DiskStore.open(exports: settings, servedBefore: served) }

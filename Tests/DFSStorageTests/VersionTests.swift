@@ -21,6 +21,30 @@ import Testing
         #expect(facts.size == 0)
     }
 
+    @Test func `what is told of a name is never told of another file at its place in the ledger`()
+        throws
+    {
+        let disk = try OpenStore(folder)
+        let export = disk.store.table.exports[0]
+        func place(_ name: String) -> NodeID? {
+            export.ledger.state.withLock { $0.tree.find([ArraySlice(name.utf8)]) }
+        }
+        let before = try disk.put("one", at: path("/a"))
+        let old = try #require(place("a"))
+        let top = try export.openFolder(.root)
+        let name = [UInt8]("a".utf8)
+        #expect(try export.entry(of: old, named: name, path("/a"), in: top)?.facts == before.facts)
+
+        // Between two looks of one who asks for `/a`.
+        try disk.store.remove(path("/a"), recursive: false)
+        try disk.put("two", at: path("/b"))
+        let now = try disk.put("three", at: path("/a")).facts
+        try #require(place("b") == old)
+
+        #expect(try export.entry(of: old, named: name, path("/a"), in: top) == nil)
+        #expect(try disk.store.entry(path("/a")).facts == now)
+    }
+
     @Test func `sync counts once after changes and not without`() throws {
         let disk = try OpenStore(folder)
         let session = try disk.store.open(file, .create, mode: nil)

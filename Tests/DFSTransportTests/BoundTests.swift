@@ -148,4 +148,69 @@ struct BoundTests {
             try server.output()
                 == "@1 ERR cancelled \"cancelled as asked\"\n! change\nOK\n")
     }
+
+    @Test func `what answers no bytes of a file passes reads that wait for room`() throws {
+        var limits = Limits()
+        limits.unsentBytes = limits.payloadBytes
+        let server = try served(limits: limits)
+        try server.type("@1 READ h1 0 1048576\n@2 READ h1 0 1048576\n@3 READ h1 0 131072\n")
+        #expect(server.responder.held.count == 1)
+
+        try server.type("@4 PING\n@5 RENEW h1\n")
+
+        #expect(try server.output() == "@4 OK\n")
+        #expect(server.responder.held.map(\.request.verb) == [.read, .renew])
+        // A small read does not go before a large one: that could wait for ever.
+        server.responder.release()
+        #expect(server.responder.held.last?.exchange.tag == Tag(number: 2))
+    }
+
+    @Test func `what waits behind an untagged request passes no read`() throws {
+        var limits = Limits()
+        limits.unsentBytes = limits.payloadBytes
+        let server = try served(limits: limits)
+        try server.type("@1 READ h1 0 1048576\n@2 READ h1 0 1048576\nPING one\n@3 PING\n")
+
+        #expect(try server.output().isEmpty)
+        server.responder.release()
+        #expect(try server.output() == "@1 OK\n")
+        server.responder.release()
+        #expect(try server.output() == "@2 OK\nOK one\n@3 OK\n")
+    }
+
+    @Test func `what came to wait behind a read passes it once it may`() throws {
+        var limits = Limits()
+        limits.unsentBytes = limits.payloadBytes
+        let server = try served(limits: limits)
+        try server.type("STORE /a {1}\nx\n@1 READ h1 0 1048576\n@2 READ h1 0 131072\n@3 PING\n")
+        #expect(try server.output().isEmpty)
+
+        server.responder.release()
+
+        #expect(try server.output() == "OK\n@3 OK\n")
+        #expect(server.responder.held.count == 1)
+    }
+
+    @Test func `an answer of many short lines ends where their parts take too much`() throws {
+        let channel = EmbeddedChannel()
+        let greeted = channel.eventLoop.makePromise(of: ReplyLine.self)
+        let reader = ReplyReader(
+            channel: channel, limits: Limits(), greeted: greeted, signs: SignsOfLife(), trace: nil,
+            notices: nil, answerLimitBytes: 10_000)
+        try channel.pipeline.syncOperations.addHandler(reader)
+        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 4711)).wait()
+        try channel.writeInbound(ByteBuffer(string: "OK DFS/1\n"))
+        let answered = channel.eventLoop.makePromise(of: Reply.self)
+        reader.send(
+            ClientRequest(.list), RequestTicket(), answered, until: Patience(.seconds(600)))
+
+        // 20 bytes a line, of 200 lines.
+        try channel.writeInbound(
+            ByteBuffer(string: String(repeating: "* a=1 b=2 c=3 d=4 e\n", count: 200)))
+        channel.embeddedEventLoop.run()
+
+        #expect(throws: ConnectionError.self) { try answered.futureResult.wait() }
+        #expect(!channel.isActive)
+        _ = try greeted.futureResult.wait()
+    }
 }

@@ -91,6 +91,21 @@ struct UnreadAnswerTests {
         #expect(!server.channel.isActive)
     }
 
+    @Test func `what a peer left unread once does not count against it later`() throws {
+        let (server, _) = try dammed()
+        try server.type("STAT /a\n")
+        server.channel.isWritable = false
+        server.sweep(times: 2)
+        server.channel.isWritable = true
+        server.sweep(times: 602)
+        #expect(server.channel.isActive)
+
+        server.channel.isWritable = false
+        server.sweep(times: 1)
+
+        #expect(server.channel.isActive)
+    }
+
     @Test func `a script that ends in quit gets every byte through a real socket`() async throws {
         let group = MultiThreadedEventLoopGroup.singleton
         // More than the system keeps for a peer with a small buffer, less than the server keeps.

@@ -1,6 +1,7 @@
 import DFSProtocol
 import Dispatch
 import FileService
+import Glibc
 import Synchronization
 
 /// Holds up threads that come to it while it is shut, as a disk does that stalls.
@@ -46,6 +47,8 @@ final class StallingStore: FileStore, ChangeSource {
     let removals = Gate()
     /// Holds up FOLLOW.
     let watches = Gate()
+    /// Counts DIGEST; that of a file named `endless` goes on as long as somebody waits for it.
+    let digests = Gate()
     /// Holds up STAT below a mount.
     let looks: [Gate]
     private let number = Mutex<(newest: Int64, identity: UInt64)>((0, 0))
@@ -57,8 +60,7 @@ final class StallingStore: FileStore, ChangeSource {
 
     let isAway = false
     let isShortOfDescriptors = false
-    var generation: Int64 { newest }
-    var newest: Int64 { number.withLock { $0.newest } }
+    var generation: Int64 { number.withLock { $0.newest } }
 
     func whenAwayChanged(_ handler: @escaping @Sendable () -> Void) {}
     func whenChanged(_ handler: @escaping @Sendable () -> Void) {}
@@ -125,7 +127,11 @@ final class StallingStore: FileStore, ChangeSource {
 
     func digest(
         _ path: TreePath, range: (offset: Int64, count: Int64)?, isWanted: () -> Bool
-    ) throws(RequestError) -> (sha256: [UInt8], facts: FileFacts) { ([], StallingStore.facts) }
+    ) throws(RequestError) -> (sha256: [UInt8], facts: FileFacts) {
+        digests.pass()
+        if path.name.elementsEqual("endless".utf8) { while isWanted() { sched_yield() } }
+        return ([], StallingStore.facts)
+    }
 
     func census() -> StoreCensus { StoreCensus() }
 

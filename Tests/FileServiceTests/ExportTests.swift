@@ -45,6 +45,50 @@ import Testing
         #expect(bench.ask("OPEN /b/f rw lock=exclusive", on: 2).hasPrefix("OK h=h1"))
     }
 
+    @Test func `repeats that wait for an export's disk refuse nothing of another`() throws {
+        var bench = try bench(jobLimit: 2)
+        bench.ask("STORE /b/f x")
+        bench.runsAtOnce = false
+        for tag in 1...2 { bench.send("@\(tag) STORE /a/f x op=o1", on: UInt64(tag)) }
+        bench.send("@3 STAT /b/f")
+
+        #expect(bench.ask("@5 STORE /a/g x op=o2").hasPrefix("ERR busy "))
+        #expect(bench.ask("@6 STAT /b/f") == "no answer")
+        #expect(bench.jobs.count == 3)
+        bench.runsAtOnce = true
+        bench.runNext()
+        #expect(bench.ask("@7 STORE /a/g x op=o2").hasPrefix("@7 OK "))
+    }
+
+    @Test func `copies to an export keep none from another`() throws {
+        var bench = try bench()
+        bench.core.link = LinkSummary(state: .connecting)
+        for number in 1...16 { bench.send("@\(number) PULL /a/\(number) source=/o") }
+
+        #expect(bench.ask("PULL /a/17 source=/o").hasPrefix("ERR busy retry=1000 "))
+        bench.send("PULL /b/1 source=/o")
+        #expect(bench.pulls.count == 17)
+    }
+
+    @Test func `followers whose disk stalls keep none of another export`() throws {
+        var bench = try bench()
+        let looks = FollowTable.looksAtOnce
+        bench.ask("STORE /b/f x")
+        bench.ask("OPEN /b/f r")
+        for number in 0...looks { bench.ask("OPEN /a/\(number) create", on: 2) }
+        bench.runsAtOnce = false
+        for number in 0...looks {
+            bench.send("@s\(number) SYNC h\(number + 1)", on: 2)
+            bench.send("@f\(number) FOLLOW h\(number + 1) 0", on: 2)
+        }
+
+        bench.send("@1 FOLLOW h1 0")
+        try #require(bench.jobs.count == looks + 2)
+        bench.runNext(looks + 1)
+
+        #expect(bench.items.map(\.text) == ["@1 * offset=0 bytes=1 {1}\nx\n"])
+    }
+
     @Test func `the longest mount above a path is its export`() throws {
         let numbers = ExportNumbers([.root, try TreePath("/a/b"), try TreePath("/a")])
 

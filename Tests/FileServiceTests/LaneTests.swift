@@ -193,6 +193,49 @@ import Testing
         }
     }
 
+    @Test func `OPENs that met a change of one file keep none of another, however many they are`()
+        throws
+    {
+        var bench = opened()
+        bench.runsAtOnce = true
+        bench.ask("OPEN /g create")
+        bench.runsAtOnce = false
+        bench.send("@1 SYNC h1")
+        for tag in 0...bench.core.configuration.grantLimit {
+            bench.send("@\(tag) OPEN /f r", on: 2)
+            bench.runNext(1)
+        }
+        #expect(bench.jobs.count == 1, "each waits to look again when the sync has ended")
+        bench.send("@2 WRITE h3 0 x")
+        let open = bench.send("OPEN /g r", on: 3)
+        bench.runNext(2)
+        #expect(bench.reply(to: open) == nil)
+
+        bench.runNext(1)
+        try #require(bench.jobs.count == 2)
+        bench.runNext(1)
+
+        #expect(bench.reply(to: open)?.hasPrefix("OK h=h1 size=1 ") == true)
+        bench.runsAtOnce = true
+        bench.runNext()
+        #expect(bench.core.isIdle)
+    }
+
+    @Test func `a fetch that met a change is not repeated where nobody waits for it any more`() {
+        var bench = opened()
+        let fetch = bench.send("@1 FETCH /f")
+        bench.send("@2 WRITE h1 0 XYZ")
+        let job = bench.jobs.removeFirst()
+        let torn = bench.perform(job)
+        bench.cancel(fetch)
+
+        bench.finish(job, torn)
+        bench.runNext()
+
+        #expect(bench.jobs.isEmpty)
+        #expect(bench.core.isIdle)
+    }
+
     @Test func `STAT of a directory or of a file at rest needs one job`() {
         var bench = opened()
         bench.runsAtOnce = true

@@ -125,6 +125,22 @@ import Testing
             try bench.reply(.report(more, generation: nil), "OK files=1").texts == ["send done 8 "])
     }
 
+    @Test func `an order does not wait for what is being loaded, and the load not for its answer`()
+        throws
+    {
+        var bench = try LinkBench()
+        try bench.register("OK next=1000 suspect=2500 down=3500 inventory=full")
+        #expect(bench.actions.texts == ["load inventory start"])
+
+        let done = bench.receive(.ordered(session: 1, number: 8, nil, generation: 1))
+        #expect(done.texts == ["send done 8 "])
+        let report = try #require(try bench.load().compactMap(\.report).first)
+        #expect(try bench.reply(.done(order: 8, error: nil), "OK").isEmpty)
+
+        try bench.reply(.report(report.batch, generation: 0), "OK files=0")
+        #expect(bench.actions.texts == ["acknowledged 0", "caught up"])
+    }
+
     @Test func `a planned stop tells what is untold, says goodbye and ends`() throws {
         var bench = try LinkBench()
         try bench.catchUp()

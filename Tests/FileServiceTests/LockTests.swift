@@ -254,11 +254,39 @@ import Testing
 
         let answered = waiting.filter { bench.reply(to: $0)?.contains(" OK h=h") == true }
         #expect(answered == waiting.filter { $0 != waiting[5] && $0 != waiting[500] })
-        #expect(bench.core.confirming == 0)
+        #expect(bench.core.grants.isEmpty)
         #expect(bench.reply(to: last) == nil)
         bench.close(2)
         #expect(bench.reply(to: last)?.hasPrefix("OK ") == true)
         #expect(bench.core.isIdle)
+    }
+
+    @Test func `locks of a file whose disk stalls are granted beside those of others`() throws {
+        var bench = Bench()
+        let most = bench.core.configuration.grantLimit
+        for name in ["f", "g"] {
+            bench.ask("STORE /\(name) abc")
+            bench.ask("OPEN /\(name) rw lock=exclusive")
+        }
+        bench.ask("OPEN /f rw", on: 2)
+        for tag in 0...most { bench.send("@\(tag) OPEN /f r lock=shared wait=60000", on: 3) }
+        let other = bench.send("OPEN /g r lock=shared wait=60000", on: 4)
+        bench.runsAtOnce = false
+        bench.send("@1 CLOSE h1")
+        bench.send("SYNC h1", on: 2)
+        bench.runNext()
+        #expect(bench.jobs.count == 1, "the sync runs, and all looks at the file wait for it")
+
+        bench.send("@2 CLOSE h2")
+        bench.runNext(1)
+        try #require(bench.jobs.count == 2)
+        bench.runNext(1)
+
+        #expect(bench.reply(to: other)?.hasPrefix("OK h=h1 size=3 ") == true)
+        bench.runsAtOnce = true
+        bench.runNext()
+        #expect(bench.core.sessions.count == most + 3)
+        #expect(bench.core.grants.isEmpty)
     }
 
     @Test func `a server that drains refuses those that wait and finishes what has begun`() {

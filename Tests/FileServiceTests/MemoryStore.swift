@@ -175,8 +175,6 @@ final class MemoryStore: FileStore, ChangeSource {
         state.withLock { $0.historyStart + Int64($0.history.count) }
     }
 
-    var newest: Int64 { generation }
-
     func whenChanged(_ handler: @escaping @Sendable () -> Void) {
         state.withLock { $0.handler = handler }
     }

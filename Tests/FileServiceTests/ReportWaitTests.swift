@@ -101,6 +101,21 @@ import Testing
         #expect(bench.ask(line).hasPrefix("OK"))
     }
 
+    @Test func `what nobody can be told of is not remembered`() {
+        var bench = written()
+        bench.core.link = LinkSummary(state: .none)
+        bench.ask("SYNC h1")
+        #expect(bench.core.waits.changes.isEmpty)
+        bench.ask("WRITE h1 0 y")
+        bench.core.link = LinkSummary(state: .registered)
+        bench.send("SYNC h1")
+        #expect(bench.core.waits.changes.count == 1)
+
+        bench.perform(bench.core.linkLost())
+
+        #expect(bench.core.waits.changes.isEmpty)
+    }
+
     @Test func `an OPEN that is taken back while its answer waits leaves no session and no lock`() {
         var bench = registered()
         let id = bench.send("OPEN /new create lock=exclusive")

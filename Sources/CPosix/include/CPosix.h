@@ -24,6 +24,7 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -200,9 +201,23 @@ static inline void dfs_drop_cache(int descriptor) {
     (void)posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED);
 }
 
+// Whether a kernel tells of every syncfs that failed: before 5.17 it kept to itself what a file
+// system said, such as that its journal had ended.
+static inline int dfs_tells_sync_failures(const char *release) {
+    unsigned int major = 0, minor = 0;
+    if (sscanf(release, "%u.%u", &major, &minor) != 2) return 0;
+    return major > 5 || (major == 5 && minor >= 17);
+}
+
+// Has a whole file system written to the disk, as well as it does that.
+static inline void dfs_write_all(int descriptor) { (void)syscall(SYS_syncfs, descriptor); }
+
 // Brings a whole file system to the disk, or -EOPNOTSUPP: only where that is known to bring names
-// and contents there as fsync does. FUSE, for one, leaves them in the memory of its server.
+// and contents there as fsync does, and to tell where it fails. FUSE, for one, leaves them in the
+// memory of its server.
 static inline int dfs_sync_all(int descriptor) {
+    struct utsname kernel;
+    if (uname(&kernel) < 0 || !dfs_tells_sync_failures(kernel.release)) return -EOPNOTSUPP;
     struct statfs system;
     if (DFS_CALL(fstatfs(descriptor, &system)) < 0) return -EOPNOTSUPP;
     switch ((uint32_t)system.f_type) {

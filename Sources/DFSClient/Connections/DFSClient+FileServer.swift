@@ -1,201 +1,162 @@
 import DFSProtocol
 import DFSTransport
 
-/// Whether something asked of a file server may be asked again after its answer was lost.
-enum Repetition: Sendable {
-    /// It would be done twice.
-    case never
-    /// Doing it twice is doing it once.
-    case always
-    /// It carries an `op=`, by which the same run of the same server knows the repetition.
-    case asOneChange
-
-    /// How long a change is repeated; a server knows an `op=` for 60 s.
-    private static let longest = Duration.seconds(55)
-
-    /// Whether a repetition would not be known as one any more.
-    static func isTooLate(after first: ContinuousClock.Instant?) -> Bool {
-        first.map { .now - $0 > longest } ?? false
-    }
-}
-
-extension ConnectionError {
-    /// Whether it says nothing of an earlier attempt at the same change, whose answer was lost.
-    var leavesOpenWhatWasBefore: Bool {
-        guard case .refused(let refusal) = self else { return true }
-        return switch refusal.known {
-        case .busy, .draining, .timeout, .internal, .tooMany: true
-        default: refusal.isFatal
-        }
-    }
-
-    /// Whether the server answered only that it does nothing now.
-    var isBusy: Bool {
-        guard case .refused(let refusal) = self else { return false }
-        return refusal.known == .busy || refusal.known == .draining
-    }
-
-    /// Whether the server can not say what became of a change.
-    var isDoubt: Bool {
-        guard case .refused(let refusal) = self else { return false }
-        return refusal.known == .io || refusal.known == .internal || refusal.known == .cancelled
-    }
-
-    /// Whether this side ended it, after or before the request was sent.
-    var isBreach: Bool {
-        switch self {
-        case .cancelled, .violation: true
-        default: false
-        }
-    }
-}
-
 extension DFSClient {
     /// Runs something on the file server that has a path, and finds it again when it is lost.
     ///
+    /// A question is answered at once: that the server is down is an answer. What belongs to a
+    /// transfer that is under way waits for its server instead, as long as its patience lasts.
+    ///
     /// - Parameter known: Where an earlier answer said it is; saves the first LOCATE.
     /// - Parameter repetition: Whether `body` may run again after its answer was lost.
+    /// - Parameter waits: Whether it belongs to a transfer that is under way: its file was claimed,
+    ///   or a part of it has come or gone.
     /// - Throws: `server-down` once the name server says so; `timeout` where the server is silent;
-    ///   what it refused; with `isOutcomeUnknown` where an attempt may have been done.
+    ///   what it refused; `protocol-violation` where another server answers in its place; with
+    ///   `isOutcomeUnknown` where an attempt may have been done.
     func onOwner<Answer: Sendable>(
         of path: TreePath, at known: FileLocation?, _ repetition: Repetition, _ patience: Patience,
-        _ body: (ServerLink) async throws(ConnectionError) -> Answer
+        waits: Bool = false, _ body: (ServerLink) async throws(ConnectionError) -> Answer
     ) async throws(DFSError) -> (answer: Answer, location: FileLocation) {
-        var place = known
-        var mayBeOutdated = known != nil
-        var backoff = Backoff()
-        var losses = Losses(patience)
-        var redirects = options.redirects
-        var lost: LostAnswer?
-        var firstSent: ContinuousClock.Instant?
+        var search = OwnerSearch(
+            path: path, repetition: repetition, waits: waits, place: known,
+            mayBeOutdated: known != nil, losses: Losses(patience), redirects: options.redirects)
         while true {
-            var location: FileLocation
-            if let place {
-                location = place
-            } else {
-                location = try await locate(path, patience, after: lost)
-            }
+            let location = try await owner(&search, patience)
             // What may have been done is asked for until the end.
-            if lost == nil, let silence = silences.begin(patience, at: location.address) {
-                throw DFSError(
+            if search.lost == nil, let silence = silences.begin(patience, at: location.address) {
+                let failure = DFSError(
                     silentFor: silence, path: path, server: location.server,
                     endpoint: location.address)
+                guard waits, !patience.isOver else { throw failure }
+                try await patience.pause(search.backoff.pause())
+                if patience.isOver { throw search.lastFailure ?? failure }
+                continue
             }
+            let began = ContinuousClock.now
             var used: ServerLink?
             do throws(ConnectionError) {
-                let link = try await pool.link(to: location.address, until: patience)
+                let link = try await pool.link(
+                    to: location.server, at: location.address, until: patience)
                 used = link
                 // Another run does not know the repetition, and would do it a second time.
-                if let lost, lost.run != link.run { throw .closed("the server was restarted") }
-                firstSent = firstSent ?? .now
+                if let lost = search.lost, lost.run != link.run {
+                    throw .closed("the server was restarted")
+                }
+                search.firstSent = search.firstSent ?? .now
                 let answer = try await body(link)
-                silences.end(patience, at: location.address, nil, heard: .now)
+                silences.end(patience, at: location.address, nil, since: began, heard: .now)
                 return (answer, location)
             } catch {
                 silences.end(
-                    patience, at: location.address, error, heard: used?.lastHeard)
-                var failure = failure(of: error, path, location, over: used)
-                if lost != nil, error.leavesOpenWhatWasBefore { failure.isOutcomeUnknown = true }
-                // Given up or broken off once it was sent, or failed on the disk: it may have been
-                // done all the same.
-                if used != nil, repetition != .always, error.isBreach || error.isDoubt {
-                    failure.isOutcomeUnknown = true
-                }
-                if let lost, let used, lost.run != used.run { throw lost.failure }
-                if failure.isOutcomeUnknown, repetition == .asOneChange, lost == nil, let used {
-                    lost = LostAnswer(run: used.run, failure: failure, location: location)
-                }
-                switch next(error, repetition, mayBeOutdated) {
-                case .giveUp: throw failure
-                case .goTo(let address):
-                    guard redirects > 0 else {
-                        throw .violation("redirected in a circle", path: path)
-                    }
-                    redirects -= 1
-                    location.address = address
-                    place = location
-                case .lookAgain(let pause):
-                    forget(location)
-                    if patience.isOver || losses.isEnough(patience) { throw failure }
-                    if lost != nil, Repetition.isTooLate(after: firstSent) { throw failure }
-                    if let pause { try await patience.pause(max(pause, backoff.pause())) }
-                    // Asked without any time left, the name server would seem to be silent.
-                    if patience.isOver { throw failure }
-                    place = nil
-                    mayBeOutdated = false
-                }
+                    patience, at: location.address, error, since: began, heard: used?.lastHeard)
+                let failure = failure(of: error, location, over: used, &search)
+                if let lost = search.lost, let used, lost.run != used.run { throw lost.failure }
+                try await goOn(
+                    after: failure, wasCut: used == nil,
+                    search.next(error, wasAsked: used != nil), location, &search, patience)
             }
         }
     }
 
-    /// A change whose answer was lost, and the run of the server that may have made it.
-    private struct LostAnswer {
-        let run: ServerRun
-        let failure: DFSError
-        let location: FileLocation
+    /// Prepares another attempt, or gives up.
+    private func goOn(
+        after failure: DFSError, wasCut: Bool, _ step: OwnerSearch.NextStep,
+        _ location: FileLocation, _ search: inout OwnerSearch, _ patience: Patience
+    ) async throws(DFSError) {
+        switch step {
+        case .giveUp: throw failure
+        case .goTo(let address):
+            guard search.redirects > 0 else {
+                throw .violation("redirected in a circle", path: search.path)
+            }
+            search.redirects -= 1
+            search.place = location
+            search.place?.address = address
+        case .lookAgain(let pause):
+            addresses.withLock { $0[location.server] = nil }
+            // A dial that was cut short by the end of the patience says less.
+            if patience.isOver, wasCut { throw search.lastFailure ?? failure }
+            if patience.isOver || search.losses.isEnough(patience) { throw failure }
+            if search.lost != nil, Repetition.isTooLate(after: search.firstSent) { throw failure }
+            if let pause { try await patience.pause(max(pause, search.backoff.pause())) }
+            // Asked without any time left, the name server would seem to be silent.
+            if patience.isOver { throw failure }
+            search.lastFailure = failure
+            search.lastPlace = location
+            search.place = nil
+            search.mayBeOutdated = false
+        }
+    }
+
+    /// Where the next attempt goes; waits for a server that is down where the search does.
+    private func owner(
+        _ search: inout OwnerSearch, _ patience: Patience
+    ) async throws(DFSError) -> FileLocation {
+        if let place = search.place { return place }
+        while true {
+            do throws(DFSError) {
+                return try await locate(search, patience)
+            } catch {
+                // A question that was cut short by the end of the patience says less.
+                if error.isUnanswered, patience.isOver { throw search.lastFailure ?? error }
+                var failure = error
+                if search.lost != nil { failure.isOutcomeUnknown = true }
+                guard search.waits, error.known == .serverDown, !patience.isOver else {
+                    throw failure
+                }
+                search.lastFailure = failure
+                try await patience.pause(search.backoff.pause())
+                if patience.isOver { throw failure }
+            }
+        }
     }
 
     private func locate(
-        _ path: TreePath, _ patience: Patience, after lost: LostAnswer?
+        _ search: OwnerSearch, _ patience: Patience
     ) async throws(DFSError) -> FileLocation {
         do throws(DFSError) {
-            return try await locate(path, patience)
+            return try await locate(search.path, patience)
         } catch {
-            guard let lost else {
-                // A name that is claimed for a file to come is found nowhere yet.
-                guard error.known == .notFound,
-                    let place = try await placeOfOwnClaim(path, patience)
-                else { throw error }
-                return place
-            }
-            if error.known == .cancelled { throw error }
             // A file that is to be made is not known before it was, and without a name server the
             // file server is still where it was.
-            guard error.known == .serverDown else { return lost.location }
-            var failure = error
-            failure.isOutcomeUnknown = true
-            throw failure
+            if let lost = search.lost {
+                if error.known == .cancelled || error.known == .serverDown { throw error }
+                return lost.location
+            }
+            guard error.known == .notFound else { throw error }
+            // A name that is claimed for a file to come is found nowhere yet. Nor is a part that
+            // its server has not told of, or of which a name server that was restarted has not
+            // heard again: its own server knows.
+            let claimed = claims.withLock { $0.server(for: search.path, at: .now) }
+            guard let server = claimed ?? (search.waits ? search.lastPlace?.server : nil),
+                let place = try await place(of: search.path, on: server, patience)
+            else { throw error }
+            return place
         }
     }
 
     private func failure(
-        of error: ConnectionError, _ path: TreePath, _ location: FileLocation,
-        over link: ServerLink?
+        of error: ConnectionError, _ location: FileLocation, over link: ServerLink?,
+        _ search: inout OwnerSearch
     ) -> DFSError {
-        guard let link else {
-            return DFSError(
-                error, path: path, server: location.server, endpoint: location.address)
+        var failure =
+            link.map { DFSError(error, path: search.path, server: location.server, over: $0) }
+            ?? DFSError(
+                error, path: search.path, server: location.server, endpoint: location.address)
+        if search.lost != nil, error.leavesOpenWhatWasBefore { failure.isOutcomeUnknown = true }
+        // Given up or broken off once it was sent, or failed on the disk: it may have been done
+        // all the same.
+        if link != nil, search.repetition != .always, error.isBreach || error.isDoubt {
+            failure.isOutcomeUnknown = true
         }
-        return DFSError(error, path: path, server: location.server, over: link)
-    }
-
-    private enum NextStep {
-        case giveUp
-        case goTo(Endpoint)
-        case lookAgain(pause: Duration?)
-    }
-
-    private func next(
-        _ error: ConnectionError, _ repetition: Repetition, _ mayBeOutdated: Bool
-    ) -> NextStep {
-        switch error {
-        case .unreachable, .notGreeted: return .lookAgain(pause: .milliseconds(50))
-        case .closed, .timedOut:
-            return repetition == .never ? .giveUp : .lookAgain(pause: .milliseconds(50))
-        case .cancelled, .violation: return .giveUp
-        case .refused(let refusal):
-            if let address = refusal.redirection { return .goTo(address) }
-            switch refusal.known {
-            case .busy, .draining:
-                let told = refusal.line.value("retry").flatMap { Number.parse($0.span) }
-                return .lookAgain(pause: .milliseconds(min(told ?? 100, 60_000)))
-            // The repetition waits for the outcome of the first one.
-            case .timeout where repetition == .asOneChange:
-                return .lookAgain(pause: .milliseconds(50))
-            case .notFound where mayBeOutdated: return .lookAgain(pause: nil)
-            default: return .giveUp
-            }
+        if failure.isOutcomeUnknown, search.repetition == .asOneChange, search.lost == nil,
+            let link
+        {
+            search.lost = OwnerSearch.LostAnswer(
+                run: link.run, failure: failure, location: location)
         }
+        return failure
     }
 
     /// Sends to a file server; while it is silent the name server is asked whether it is alive.
@@ -220,9 +181,5 @@ extension DFSClient {
         if addresses.withLock({ $0[server] }) == nil { _ = try await servers() }
         guard let address = addresses.withLock({ $0[server] }) else { return nil }
         return FileLocation(path: path, server: server, address: address)
-    }
-
-    private func forget(_ location: FileLocation) {
-        addresses.withLock { $0[location.server] = nil }
     }
 }

@@ -36,14 +36,18 @@ extension DFSClient {
                 }
             } catch {
                 strangers = 0
-                noteReachability(error, isLastOfAll: (failures + 1) % nameServers.count == 0)
+                let isLastOfAll =
+                    mayHaveDoneIt == nil
+                    ? (failures + 1) % nameServers.count == 0 : nameServers.count == 1
+                noteReachability(error, isLastOfAll: isLastOfAll)
                 var failure = DFSError(error, path: path, server: nil, endpoint: endpoint)
                 if request.isOperationNamed, failure.isOutcomeUnknown { mayHaveDoneIt = endpoint }
                 if mayHaveDoneIt != nil, error.leavesOpenWhatWasBefore {
                     failure.isOutcomeUnknown = true
                 }
-                // Given up or broken off once it was sent: it may have been done all the same.
-                if firstSent != nil, request.isOperationNamed, error.isBreach {
+                // Given up or broken off once it was sent, or failed on a disk: it may have been
+                // done all the same.
+                if firstSent != nil, request.isOperationNamed, error.isBreach || error.isDoubt {
                     failure.isOutcomeUnknown = true
                 }
                 if isQuestion, !request.verb.changes { failure.changedNothing() }
@@ -92,17 +96,21 @@ extension DFSClient {
         _ request: ClientRequest, _ isQuestion: Bool, at endpoint: Endpoint,
         _ patience: Patience, _ firstSent: inout ContinuousClock.Instant?
     ) async throws(ConnectionError) -> Reply? {
+        let began = ContinuousClock.now
+        var used: ServerLink?
         do throws(ConnectionError) {
             let own = attemptPatience(isQuestion, patience)
             var reply: Reply?
-            if try await pool.link(to: endpoint, until: own).role == "name" {
+            let link = try await pool.link(to: endpoint, until: own)
+            used = link
+            if link.role == "name" {
                 firstSent = firstSent ?? .now
                 reply = try await ask(request, at: endpoint, own, redirects: options.redirects)
             }
-            silences.end(patience, at: endpoint, nil, heard: .now)
+            silences.end(patience, at: endpoint, nil, since: began, heard: .now)
             return reply
         } catch {
-            silences.end(patience, at: endpoint, error, heard: nil)
+            silences.end(patience, at: endpoint, error, since: began, heard: used?.lastHeard)
             throw error
         }
     }
@@ -138,6 +146,9 @@ extension DFSClient {
         var left = redirects
         while true {
             let link = try await pool.link(to: place, until: patience)
+            guard link.role == "name" else {
+                throw .violation("\(place) was named as a name server and is none")
+            }
             do {
                 return try await link.send(request, until: patience)
             } catch .refused(let refusal) {

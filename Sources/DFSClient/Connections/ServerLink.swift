@@ -8,7 +8,17 @@ final class ServerLink: Sendable {
     private struct Use {
         var isClosed = false
         var pending = 0
+        /// Requests whose answers last, such as FOLLOW.
+        var streams = 0
         var handles = 0
+        /// How often the link was given to a caller who has not used it yet, and when last.
+        var handedOver = 0
+        var lastHandOver = ContinuousClock.now
+        /// Who wants to know when the connection has ended.
+        var watchers: [ObjectIdentifier: @Sendable () -> Void] = [:]
+        var isEnded = false
+        /// Who waits until nothing is asked any more.
+        var drained: [CheckedContinuation<Void, Never>] = []
         /// The last answer, or the start of the first request after a pause.
         var lastSign = ContinuousClock.now
         var lastUse = ContinuousClock.now
@@ -31,6 +41,9 @@ final class ServerLink: Sendable {
     let run: ServerRun
     private let use = Mutex(Use())
 
+    /// A caller who has not used a link by then does not want it any more.
+    private static let longestHandOver: Duration = .seconds(10)
+
     init(_ connection: LineConnection, pieceBytes: Int) {
         self.connection = connection
         endpoint = connection.endpoint
@@ -39,13 +52,56 @@ final class ServerLink: Sendable {
         // A server that announces nothing usable gets what every server of DFS/1 must take.
         let announced = connection.greeting.value("max-data").flatMap { Number.parse($0.span) }
         payloadBytes = Int(max(1, min(Int64(pieceBytes), announced ?? 65_536)))
+        connection.whenClosed { [weak self] in self?.isEnded() }
     }
 
     var isOpen: Bool { connection.isOpen && !use.withLock { $0.isClosed } }
 
     /// Whether closing the link would hurt nobody.
-    var isIdle: Bool { use.withLock { $0.pending == 0 && $0.handles == 0 } }
+    var isIdle: Bool {
+        use.withLock { use in
+            let isWanted =
+                use.handedOver > 0 && .now - use.lastHandOver < ServerLink.longestHandOver
+            return use.pending == 0 && use.streams == 0 && use.handles == 0 && !isWanted
+        }
+    }
     var lastUse: ContinuousClock.Instant { use.withLock { $0.lastUse } }
+
+    /// Notes that a caller has the link and is about to use it.
+    func isHandedOver() {
+        use.withLock { use in
+            use.handedOver += 1
+            use.lastHandOver = .now
+        }
+    }
+
+    /// How many want to know when the connection has ended.
+    var watchers: Int { use.withLock { $0.watchers.count } }
+
+    /// Calls back once the connection has ended, or at once if it has.
+    ///
+    /// - Parameter owner: Has one callback at most; forgotten with `forget(_:)`.
+    func whenEnded(tell owner: AnyObject, _ body: @escaping @Sendable () -> Void) {
+        let isEnded = use.withLock { use in
+            if !use.isEnded { use.watchers[ObjectIdentifier(owner)] = body }
+            return use.isEnded
+        }
+        if isEnded { body() }
+    }
+
+    /// Forgets whom `whenEnded` was to tell; may run while the owner goes.
+    func forget(_ owner: AnyObject) {
+        _ = use.withLock { $0.watchers.removeValue(forKey: ObjectIdentifier(owner)) }
+    }
+
+    private func isEnded() {
+        let watchers = use.withLock { use in
+            use.isEnded = true
+            defer { use.watchers = [:] }
+            return use.watchers
+        }
+        for watcher in watchers.values { watcher() }
+    }
 
     /// Counts sessions that die with the link, so that it is not closed to save a connection.
     func holdsHandle(_ change: Int) { use.withLock { $0.handles += change } }
@@ -89,7 +145,7 @@ final class ServerLink: Sendable {
         _ watch: (@Sendable (ServerLink) async -> Void)?
     ) throws(ConnectionError) -> Bool {
         try use.withLock { use throws(ConnectionError) in
-            if use.isClosed { throw .closed("the connection was closed here") }
+            try checkOpen(&use)
             use.lastUse = .now
             // Without a tag it could be given up only together with the connection's sessions.
             let isOneOfMany = use.pending > 0 || use.handles > 0
@@ -108,6 +164,13 @@ final class ServerLink: Sendable {
         }
     }
 
+    /// Lets nothing begin that the loop might never hear of.
+    private func checkOpen(_ use: inout Use) throws(ConnectionError) {
+        if use.handedOver > 0 { use.handedOver -= 1 }
+        if use.isClosed { throw .closed("the connection was closed here") }
+        if !connection.isOpen { throw .closed("the connection has ended") }
+    }
+
     private func keepsWatching() -> Bool {
         use.withLock { use in
             if use.pending == 0 || !connection.isOpen { use.watch = nil }
@@ -120,6 +183,18 @@ final class ServerLink: Sendable {
             use.pending -= 1
             use.lastSign = .now
         }
+        tellWhereDrained()
+    }
+
+    private func tellWhereDrained() {
+        let waiting = use.withLock { use in
+            guard use.isClosed, use.pending + use.streams == 0 else {
+                return [CheckedContinuation<Void, Never>]()
+            }
+            defer { use.drained = [] }
+            return use.drained
+        }
+        for one in waiting { one.resume() }
     }
 
     /// Asks for an answer that lasts, such as FOLLOW's; nobody's silence is measured by it.
@@ -128,9 +203,18 @@ final class ServerLink: Sendable {
     ) async throws(ConnectionError) -> Reply {
         var request = request
         request.isTagged = true
+        try use.withLock { use throws(ConnectionError) in
+            try checkOpen(&use)
+            use.streams += 1
+        }
+        defer {
+            use.withLock { $0.streams -= 1 }
+            tellWhereDrained()
+        }
         return try await connection.stream(request, to: receive)
     }
 
+    /// Closes, and returns once nobody waits for an answer any more: the loop may end then.
     func close() async {
         use.withLock { use in
             use.isClosed = true
@@ -138,6 +222,10 @@ final class ServerLink: Sendable {
             use.watch = nil
         }
         await connection.close()
+        await withCheckedContinuation { continuation in
+            use.withLock { $0.drained.append(continuation) }
+            tellWhereDrained()
+        }
     }
 }
 

@@ -30,11 +30,12 @@ final class Silences: Sendable {
     ///
     /// - Parameters:
     ///   - error: nil for an answer.
+    ///   - began: When the attempt began.
     ///   - heard: When something came over the connection last: a server that answers others while
     ///     it works on this is not silent.
     func end(
         _ call: Patience, at endpoint: Endpoint, _ error: ConnectionError?,
-        heard: ContinuousClock.Instant?
+        since began: ContinuousClock.Instant, heard: ContinuousClock.Instant?
     ) {
         let isHeard = heard.map { .now - $0 < call.length } ?? false
         silences.withLock { silences in
@@ -42,7 +43,7 @@ final class Silences: Sendable {
             case .timedOut where isHeard: silences[endpoint] = nil
             case .timedOut, .notGreeted:
                 silences[endpoint] =
-                    silences[endpoint] ?? Silence(since: .now - call.length, waiting: nil)
+                    silences[endpoint] ?? Silence(since: max(began, heard ?? began), waiting: nil)
             case .cancelled: break
             case nil, .refused, .violation, .closed, .unreachable: silences[endpoint] = nil
             }

@@ -18,7 +18,9 @@ extension DFSClient {
         // Read there, sent, written and read again: what one pass may take, four times.
         let (bytes, isTooMuch) = before.facts.size.multipliedReportingOverflow(by: 4)
         let patience = patience(forWorkOn: isTooMuch ? .max : bytes)
-        let (reply, location) = try await onOwner(of: target, at: place, .asOneChange, patience) {
+        let (reply, location) = try await onOwner(
+            of: target, at: place, .asOneChange, patience, waits: true
+        ) {
             (link) throws(ConnectionError) in
             try await send(asked, to: link, until: patience)
         }

@@ -6,7 +6,9 @@ extension DFSClient {
     /// Reads a whole file, piece by piece and in order, and proves that it came whole.
     ///
     /// Pieces of up to 1 MiB travel side by side. A server that is lost midway is found again, and
-    /// the file there must be the same: else it is `stale-file`, and what was received is void.
+    /// the file there must be the same: else it is `stale-file`, and what was received is void. One
+    /// that is down at the start is `server-down` at once; one that goes down later is waited for,
+    /// a deadline long.
     ///
     /// - Parameter entry: An entry of a listing, or nil; saves the LOCATE.
     /// - Parameter verifies: Whether the server's SHA-256 is compared with that of what arrived.
@@ -24,6 +26,8 @@ extension DFSClient {
         // whatever comes of the file lets it take longer.
         async let digest = verifies ? digest(of: path, at: hint, patience) : nil
         let (first, place) = try await piece(of: path, at: hint, 0, options.pieceBytes, patience)
+        // The server digests at its own pace, however slowly the pieces are taken here.
+        patience.renew(allowing: options.work(on: first.facts.size))
         var checksum = Checksum()
         var received: Int64 = 0
         func take(_ bytes: ByteBuffer) async throws {
@@ -78,7 +82,7 @@ extension DFSClient {
         of path: TreePath, at hint: FileLocation?, _ offset: Int64, _ count: Int,
         _ patience: Patience, like expected: FileFacts? = nil
     ) async throws(DFSError) -> (piece: Piece, place: FileLocation) {
-        let (answer, place) = try await reading(path, at: hint, patience) {
+        let (answer, place) = try await reading(path, at: hint, patience, waits: expected != nil) {
             (link) throws(ConnectionError) in
             let asked = expected == nil ? min(count, link.payloadBytes) : count
             var request = ClientRequest(.fetch, tagged: options.tagsEveryRequest)
@@ -106,11 +110,11 @@ extension DFSClient {
 
     /// As `onOwner`, for what changes nothing: its outcome is never unknown.
     private func reading<Answer: Sendable>(
-        _ path: TreePath, at hint: FileLocation?, _ patience: Patience,
+        _ path: TreePath, at hint: FileLocation?, _ patience: Patience, waits: Bool,
         _ body: (ServerLink) async throws(ConnectionError) -> Answer
     ) async throws(DFSError) -> (answer: Answer, location: FileLocation) {
         do throws(DFSError) {
-            return try await onOwner(of: path, at: hint, .always, patience, body)
+            return try await onOwner(of: path, at: hint, .always, patience, waits: waits, body)
         } catch {
             var failure = error
             failure.changedNothing()
@@ -123,13 +127,15 @@ extension DFSClient {
     /// It gets time for the size that the name server tells, but no more than 360 deadlines.
     public func digest(of path: TreePath) async throws(DFSError) -> FileDigest {
         let place = try await locate(path)
-        return try await digest(of: path, at: place, patience(forWorkOn: place.size))
+        return try await digest(
+            of: path, at: place, patience(forWorkOn: place.size), waits: false)
     }
 
+    /// - Parameter waits: False for a question; true for what belongs to a transfer.
     func digest(
-        of path: TreePath, at hint: FileLocation?, _ patience: Patience
+        of path: TreePath, at hint: FileLocation?, _ patience: Patience, waits: Bool = true
     ) async throws(DFSError) -> FileDigest {
-        let (reply, _) = try await reading(path, at: hint, patience) {
+        let (reply, _) = try await reading(path, at: hint, patience, waits: waits) {
             (link) throws(ConnectionError) in
             try await send(request(.digest, path), to: link, until: patience)
         }

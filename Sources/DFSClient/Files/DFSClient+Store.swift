@@ -6,7 +6,9 @@ extension DFSClient {
     /// Makes or replaces a whole file; readers see the old content or the new, never a part.
     ///
     /// Up to 1 MiB travels in one STORE. More goes to a temporary name in the same directory
-    /// (`name.dfs-part-…`, listed until the end) and is renamed when whole and verified.
+    /// (`name.dfs-part-…`, listed until the end) and is renamed when whole and verified. A file
+    /// server that is down at the start is `server-down` at once; one that goes down once it was
+    /// chosen is waited for, a deadline long, for what was sent is there.
     ///
     /// - Parameter mode: nil keeps the permissions of the file that is there when this begins; a
     ///   new one has 0644.
@@ -72,15 +74,22 @@ extension DFSClient {
         let request = storing(content, as: path, attributes)
         let stored: (answer: Reply?, location: FileLocation)
         do throws(DFSError) {
-            stored = try await onOwner(of: path, at: place, .asOneChange, patience) {
+            stored = try await onOwner(
+                of: path, at: place, .asOneChange, patience, waits: true
+            ) {
                 (link) throws(ConnectionError) -> Reply? in
                 guard content.readableBytes <= link.payloadBytes else { return nil }
                 return try await send(request, to: link, until: patience)
             }
         } catch {
-            guard error.isOutcomeUnknown, !patience.isOver,
+            // A server that could not make it durable has said so: that it is there is no success.
+            guard error.isOutcomeUnknown, !error.isDoubt, !patience.isOver,
                 let facts = await factsIfStored(path, content)
-            else { throw error }
+            else {
+                var failure = error
+                failure.isTargetUntouched = !error.isOutcomeUnknown
+                throw failure
+            }
             return facts
         }
         guard let reply = stored.answer else { return nil }

@@ -22,7 +22,7 @@ extension DFSClient {
             let opened = try await open(
                 Opening(
                     path: part, mode: .createNew, permissions: mode,
-                    lease: DFSClient.storingLease), at: place, patience())
+                    lease: DFSClient.storingLease, waitsForServer: true), at: place, patience())
             file = opened
             let (checksum, size) = try await write(next, to: opened)
             if let modified = attributes.modified {
@@ -34,20 +34,75 @@ extension DFSClient {
                 throw DFSError(.corrupt, path: part, "the server has not what was sent")
             }
             isRenaming = true
-            try await rename(part, to: path, replaces: true)
+            try await rename(part: part, to: path)
             var facts = digest.facts
             if verifies { facts.sha256 = digest.sha256 }
             return facts
         } catch {
-            var failure = error as? DFSError
-            if await !clearAway(part, file, after: failure) { failure?.leftover = part }
-            if !isRenaming {
-                failure?.isTargetUntouched = true
-                failure?.changedNothing()
+            guard var failure = DFSClient.failure(error) else {
+                _ = await clearAway(part, file, after: nil)
+                throw error
             }
-            // The caller knows nothing of the temporary name.
-            if failure?.path == part { failure?.path = path }
-            throw failure ?? error
+            if await !clearAway(part, file, after: failure) { failure.leftover = part }
+            if !isRenaming {
+                failure.isTargetUntouched = true
+                failure.changedNothing()
+            }
+            throw DFSClient.failure(failure, of: part, on: place.server, for: path)
+        }
+    }
+
+    /// A failure of the client's own; nil for what the caller's side threw.
+    private static func failure(_ error: any Error) -> DFSError? {
+        error is CancellationError
+            ? DFSError(.cancelled, "given up by the caller") : error as? DFSError
+    }
+
+    /// The same failure, said of the file that was to be stored: the caller knows nothing of a
+    /// temporary name.
+    private static func failure(
+        _ error: DFSError, of part: TreePath, on server: ServerID, for path: TreePath
+    ) -> DFSError {
+        guard error.path == part else { return error }
+        var failure = error
+        switch error.known {
+        case .staleFile, .staleHandle, .leaseExpired, .notFound:
+            // Nobody else changes a part: its server was started anew, or its disk was.
+            failure = DFSError(
+                "connection-lost", "\(server) was restarted meanwhile, or has lost what was sent")
+            failure.server = server
+            failure.leftover = error.leftover
+            failure.isTargetUntouched = true
+        default: break
+        }
+        failure.path = path
+        return failure
+    }
+
+    /// Gives a whole part its name; waits for an owner that is down, or that was just started and
+    /// has not told of the part.
+    private func rename(part: TreePath, to path: TreePath) async throws(DFSError) {
+        let patience = patience()
+        var backoff = Backoff()
+        while true {
+            do throws(DFSError) {
+                return try await rename(part, to: path, replaces: true)
+            } catch {
+                let isAway =
+                    error.known == .serverDown || error.known == .notFound && error.path == part
+                guard isAway, !error.isOutcomeUnknown else { throw error }
+                // Where it is refused so, nothing was done.
+                var failure = error
+                failure.isTargetUntouched = true
+                do throws(DFSError) {
+                    if !patience.isOver { try await patience.pause(backoff.pause()) }
+                } catch {
+                    failure = error
+                    failure.isTargetUntouched = true
+                    throw failure
+                }
+                if patience.isOver { throw failure }
+            }
         }
     }
 
@@ -113,33 +168,51 @@ extension DFSClient {
     private func clearAway(
         _ part: TreePath, _ file: RemoteFile?, after failure: DFSError?
     ) async -> Bool {
-        // A server that is stalled may still make it; one that has made it and is gone, or has just
-        // made it, has not told the name server.
-        let mayComeLater =
-            file != nil || failure?.isOutcomeUnknown ?? false || failure?.category == .unreachable
-        let isAway = failure?.category == .unreachable || failure?.known == .serverDown
-        // A name server that has just let a deadline pass is not asked for another one.
-        let isNameServerSilent = failure?.isUnanswered == true && failure?.server == nil
         let clearing = Task {
-            let patience = patience()
-            var isGone = !isNameServerSilent
-            do throws(DFSError) {
-                if !isNameServerSilent {
-                    try await remove(part, kind: .file)
-                    // A server that is away removed nothing: what went is the claim of the name.
-                    isGone = !(isAway && mayComeLater)
-                }
-            } catch {
-                // The failure that led here is what the caller must hear of, with what is left.
-                isGone = error.known == .notFound && !mayComeLater
-            }
+            let isGone = await remove(part: part, wasMade: file != nil, after: failure)
             // What it wrote takes room until its session ends. Removed before, it need not be
             // brought to the disk; that it was removed is what CLOSE answers, and a session that
             // can not be reached ends with its lease.
-            _ = try? await file?.session.close(patience)
+            if let file, file.session.lastSeat?.link.isOpen == true {
+                _ = try? await file.session.close(patience(), waits: false)
+            }
             return isGone
         }
         return await clearing.value
+    }
+
+    /// - Parameter wasMade: Whether its file server has said that the part is there.
+    /// - Returns: Whether it is surely gone.
+    private func remove(
+        part: TreePath, wasMade: Bool, after failure: DFSError?
+    ) async -> Bool {
+        // A server that is stalled may still make it; one that has made it and is gone, or has just
+        // made it, has not told the name server.
+        let isAway = failure?.category == .unreachable || failure?.known == .serverDown
+        let mayComeLater =
+            wasMade || failure?.isOutcomeUnknown ?? false || failure?.category == .unreachable
+        // Who has just let a deadline pass is not waited for another one.
+        if failure?.isUnanswered == true, failure?.server == nil { return false }
+        let waits = failure?.known != .serverDown && failure?.known != .cancelled
+        let patience = patience()
+        var backoff = Backoff()
+        while true {
+            do throws(DFSError) {
+                try await remove(part, kind: .file)
+                // A server that is away removed nothing: what went is the claim of the name.
+                return !(isAway && mayComeLater)
+            } catch {
+                // The failure that led here is what the caller must hear of, with what is left.
+                if error.known == .notFound, !wasMade { return !mayComeLater }
+                // One that was made and is not known will be told by its server.
+                guard waits, error.known == .serverDown || error.known == .notFound else {
+                    return false
+                }
+                // Nobody cancels this task.
+                try? await patience.pause(backoff.pause())
+                if patience.isOver { return false }
+            }
+        }
     }
 
     /// Writes pieces side by side while `next` gives more.

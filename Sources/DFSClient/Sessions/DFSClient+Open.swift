@@ -52,7 +52,9 @@ extension DFSClient {
         var isFirst = true
         let opened: (answer: (ReplyLine, ServerLink, Bool), location: FileLocation)
         do throws(DFSError) {
-            opened = try await onOwner(of: opening.path, at: place, repetition, patience) {
+            opened = try await onOwner(
+                of: opening.path, at: place, repetition, patience, waits: opening.waitsForServer
+            ) {
                 (link) throws(ConnectionError) in
                 let wasFirst = isFirst
                 isFirst = false
@@ -63,7 +65,12 @@ extension DFSClient {
             }
         } catch {
             var failure = error
-            if opening.mode == .read || opening.mode == .readWrite { failure.changedNothing() }
+            switch opening.mode {
+            case .read, .readWrite: failure.changedNothing()
+            // The file may have been made.
+            case .create, .createNew:
+                failure.isOutcomeUnknown = error.isOutcomeUnknown || error.isDoubt
+            }
             throw failure
         }
         claims.withLock { $0.forget(opening.path) }

@@ -115,7 +115,7 @@ final class FollowQueue: Sendable {
     /// - Returns: Whether more is wanted.
     func take(_ item: Reply.Item) -> Bool {
         do throws(DFSError) {
-            let event = try event(item)
+            guard let event = try event(item) else { return true }
             return put(event)
         } catch {
             fail(error)
@@ -149,9 +149,11 @@ final class FollowQueue: Sendable {
         return eventBytes + bytes.readableBytes
     }
 
-    private func event(_ item: Reply.Item) throws(DFSError) -> FollowEvent {
+    /// - Returns: nil for an item of a later version, which is passed over.
+    private func event(_ item: Reply.Item) throws(DFSError) -> FollowEvent? {
         do throws(RequestError) {
-            if item.line.operands.first?.elementsEqual("truncated".utf8) == true {
+            if let word = item.line.operands.first {
+                guard word.elementsEqual("truncated".utf8) else { return nil }
                 return .truncated(size: try item.line.number("size"))
             }
             let bytes = item.payload ?? ByteBuffer()

@@ -9,15 +9,13 @@ import NIOCore
 final class Follower: Sendable {
     private let queue: FollowQueue
     private let task: Task<Void, Never>
-    private let session: HeldSession
-    private let endsIt: Bool
+    private let ownSession: OwnSession?
 
     /// Starts to follow; ends when it is forgotten.
     ///
-    /// - Parameter endsIt: Whether the session then ends too.
-    init(_ session: HeldSession, from offset: Int64, endsIt: Bool) {
-        self.session = session
-        self.endsIt = endsIt
+    /// - Parameter own: Keeps the session, where it is not the caller's.
+    init(_ session: HeldSession, from offset: Int64, own: OwnSession?) {
+        ownSession = own
         let queue = FollowQueue(session.opening.path, from: offset)
         self.queue = queue
         task = Task {
@@ -32,11 +30,6 @@ final class Follower: Sendable {
     deinit {
         task.cancel()
         queue.fail(DFSError(.cancelled, "nobody reads on"))
-        guard endsIt else { return }
-        Task { [session] in
-            // It only read: where it can not be closed now, it ends with its connection.
-            _ = try? await session.close(session.client.patience())
-        }
     }
 
     /// The next event; waits for it.
@@ -46,9 +39,17 @@ final class Follower: Sendable {
     private static func run(_ session: HeldSession, _ queue: FollowQueue) async throws(DFSError) {
         var backoff = Backoff()
         var patience: Patience?
+        var loss: DFSError?
         while await queue.isWantedWhenEmpty(), !Task.isCancelled {
-            let offset = queue.offset
-            let seat = try await session.seat(until: patience ?? session.client.patience())
+            let (offset, start) = (queue.offset, ContinuousClock.now)
+            let seat: Seat
+            do throws(DFSError) {
+                seat = try await session.seat(until: patience ?? session.client.patience())
+            } catch {
+                // What ends with the patience says less than what began it.
+                let isLate = patience?.isOver ?? false
+                throw isLate && session.lastSeat != nil ? loss ?? error : error
+            }
             // A file that is shorter by now is told as cut by the server.
             let ending = await follow(seat, session, queue)
             switch ending {
@@ -59,10 +60,12 @@ final class Follower: Sendable {
             case .failed(let error): throw error
             case .lost(let error), .away(let error):
                 if case .lost = ending { session.isLost(seat) }
-                // With bytes in between, the next loss has all the time again.
-                if queue.offset != offset { (patience, backoff) = (nil, Backoff()) }
+                // With bytes in between, or where it stood for so long, the next loss has all the
+                // time again.
+                let hasStood = .now - start >= session.client.options.deadline
+                if queue.offset != offset || hasStood { (patience, backoff) = (nil, Backoff()) }
                 let limit = patience ?? session.client.patience()
-                patience = limit
+                (patience, loss) = (limit, error)
                 if limit.isOver { throw error }
                 try await limit.pause(backoff.pause())
             }
@@ -142,6 +145,20 @@ final class Follower: Sendable {
                 if case .cancelled = error { return }
                 return await client.pool.discard(seat.link)
             }
+        }
+    }
+}
+
+/// A session that was opened to follow a file; ended when nobody can follow by it any more.
+final class OwnSession: Sendable {
+    private let session: HeldSession
+
+    init(_ session: HeldSession) { self.session = session }
+
+    deinit {
+        Task { [session] in
+            // It only read: where it can not be closed now, it ends with its connection.
+            _ = try? await session.close(session.client.patience())
         }
     }
 }

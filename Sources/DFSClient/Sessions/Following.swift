@@ -16,7 +16,8 @@ public enum FollowEvent: Equatable, Sendable {
 ///
 /// Ends after `FollowEvent.end`, or throws; cancelling the task that iterates ends it too. A lost
 /// connection is replaced, and nothing is left out or seen twice. Whoever reads slowly makes the
-/// server wait: at most about 4 MiB are kept here.
+/// server wait: at most about 4 MiB are kept here. A session that was opened for it ends once the
+/// last copy of this and of its iterators is gone.
 public struct Following: AsyncSequence, Sendable {
     /// What is seen.
     public typealias Element = FollowEvent
@@ -27,8 +28,8 @@ public struct Following: AsyncSequence, Sendable {
     public let file: RemoteFile
     /// Where it starts, in bytes from the start of the file.
     public let offset: Int64
-    /// Whether the session was opened for this alone, and ends with it.
-    let ownsFile: Bool
+    /// The session, where it was opened for this alone and ends with it.
+    let ownSession: OwnSession?
 
     /// Starts at the offset; nothing has been asked yet.
     public func makeAsyncIterator() -> Iterator { Iterator(following: self) }
@@ -51,7 +52,7 @@ public struct Following: AsyncSequence, Sendable {
                 follower = known
             } else {
                 follower = Follower(
-                    following.file.session, from: following.offset, endsIt: following.ownsFile)
+                    following.file.session, from: following.offset, own: following.ownSession)
                 self.follower = follower
             }
             do throws(DFSError) {
@@ -77,7 +78,7 @@ extension RemoteFile {
     /// The session can be used beside it.
     /// - Parameter offset: Bytes from the start; behind the end it is `truncated` first.
     public func follow(at offset: Int64) -> Following {
-        Following(file: self, offset: offset, ownsFile: false)
+        Following(file: self, offset: offset, ownSession: nil)
     }
 }
 
@@ -91,6 +92,7 @@ extension DFSClient {
         _ path: TreePath, at offset: Int64? = nil
     ) async throws(DFSError) -> Following {
         let file = try await open(Opening(path: path, mode: .read, acceptsChanges: true))
-        return Following(file: file, offset: offset ?? file.facts.size, ownsFile: true)
+        return Following(
+            file: file, offset: offset ?? file.facts.size, ownSession: OwnSession(file.session))
     }
 }

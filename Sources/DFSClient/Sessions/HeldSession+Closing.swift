@@ -10,8 +10,9 @@ extension HeldSession {
 
     /// Ends the session on the server, also where the answer is lost on the way.
     ///
+    /// - Parameter waits: Whether a server that is down is waited for; nil as for the session.
     /// - Throws: What the server refused; the session is over here all the same.
-    func close(_ patience: Patience) async throws(DFSError) -> Closing {
+    func close(_ patience: Patience, waits: Bool? = nil) async throws(DFSError) -> Closing {
         let (standing, facts, isDirty) = state.withLock {
             ($0.standing, $0.expected, $0.changes.isDirty)
         }
@@ -22,7 +23,8 @@ extension HeldSession {
         }
         isOver(DFSError(.staleHandle, path: opening.path, "the session was closed here"))
         do throws(ConnectionError) {
-            return .answered(try await close(seat, patience))
+            return .answered(
+                try await close(seat, patience, waits: waits ?? opening.waitsForServer))
         } catch {
             var failure = DFSError(error, path: opening.path, server: server, over: seat.link)
             if case .closed = error, !isDirty { return .wasOver(facts) }
@@ -41,9 +43,9 @@ extension HeldSession {
         }
     }
 
-    private func close(_ seat: Seat, _ patience: Patience) async throws(ConnectionError)
-        -> ReplyLine
-    {
+    private func close(
+        _ seat: Seat, _ patience: Patience, waits: Bool
+    ) async throws(ConnectionError) -> ReplyLine {
         var request = ClientRequest(.close, tagged: client.options.tagsEveryRequest)
         request.operand(seat.handle)
         var backoff = Backoff()
@@ -67,7 +69,7 @@ extension HeldSession {
                     case .closed: link.run == seat.link.run && seat.token != nil
                     default: false
                     }
-                guard isLost, link.outage == nil, !patience.isOver else { throw error }
+                guard isLost, link.outage == nil || waits, !patience.isOver else { throw error }
                 guard await !client.pool.isShutDown else { throw error }
                 // A cancelled pause is seen by the next request.
                 try? await patience.pause(backoff.pause())

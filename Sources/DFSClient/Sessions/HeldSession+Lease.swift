@@ -5,7 +5,7 @@ extension HeldSession {
     /// Keeps a leased session alive while somebody holds it, also one whose connection ends.
     func watch(_ seat: Seat) {
         guard seat.renewal != nil else { return }
-        seat.link.connection.whenClosed { [weak self] in
+        seat.link.whenEnded(tell: self) { [weak self] in
             // At once, and not at the next call: the lease runs.
             guard let self, self.isAttached(to: seat) else { return }
             Task { await self.comeBackUnasked() }

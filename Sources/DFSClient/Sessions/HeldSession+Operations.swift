@@ -92,7 +92,8 @@ extension HeldSession {
                 guard case .closed = error else { throw failure }
                 isLost(seat)
                 // The name server says that it is down: waiting for it is the caller's decision.
-                if seat.link.outage != nil || patience.isOver || losses.isEnough(patience) {
+                let isDown = seat.link.outage != nil && !opening.waitsForServer
+                if isDown || patience.isOver || losses.isEnough(patience) {
                     throw failure
                 }
             }
@@ -185,7 +186,7 @@ extension HeldSession {
             failure.isOutcomeUnknown = isRepetition && operation.effect == .changes
             failure.earlierChanges = earlierChanges(standFirmly: true)
             isOver(failure)
-        case .io where operation.effect == .changes:
+        case _ where operation.effect == .changes && failure.mayBeHalfDone:
             // A part of it may be in the file.
             failure.isOutcomeUnknown = true
         case .conflict:

@@ -21,6 +21,7 @@ extension HeldSession {
         case .attached(let seat):
             let isWanted = state.withLock { state in
                 guard case .lost(let old, _) = state.standing else { return false }
+                old.link.forget(self)
                 old.link.holdsHandle(-1)
                 seat.link.holdsHandle(1)
                 state.standing = .attached(seat)
@@ -49,6 +50,10 @@ extension HeldSession {
         var address = lost.link.endpoint
         var backoff = Backoff()
         var attempts = 0
+        var earlier: DFSError?
+        // Who waits for a server that is down is told so, if it does not come back.
+        var outage =
+            opening.waitsForServer ? lost.link.outage.map { down($0.seenMilliseconds) } : nil
         while true {
             var used: ServerLink?
             do throws(ConnectionError) {
@@ -62,14 +67,31 @@ extension HeldSession {
                     used.map { DFSError(error, path: opening.path, server: server, over: $0) }
                     ?? DFSError(error, path: opening.path, server: server, endpoint: address)
                 guard await isWorthRetrying(error) else { throw failure }
-                if patience.isOver { throw failure }
+                // A dial that was cut short by the end of the patience says less.
+                if patience.isOver { throw outage ?? earlier ?? failure }
+                earlier = failure
             }
-            if patience.isOver { throw lostFailure }
+            if patience.isOver { throw outage ?? lostFailure }
             attempts += 1
             try await patience.pause(backoff.pause())
             // The first attempts need nobody: a broken connection is mostly that alone.
-            if attempts % 3 == 0 { address = try await currentAddress(patience) ?? address }
+            guard attempts % 3 == 0 else { continue }
+            do throws(DFSError) {
+                address = try await currentAddress(patience) ?? address
+                outage = nil
+            } catch {
+                guard opening.waitsForServer else { throw error }
+                outage = error
+            }
         }
+    }
+
+    private func down(_ milliseconds: Int64?) -> DFSError {
+        var failure = DFSError(
+            .serverDown, path: opening.path, "the session's file server is down")
+        failure.server = server
+        failure.seenMilliseconds = milliseconds
+        return failure
     }
 
     private var lostFailure: DFSError {
@@ -93,13 +115,7 @@ extension HeldSession {
         guard let servers = try? await client.servers(within: patience),
             let info = servers.first(where: { $0.id == server })
         else { return nil }
-        guard info.state.isAvailable else {
-            var failure = DFSError(
-                .serverDown, path: opening.path, "the session's file server is down")
-            failure.server = server
-            failure.seenMilliseconds = info.seenMilliseconds
-            throw failure
-        }
+        guard info.state.isAvailable else { throw down(info.seenMilliseconds) }
         return info.address
     }
 

@@ -50,10 +50,7 @@ final class HeldSession: Sendable {
     deinit {
         state.withLock { state in
             state.keeper?.cancel()
-            switch state.standing {
-            case .attached(let seat), .lost(let seat, _): seat.link.holdsHandle(-1)
-            case .over: break
-            }
+            leave(state.standing)
         }
     }
 
@@ -127,14 +124,21 @@ final class HeldSession: Sendable {
     /// Ends the session here, for good; every later call is told the same.
     func isOver(_ error: DFSError) {
         let keeper = state.withLock { state -> Task<Void, Never>? in
-            switch state.standing {
-            case .attached(let seat), .lost(let seat, _): seat.link.holdsHandle(-1)
-            case .over: break
-            }
+            leave(state.standing)
             state.standing = .over(error)
             defer { state.keeper = nil }
             return state.keeper
         }
         keeper?.cancel()
+    }
+
+    /// Takes the session off its connection, which must not keep what is over.
+    private func leave(_ standing: Standing) {
+        switch standing {
+        case .attached(let seat), .lost(let seat, _):
+            seat.link.forget(self)
+            seat.link.holdsHandle(-1)
+        case .over: break
+        }
     }
 }

@@ -32,6 +32,8 @@ struct Opening: Sendable {
     var ifVersion: Int64?
     /// Whether a file that has changed is still the right one after a re-open, as for a follower.
     var acceptsChanges = false
+    /// Whether a server that is down is waited for, as for what is half sent.
+    var waitsForServer = false
 
     /// Whether a second OPEN would find the first one in its way, or could not make its file.
     private var needsName: Bool { mode == .createNew || lease != nil || lock != nil }

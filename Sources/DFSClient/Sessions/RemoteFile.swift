@@ -69,19 +69,26 @@ public final class RemoteFile: Sendable {
     public func read(
         at offset: Int64, count: Int
     ) async throws(DFSError) -> (bytes: ByteBuffer, isEnd: Bool) {
-        try await read(count) { request, _ in request.operand(offset) }
+        try await read(count, client.patience()) { request, _ in request.operand(offset) }
     }
 
     /// Reads from the session's cursor, which starts at 0, and moves it; calls take turns.
+    ///
+    /// - Throws: `timeout` where the turn did not come within the deadline: nothing was asked.
     public func readNext(count: Int) async throws(DFSError) -> (bytes: ByteBuffer, isEnd: Bool) {
-        await turns.begin()
+        let patience = client.patience()
+        guard await turns.begin(until: patience) else {
+            throw Task.isCancelled
+                ? DFSError(.cancelled, path: path, "given up by the caller")
+                : DFSError(.timeout, path: path, "the reads before this one did not end in time")
+        }
         defer { turns.end() }
         // The server's cursor moves once a READ: after a lost answer only this side knows where it
         // should be, and says so from then on.
         let session = session
         let place = session.state.withLock { $0.cursor }
         do throws(DFSError) {
-            let answer = try await read(count) { request, isRepeated in
+            let answer = try await read(count, patience) { request, isRepeated in
                 let isOurs = session.state.withLock { state in
                     state.ownsCursor = state.ownsCursor || isRepeated
                     return state.ownsCursor
@@ -99,7 +106,8 @@ public final class RemoteFile: Sendable {
     }
 
     private func read(
-        _ count: Int, at place: @escaping HeldSession.Operation.Arguments
+        _ count: Int, _ patience: Patience,
+        at place: @escaping HeldSession.Operation.Arguments
     ) async throws(DFSError) -> (bytes: ByteBuffer, isEnd: Bool) {
         let count = max(0, min(count, pieceBytes))
         var operation = HeldSession.Operation(.read)
@@ -109,12 +117,20 @@ public final class RemoteFile: Sendable {
             request.operand(Int64(count))
             request.maximumPayload = count
         }
-        let reply = try await perform(operation)
+        let reply = try await session.perform(operation, patience)
         let bytes = reply.payload ?? ByteBuffer()
         guard reply.final.text("bytes") == String(bytes.readableBytes) else {
             throw .violation("bytes= is not what came", path: path)
         }
-        return (bytes, reply.final.text("eof") == "yes")
+        let isEnd = reply.final.text("eof") == "yes"
+        // Whoever reads on from there would else read for ever. The limit may be another one by
+        // now, of a server that was started anew.
+        guard isEnd || bytes.readableBytes >= min(count, pieceBytes) else {
+            throw .violation(
+                "\(bytes.readableBytes) bytes came where \(count) were asked for, and no end",
+                path: path)
+        }
+        return (bytes, isEnd)
     }
 
     /// Writes at an offset.

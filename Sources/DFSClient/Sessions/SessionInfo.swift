@@ -197,7 +197,8 @@ extension DFSClient {
             throw DFSError(.unknownServer, "\(server.id) has no address")
         }
         do throws(ConnectionError) {
-            return try await body(try await pool.link(to: address, until: patience))
+            return try await body(
+                try await pool.link(to: server.id, at: address, until: patience))
         } catch {
             throw DFSError(error, path: nil, server: server.id, endpoint: address)
         }

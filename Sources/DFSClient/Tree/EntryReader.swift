@@ -3,6 +3,12 @@ import DFSTransport
 
 /// Reads the lines of LIST, FIND, STAT and SERVERS, and believes none of them unseen.
 enum EntryReader {
+    /// Whether an item is of a kind that is known here; of a later version there may be others.
+    static func isKnown(_ line: ReplyLine) -> Bool {
+        guard let word = line.operands.first else { return true }
+        return word.elementsEqual("file".utf8) || word.elementsEqual("dir".utf8)
+    }
+
     /// Reads an item of LIST.
     static func entry(of line: ReplyLine, in directory: TreePath) throws(DFSError) -> Entry {
         guard let name = line.value("name") else {

@@ -62,7 +62,7 @@ public struct Listing: AsyncSequence, Sendable {
             }
             var entries: [Entry] = []
             entries.reserveCapacity(reply.items.count)
-            for item in reply.items {
+            for item in reply.items where EntryReader.isKnown(item.line) {
                 let entry = try listing.read(item.line)
                 // Strictly ascending, or a server could keep a client reading the same for ever.
                 if let last, !listing.isAscending(last, entry) {

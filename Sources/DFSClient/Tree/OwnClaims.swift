@@ -54,11 +54,21 @@ extension DFSClient {
         } catch {
             guard error.known == .notFound else { throw error }
         }
+        return try await place(of: path, on: server, patience)
+    }
+
+    /// Where a file server is that has a file, or is to get it.
+    ///
+    /// - Returns: nil where the name server does not know the file server.
+    /// - Throws: `server-down` where it is down; why nobody could be asked.
+    func place(
+        of path: TreePath, on server: ServerID, _ patience: Patience
+    ) async throws(DFSError) -> FileLocation? {
         guard let info = try await servers(within: patience).first(where: { $0.id == server }),
             let address = info.address
         else { return nil }
         guard info.state.isAvailable else {
-            var failure = DFSError(.serverDown, path: path, "the new file belongs to it")
+            var failure = DFSError(.serverDown, path: path, "the file belongs to it")
             failure.server = server
             failure.seenMilliseconds = info.seenMilliseconds
             throw failure

@@ -9,9 +9,13 @@ import Synchronization
 /// many threads wait at once. Each file is asked afterwards whether its own contents were written.
 /// By an fsync of each, from several threads, where that would not do: where the file system is
 /// not known to bring all to the disk, where the sync fails, so that each hears of its own failure
-/// and of no other, and for a while after a sync that took long: then much else was written by it,
-/// for which all had to wait.
+/// and of no other, and where all would have to wait for much that others have written: where that
+/// is seen before, and for a while after a sync that took long.
 struct FlushTogether {
+    /// What others may have written, in bytes: a disk has written it in a blink.
+    private static let leastDirty: Int64 = 32 << 20
+    /// Or so many times as much as is to be flushed: what came meanwhile is for the next flush.
+    private static let mostDirty: Int64 = 4
     /// A sync of a file system that takes longer than this has written what others wrote.
     private static let longMilliseconds: Int64 = 250
     /// For how many times as long files are brought to the disk one by one then.
@@ -19,6 +23,13 @@ struct FlushTogether {
 
     /// Until when they are, on the monotonic clock.
     private var singlyUntil: Int64 = 0
+    /// How many bytes wait in memory for any disk of the machine; nil where that is not known.
+    private let dirtyBytes: @Sendable () -> Int64?
+
+    /// Asks the kernel what waits in memory, unless a test says it.
+    init(dirtyBytes: @escaping @Sendable () -> Int64? = { DirtyMemory.bytes() }) {
+        self.dirtyBytes = dirtyBytes
+    }
 
     /// Threads that call fsync at once: they wait in the kernel, which joins them in its commits.
     private static let threads = 16
@@ -29,16 +40,20 @@ struct FlushTogether {
     mutating func flush(_ descriptors: [Descriptor]) -> [SystemError?] {
         var outcomes = [SystemError?](repeating: nil, count: descriptors.count)
         var byDevice: [UInt64: [Int]] = [:]
+        var own: Int64 = 0
         for (index, descriptor) in descriptors.enumerated() {
             do throws(SystemError) {
-                byDevice[try descriptor.status().identity.device, default: []].append(index)
+                let status = try descriptor.status()
+                byDevice[status.identity.device, default: []].append(index)
+                own &+= max(0, status.stamp.size)
             } catch {
                 outcomes[index] = error
             }
         }
         var single: [Int] = []
+        let mayWriteAll = byDevice.count < descriptors.count && !hasMuchElse(beside: own)
         for (_, indices) in byDevice.sorted(by: { $0.key < $1.key }) {
-            if indices.count > 1, syncAll(descriptors[indices[0]]) {
+            if indices.count > 1, mayWriteAll, syncAll(descriptors[indices[0]]) {
                 for index in indices {
                     outcomes[index] = Self.error(dfs_check_written(descriptors[index].number))
                 }
@@ -50,6 +65,13 @@ struct FlushTogether {
             outcomes[index] = outcome
         }
         return outcomes
+    }
+
+    /// Whether so much waits in memory that a flush of a few files should not write it all.
+    private func hasMuchElse(beside own: Int64) -> Bool {
+        guard let dirty = dirtyBytes() else { return false }
+        let (limit, overflow) = own.multipliedReportingOverflow(by: FlushTogether.mostDirty)
+        return dirty > FlushTogether.leastDirty && (!overflow && dirty > limit)
     }
 
     /// Brings all of a file system to the disk, unless that took too long lately.

@@ -47,6 +47,8 @@ extension Export {
             else { return }
             state.update(file.place, status, raisingVersion: false)
         }
+        // Nobody waits for it, and it is to be told all the same.
+        ledger.wake()
         file.dropChange(change)
     }
 

@@ -10,69 +10,79 @@ extension Export {
             let status = try naming(path) { () throws(SystemError) in try root.status() }
             return Export.directory(path, status)
         }
-        let folder = try openFolderOrMissing(path)
-        return try entry(named: Array(path.name), path, in: folder)
+        return try entry(named: Array(path.name), path, in: try openParent(of: path))
     }
 
-    private func openFolderOrMissing(_ path: TreePath) throws(RequestError) -> Folder {
-        try openParent(of: path)
-    }
+    /// How often a name is looked at anew because its file was replaced meanwhile.
+    private static let looks = 4
 
     private func entry(
         named name: [UInt8], _ path: TreePath, in folder: Folder
     ) throws(RequestError) -> FileEntry {
-        let sight = try naming(path) { () throws(SystemError) in
-            try look(in: folder, named: name)
-        }
-        switch sight {
-        case .nothing: throw refusal(SystemError(ENOENT), path)
-        case .unserved(.mounted): throw refusal(.mounted, path)
-        case .unserved: throw DiskRefusal.unserved(path)
-        case .directory:
-            let status = try naming(path) { () throws(SystemError) in
-                try FileStatus(in: folder.descriptor.number, named: name)
+        for _ in 0..<Export.looks {
+            let sight = try naming(path) { () throws(SystemError) in
+                try look(in: folder, named: name)
             }
-            return Export.directory(path, status)
-        case .file(let place):
-            guard let (facts, identity) = try facts(of: place, named: name, path, in: folder) else {
-                throw refusal(SystemError(ENOENT), path)
+            switch sight {
+            case .nothing: throw refusal(SystemError(ENOENT), path)
+            case .unserved(.mounted): throw refusal(.mounted, path)
+            case .unserved: throw DiskRefusal.unserved(path)
+            case .directory:
+                let status = try naming(path) { () throws(SystemError) in
+                    try FileStatus(in: folder.descriptor.number, named: name)
+                }
+                return Export.directory(path, status)
+            case .file(let place):
+                if let entry = try entry(of: place, named: name, path, in: folder) { return entry }
             }
-            return FileEntry(path: path, isDirectory: false, facts: facts, identity: identity)
         }
+        // It is replaced faster than it can be looked at: the ledger's own word is of one moment.
+        let known = ledger.state.withLock { state in
+            state.tree.child(of: folder.place, named: name).flatMap {
+                knownFile(state, $0, named: name, in: folder)
+            }
+        }
+        guard let known else { throw refusal(SystemError(ENOENT), path) }
+        return FileEntry(path: path, isDirectory: false, facts: known.facts)
     }
 
     /// What is told of a file by name: of one that sessions are changing, the size and time of now.
     ///
-    /// Version and size are of one file and one moment: where a replacement came between the two
-    /// looks they are made again.
-    private func facts(
+    /// Version and size are of one file and one moment.
+    ///
+    /// - Parameter place: Where the ledger had the name a moment ago.
+    /// - Returns: Nil where another file has come between the looks.
+    func entry(
         of place: NodeID, named name: [UInt8], _ path: TreePath, in folder: Folder
-    ) throws(RequestError) -> (FileFacts, FileIdentity?)? {
+    ) throws(RequestError) -> FileEntry? {
         // A version that can not be kept now is kept later; reading does not wait for it.
         try? waitUntilDurable(place)
-        var known = knownFacts(of: place)
-        for _ in 0..<3 {
-            guard var facts = known else { return nil }
-            let status = try naming(path) { () throws(SystemError) in
-                try FileStatus(in: folder.descriptor.number, named: name)
-            }
-            known = knownFacts(of: place)
-            guard status.kind == .file else { return (facts, nil) }
-            if let known, known.ver != facts.ver || known.fid != facts.fid { continue }
-            (facts.size, facts.mtime, facts.mode) = (
-                status.stamp.size, status.stamp.mtime, status.mode
-            )
-            return (facts, status.identity)
+        func known() -> LedgerNode? {
+            ledger.state.withLock { knownFile($0, place, named: name, in: folder) }
         }
-        // It is replaced faster than it can be looked at: the ledger's own word is of one moment.
-        return known.map { ($0, nil) }
+        guard let node = known() else { return nil }
+        let status = try naming(path) { () throws(SystemError) in
+            try FileStatus(in: folder.descriptor.number, named: name)
+        }
+        guard status.kind == .file, status.stamp.inode == node.stamp.inode, let after = known(),
+            (after.fid, after.ver) == (node.fid, node.ver)
+        else { return nil }
+        var facts = node.facts
+        (facts.size, facts.mtime, facts.mode) = (
+            status.stamp.size, status.stamp.mtime, status.mode
+        )
+        return FileEntry(
+            path: path, isDirectory: false, facts: facts, identity: status.identity)
     }
 
-    private func knownFacts(of place: NodeID) -> FileFacts? {
-        ledger.state.withLock { state in
-            guard state.tree.contains(place), state.tree[place].kind == .file else { return nil }
-            return state.tree[place].facts
-        }
+    /// A file, if the ledger has it under a name of a directory; places are used again.
+    private func knownFile(
+        _ state: borrowing LedgerState, _ place: NodeID, named name: [UInt8], in folder: Folder
+    ) -> LedgerNode? {
+        guard isCurrent(folder, state), state.tree.child(of: folder.place, named: name) == place,
+            state.tree[place].kind == .file
+        else { return nil }
+        return state.tree[place]
     }
 
     private static func directory(_ path: TreePath, _ status: FileStatus) -> FileEntry {
@@ -98,8 +108,8 @@ extension Export {
                 try DirectoryReader.visit(folder.descriptor) { names.add($0) }
             }
             let sorted = names.sorted
-            for name in sorted {
-                guard let entry = try listed(name, below: path, in: folder) else { continue }
+            for (name, place) in zip(sorted, look(at: sorted, in: folder)) {
+                guard let entry = try listed(name, place, below: path, in: folder) else { continue }
                 if entries.count == limit { return (entries, true) }
                 entries.append(entry)
             }
@@ -108,18 +118,35 @@ extension Export {
         }
     }
 
+    /// Has the ledger learn of names before any is told: one commit keeps all that are new.
+    ///
+    /// - Returns: Where the ledger has those that are files.
+    private func look(at names: [[UInt8]], in folder: Folder) -> [NodeID?] {
+        names.map { name in
+            // What can not be looked at is told of, or left out, where its entry is made.
+            guard Export.isServed(name), case .file(let place)? = try? look(in: folder, named: name)
+            else { return nil }
+            return place
+        }
+    }
+
     /// Names that are taken at once: so that many that are not served cost few looks at all.
     private static let leastNames = 256
 
     /// The entry of one name; nil for what is not listed.
+    ///
+    /// - Parameter place: Where the ledger had it a moment ago, if it was a file.
     private func listed(
-        _ name: [UInt8], below path: TreePath, in folder: Folder
+        _ name: [UInt8], _ place: NodeID?, below path: TreePath, in folder: Folder
     ) throws(RequestError) -> FileEntry? {
         // Too long as a whole: the tree can not name it.
         guard Export.isServed(name), let path = try? path.appending(name) else { return nil }
         do throws(RequestError) {
             return try covered(named: name, path, in: folder) { () throws(RequestError) in
-                try self.entry(named: name, path, in: folder)
+                if let place, let entry = try entry(of: place, named: name, path, in: folder) {
+                    return entry
+                }
+                return try self.entry(named: name, path, in: folder)
             }
         } catch {
             // A disk that fails, or a folder that is gone, makes no shorter listing.

@@ -127,6 +127,8 @@ extension Export {
         let isAttributeOnly =
             node.stamp.hasSameContents(as: status.stamp) && node.mode != status.mode
         state.update(id, status, raisingVersion: !isAttributeOnly)
+        // The next mark of the file names it: what sessions write then is no content of this one.
+        live.sawVersion(node.fid, state.tree[id].ver)
     }
 
     // MARK: Folders

@@ -6,7 +6,9 @@ import Synchronization
 /// One served folder: its root descriptor, its ledger and the files that sessions have open.
 ///
 /// Every path starts at the root descriptor and passes no symlink; after that only descriptors are
-/// used. Lock order: a file's own lock, then the ledger's, then those of open files and change log.
+/// used. Lock order: a file's own lock, then the ledger's, then those of open files, then those of
+/// the change log, of new directories (`fresh`) and of who is told of a file (`FileWatches.state`),
+/// which are held for a moment and take no other. Marks (`LiveFile.marking`) stand by themselves.
 final class Export: Sendable {
     /// Where the folder stands in the tree.
     let mount: TreePath
@@ -20,7 +22,7 @@ final class Export: Sendable {
     let marks: WritingMarks
     /// Names that the disk has moved and the ledger not yet.
     let moves: MovingMarks
-    /// Tells who follows a file; one for all exports.
+    /// Tells who follows a file.
     let watches: FileWatches
     /// Directories that were found by a request and must be watched and scanned.
     let found: FolderQueue

@@ -88,8 +88,9 @@ final class LiveFile: Sendable {
     func beginChange() throws(SystemError) -> Int64 {
         try marking.withLock { (slot) throws(SystemError) in
             if slot == nil { slot = try marks.mark(fid, ver: version) }
+            // Before anybody else can find that there is nothing to count and take the mark back.
+            return made.add(1, ordering: .sequentiallyConsistent).newValue
         }
-        return made.add(1, ordering: .sequentiallyConsistent).newValue
     }
 
     /// Counts a change once more when it has been made, or may have been.
@@ -221,6 +222,11 @@ final class LiveFiles: Sendable {
             guard let file = entries[fid]?.file else { return false }
             return file.identity == identity && file.isDirty && !file.isStale
         }
+    }
+
+    /// Notes a version that was counted for what others wrote.
+    func sawVersion(_ fid: Int64, _ ver: Int64) {
+        entries.withLock { $0[fid]?.file.sawVersion(ver) }
     }
 
     /// Ends writing in all sessions of files that were replaced or removed.

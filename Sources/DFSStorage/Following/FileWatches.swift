@@ -3,10 +3,14 @@ import DFSProtocol
 import FileService
 import Synchronization
 
-/// Tells who follows an open file that it has changed, whoever changed it.
+/// Tells who follows an open file of an export that it has changed, whoever changed it.
 ///
 /// One watch of the kernel for each file, however many follow it, and one thread for all; both
 /// begin with the first follower. A watch is on the file itself and not on its name.
+///
+/// The kernel may ask the disk where a watch begins or ends. So no call of it is made under the
+/// lock that event loops and ledgers wait for: the two are ordered by a lock of their own, and what
+/// is not wanted any more is ended by the thread.
 final class FileWatches: Sendable {
     private struct Entry {
         /// What the kernel calls the watch.
@@ -20,21 +24,49 @@ final class FileWatches: Sendable {
         var inotify: Inotify?
         var entries: [FileIdentity: Entry] = [:]
         var files: [Int32: FileIdentity] = [:]
+        /// Watches that nobody wants any more and that the kernel keeps.
+        var unwanted: [Int32] = []
         /// Files that this process itself knows to have changed.
         var told: [FileIdentity] = []
         var lastNumber: UInt64 = 0
         /// Whether the thread was started.
         var isRunning = false
         var isStopped = false
+
+        /// Adds a handler to what the kernel watches.
+        ///
+        /// - Returns: Its number, and whether the thread is to be started for it.
+        mutating func add(
+            _ changed: @escaping @Sendable () -> Void, to identity: FileIdentity, _ watch: Int32
+        ) -> (number: UInt64, isFirst: Bool) {
+            lastNumber += 1
+            files[watch] = identity
+            entries[identity, default: Entry(watch: watch)].watch = watch
+            entries[identity]?.handlers[lastNumber] = changed
+            defer { isRunning = true }
+            return (lastNumber, !isRunning)
+        }
     }
 
+    /// Held while the kernel begins or ends watches, and before `state`; the disk may be asked.
+    private let kernel = Mutex<Void>(())
+    /// Held for a moment only.
     private let state = Mutex(State())
     private let bell: Descriptor
     private let progress = FollowProgress()
+    private let begin: @Sendable (_ inotify: Int32, _ file: Int32) -> Int32
 
-    init() throws(SystemError) { bell = try Descriptor(dfs_bell_open()) }
+    /// Asks the kernel for watches, unless a test does that.
+    init(
+        begin: @escaping @Sendable (_ inotify: Int32, _ file: Int32) -> Int32 = {
+            dfs_watch_file($0, $1)
+        }
+    ) throws(SystemError) {
+        self.begin = begin
+        bell = try Descriptor(dfs_bell_open())
+    }
 
-    /// How many watches the kernel keeps for this.
+    /// How many watches are wanted of the kernel.
     var count: Int { state.withLock { $0.files.count } }
 
     /// Calls back after each change of an open file, until the watch is cancelled.
@@ -43,37 +75,51 @@ final class FileWatches: Sendable {
     func add(
         _ file: Descriptor, _ identity: FileIdentity, _ changed: @escaping @Sendable () -> Void
     ) throws(SystemError) -> LiveWatch {
-        let (number, isFirst) = try state.withLock { (state) throws(SystemError) in
-            if state.isStopped { throw SystemError(ECANCELED) }
-            let inotify: Inotify
-            if let open = state.inotify { inotify = open } else { inotify = try Inotify() }
-            state.inotify = inotify
+        let (number, isFirst) = try kernel.withLock { _ throws(SystemError) in
+            let inotify = try self.inotify()
             // For a file that is watched already it is the same watch once more.
-            let watch = try SystemError.check(
-                dfs_watch_file(inotify.descriptor.number, file.number))
-            state.lastNumber += 1
-            state.files[watch] = identity
-            state.entries[identity, default: Entry(watch: watch)].watch = watch
-            state.entries[identity]?.handlers[state.lastNumber] = changed
-            defer { state.isRunning = true }
-            return (state.lastNumber, !state.isRunning)
+            let watch = try SystemError.check(begin(inotify.descriptor.number, file.number))
+            return state.withLock { $0.add(changed, to: identity, watch) }
         }
         if isFirst { start() }
         return LiveWatch(self, identity, number)
     }
 
-    /// Ends the calls to one handler, and the kernel's watch with the last one.
+    /// The kernel's list of watches, made for the first one.
+    private func inotify() throws(SystemError) -> Inotify {
+        try state.withLock { (state) throws(SystemError) in
+            if state.isStopped { throw SystemError(ECANCELED) }
+            if let open = state.inotify { return open }
+            let made = try Inotify()
+            state.inotify = made
+            return made
+        }
+    }
+
+    /// Ends the calls to one handler; the thread ends the kernel's watch with the last one.
     fileprivate func cancel(_ identity: FileIdentity, _ number: UInt64) {
-        state.withLock { state in
+        let isLast = state.withLock { state in
             guard state.entries[identity]?.handlers.removeValue(forKey: number) != nil,
                 let entry = state.entries[identity], entry.handlers.isEmpty
-            else { return }
+            else { return false }
             state.entries[identity] = nil
             state.files[entry.watch] = nil
-            // Of a file that is gone the kernel has ended the watch already.
-            if let inotify = state.inotify {
-                _ = dfs_watch_remove(inotify.descriptor.number, entry.watch)
+            state.unwanted.append(entry.watch)
+            return true
+        }
+        if isLast { dfs_bell_ring(bell.number) }
+    }
+
+    /// Ends the kernel's watches that nobody wants, but for those that somebody wants again.
+    private func endUnwanted(of inotify: Inotify) {
+        guard state.withLock({ !$0.unwanted.isEmpty }) else { return }
+        kernel.withLock { _ in
+            let unwanted = state.withLock { state in
+                defer { state.unwanted = [] }
+                return state.unwanted.filter { state.files[$0] == nil }
             }
+            // Of a file that is gone the kernel has ended the watch already.
+            for watch in unwanted { _ = dfs_watch_remove(inotify.descriptor.number, watch) }
         }
     }
 
@@ -116,6 +162,7 @@ final class FileWatches: Sendable {
     private func turn(_ inotify: Inotify) {
         let ready = dfs_wait(inotify.descriptor.number, bell.number, -1)
         if ready > 0, ready & 2 != 0 { dfs_bell_clear(bell.number) }
+        endUnwanted(of: inotify)
         tell(ready > 0 && ready & 1 != 0 ? inotify.events() : [])
     }
 

@@ -16,6 +16,8 @@ final class Ledger: Sendable {
         var failure: RequestError?
         /// Rounds that have ended.
         var rounds: Int64 = 0
+        /// Whether somebody has waited in vain since the last one has.
+        var isSlow = false
         /// When a round that failed is tried again, on the monotonic clock.
         var retryAt: Int64 = 0
         var isClosing = false
@@ -54,6 +56,9 @@ final class Ledger: Sendable {
         self.log = log
     }
 
+    /// How many rounds of writing have ended.
+    var rounds: Int64 { progress.withLock { $0.rounds } }
+
     /// Starts the thread that writes.
     func start() {
         progress.withLock { $0.isRunning = true }
@@ -87,6 +92,31 @@ final class Ledger: Sendable {
                 throw RequestError(.io, "the server is stopping; ask again when it is back")
             }
             condition.wait()
+        }
+    }
+
+    /// Waits for every change up to a sequence, and not for a disk that does not answer.
+    ///
+    /// Where somebody waited in vain the next ones do not wait, until the disk has answered.
+    ///
+    /// - Returns: Whether the disk has them.
+    func isDurable(_ sequence: Int64, within milliseconds: Int64) -> Bool {
+        condition.lock()
+        defer { condition.unlock() }
+        progress.withLock { $0.hasWork = true }
+        condition.broadcast()
+        let end = dfs_monotonic_milliseconds() + milliseconds
+        while true {
+            let progress = self.progress.withLock { $0 }
+            if progress.committed >= sequence { return true }
+            let hasFailed = progress.failure != nil && progress.failedThrough >= sequence
+            if hasFailed || progress.isFinished || progress.isSlow { return false }
+            let left = end - dfs_monotonic_milliseconds()
+            if left <= 0 {
+                self.progress.withLock { $0.isSlow = true }
+                return false
+            }
+            _ = condition.wait(until: Date(timeIntervalSinceNow: Double(left) / 1000))
         }
     }
 
@@ -146,6 +176,7 @@ final class Ledger: Sendable {
             progress.withLock { progress in
                 progress.failure = failure.map(DiskRefusal.of)
                 progress.rounds += 1
+                progress.isSlow = false
                 progress.retryAt = dfs_monotonic_milliseconds() + Ledger.retryMilliseconds
                 if failure == nil {
                     progress.committed = max(progress.committed, sequence)

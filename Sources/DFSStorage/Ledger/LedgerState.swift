@@ -215,7 +215,7 @@ struct LedgerState: Sendable {
 
     /// Copies all rows that wait; they count as in flight until `settle`.
     mutating func takeBatch() -> LedgerBatch {
-        var batch = LedgerBatch(sequence: sequence, generation: log.newest, places: queued)
+        var batch = LedgerBatch(sequence: sequence, generation: log.ceiling, places: queued)
         for id in queued {
             tree[id].isQueued = false
             tree[id].isInFlight = true
@@ -248,7 +248,7 @@ struct LedgerState: Sendable {
 struct LedgerBatch: Sendable {
     /// Everything up to this number is in the batch or was before it.
     let sequence: Int64
-    /// The newest generation that any of it was told as.
+    /// A generation that none of it will be told beyond.
     let generation: Int64
     let places: [NodeID]
     var rows: [LedgerRow] = []

@@ -12,7 +12,7 @@ struct LedgerRow: Equatable, Sendable {
 struct LedgerHeader: Equatable, Sendable {
     /// How often the export was opened, raised at each time; the upper half of every `fid`.
     var opening: Int64 = 0
-    /// The newest change that was told.
+    /// No change that was told is beyond this one.
     var generation: Int64 = 0
     /// Tells one set of exports from another: generations of different sets are not compared.
     var layout: Int64 = 0

@@ -7,8 +7,6 @@ import DFSProtocol
 struct LedgerWalk: Sendable {
     /// Directories from the top to the one that is being read.
     fileprivate var levels: [LedgerLevel] = []
-    /// The last path that was given out.
-    var last: TreePath?
 
     /// Whether nothing is left.
     var isAtEnd: Bool { levels.isEmpty }
@@ -22,8 +20,8 @@ struct LedgerWalk: Sendable {
 /// A directory of a walk and what is left of its entries.
 private struct LedgerLevel: Sendable {
     let folder: NodeID
-    private var entries: [(id: NodeID, end: Int)] = []
-    /// The names one behind the other; empty once they were sorted.
+    private var entries: [(id: NodeID, name: Range<Int>)] = []
+    /// The names one behind the other.
     private var names: [UInt8] = []
     private var position = 0
     private(set) var isSorted = false
@@ -34,8 +32,9 @@ private struct LedgerLevel: Sendable {
         for id in tree.children(of: folder) {
             let own = tree.name(of: id)
             if let name, !name.lexicographicallyPrecedes(own) { continue }
+            let start = names.count
             names += own
-            entries.append((id, names.count))
+            entries.append((id, start..<names.count))
         }
     }
 
@@ -44,20 +43,15 @@ private struct LedgerLevel: Sendable {
     mutating func sort() {
         if isSorted { return }
         isSorted = true
-        let (unsorted, names) = (entries, names)
-        func name(_ index: Int) -> ArraySlice<UInt8> {
-            names[(index == 0 ? 0 : unsorted[index - 1].end)..<unsorted[index].end]
-        }
-        entries = unsorted.indices.sorted { name($0).lexicographicallyPrecedes(name($1)) }
-            .map { unsorted[$0] }
-        self.names = []
+        let names = names
+        entries.sort { names[$0.name].lexicographicallyPrecedes(names[$1.name]) }
     }
 
-    /// The next entry in order; nil at the end.
-    mutating func next() -> NodeID? {
+    /// The next entry in order, with the name that it had; nil at the end.
+    mutating func next() -> (id: NodeID, name: ArraySlice<UInt8>)? {
         guard position < entries.count else { return nil }
         defer { position += 1 }
-        return entries[position].id
+        return (entries[position].id, names[entries[position].name])
     }
 }
 
@@ -91,13 +85,15 @@ extension LedgerState {
                 if level.count > LedgerState.sortedAtOnce { return reports }
                 walk.levels[walk.levels.count - 1].sort()
             }
-            guard let id = walk.levels[walk.levels.count - 1].next() else {
+            guard let (id, name) = walk.levels[walk.levels.count - 1].next() else {
                 walk.levels.removeLast()
                 continue
             }
-            // Names that moved or went since they were copied are told as changes.
+            // Names that moved or went since they were copied are told as changes. Another one at
+            // the same place is not told here: whoever goes on behind it would leave out a part.
             let node = tree[id]
-            guard node.kind != .free, node.parent == level.folder, let report = report(of: id)
+            guard node.kind != .free, node.parent == level.folder,
+                tree.name(of: id).elementsEqual(name), let report = report(of: id)
             else { continue }
             reports.append(report)
             if node.kind == .directory { walk.levels.append(LedgerLevel(id, in: tree)) }

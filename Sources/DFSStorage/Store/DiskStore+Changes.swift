@@ -42,27 +42,46 @@ extension DiskStore {
 
     /// Waits until the disk has what is told, where it can: then no crash takes it back.
     private func page(of export: Export, after path: TreePath?, limit: Int) -> [FileReport] {
-        let walk = self.walk.withLock { kept -> LedgerWalk? in
-            guard let path, kept?.last == path else { return nil }
+        let kept = self.walk.withLock { kept in
             defer { kept = nil }
             return kept
         }
         let names = path.map { export.relative($0).split(separator: TreePath.slash) } ?? []
-        var current = walk ?? export.ledger.state.withLock { $0.walk(after: names) }
-        var reports: [FileReport] = []
+        var current =
+            path.flatMap { kept?.going(on: $0) }
+            ?? InventoryPage(walk: export.ledger.state.withLock { $0.walk(after: names) })
         var sequence: Int64 = 0
-        while reports.count < limit, !current.isAtEnd {
-            current.sort()
-            (reports, current, sequence) = export.ledger.state.withLock { state in
-                var walk = current
-                let more = state.take(limit - reports.count, from: &walk)
-                return (reports + more, walk, state.sequence)
+        while current.reports.count < limit, !current.walk.isAtEnd {
+            current.walk.sort()
+            (current, sequence) = export.ledger.state.withLock { state in
+                var page = current
+                page.reports += state.take(limit - page.reports.count, from: &page.walk)
+                return (page, state.sequence)
             }
         }
-        current.last = reports.last?.path
-        // A ledger that can not be written keeps nobody from hearing what is there.
-        try? export.ledger.waitUntilDurable(sequence)
-        self.walk.withLock { $0 = current }
-        return reports
+        // A ledger that can not be written keeps nobody from hearing what is there, nor does a disk
+        // that does not answer.
+        _ = export.ledger.isDurable(sequence, within: DiskStore.ledgerPatience)
+        let page = current
+        self.walk.withLock { $0 = page }
+        return Array(page.reports.prefix(limit))
+    }
+
+    /// How long an inventory waits for the ledger of one export, in milliseconds.
+    private static let ledgerPatience: Int64 = 1000
+}
+
+/// What an inventory took from one export last, and where it goes on.
+struct InventoryPage: Sendable {
+    var walk: LedgerWalk
+    /// What was taken; whoever asked may have had room for a part of it only.
+    ///
+    /// What changes afterwards is told as a change, so that it may be told later as it is here.
+    var reports: ArraySlice<FileReport> = []
+
+    /// What follows a path that was taken with this page; nil where it was not.
+    func going(on path: TreePath) -> InventoryPage? {
+        guard let index = reports.lastIndex(where: { $0.path == path }) else { return nil }
+        return InventoryPage(walk: walk, reports: reports[(index + 1)...])
     }
 }

@@ -30,7 +30,9 @@ extension DiskStore {
         var mounted: [FileEntry] = []
         for name in table.names(in: path) {
             if let after, !after.lexicographicallyPrecedes(name) { continue }
-            mounted.append(try entry(try path.appending(name)))
+            // Their disks are not asked: one that does not answer would keep the threads of the
+            // export above, and what is mounted is a directory in any case.
+            mounted.append(syntheticEntry(try path.appending(name)))
         }
         var listed: (entries: [FileEntry], hasMore: Bool) = ([], false)
         do throws(RequestError) {

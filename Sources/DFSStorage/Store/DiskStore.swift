@@ -11,14 +11,12 @@ public final class DiskStore: FileStore, ChangeSource {
     let table: MountTable
     let log: ChangeLog
     let followers: [Follower]
-    /// Tells who follows single files.
-    let watches: FileWatches
     let presence = Presence()
     /// What is served where, to be kept by the caller and given to the next `open`.
     public let served: [ServedExport]
     private let startedAt: WallTime
-    /// Where the last page of an inventory ended, so that the next one need not search.
-    let walk = Mutex<LedgerWalk?>(nil)
+    /// The last page of an inventory, so that the next one need not search.
+    let walk = Mutex<InventoryPage?>(nil)
 
     /// Opens all exports and reads their ledgers; nothing is watched before `start`.
     ///
@@ -58,9 +56,6 @@ public final class DiskStore: FileStore, ChangeSource {
         let log = ChangeLog(
             after: DiskStore.firstGeneration(opened, layout, now: now), exports: opened.count)
         if let onChange { log.whenChanged(onChange) }
-        do throws(SystemError) { watches = try FileWatches() } catch {
-            throw DiskRefusal.of(error, nil)
-        }
         var exports: [Export] = []
         // Above every number that any of them ever had: identities are told apart over all exports.
         var opening = opened.map { max($0.header.opening, $0.largestFid >> 32) }.max() ?? 0
@@ -70,7 +65,7 @@ public final class DiskStore: FileStore, ChangeSource {
                 try Export.start(
                     export, number: number, opening: opening, layout: layout,
                     shadows: MountTable.shadows(of: export.settings.mount, among: mounts),
-                    log: log, watches: watches))
+                    log: log))
         }
         self.log = log
         served = opened.map(\.served)
@@ -141,7 +136,7 @@ public final class DiskStore: FileStore, ChangeSource {
     ///
     /// - Throws: `no-space` or `io` where a ledger could not be written to the end.
     public func close() throws(RequestError) {
-        watches.stop()
+        for export in table.exports { export.watches.stop() }
         for follower in followers { follower.stop() }
         var failure: RequestError?
         for export in table.exports {
@@ -155,8 +150,10 @@ public final class DiskStore: FileStore, ChangeSource {
 
     /// Lets go of everything without writing, as kill -9 would; for tests of restarts.
     func abandon() {
-        watches.stop()
-        for export in table.exports { export.ledger.abandon() }
+        for export in table.exports {
+            export.watches.stop()
+            export.ledger.abandon()
+        }
         for follower in followers { follower.stop() }
         for export in table.exports {
             export.trashCan.stop()

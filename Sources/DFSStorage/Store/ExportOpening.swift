@@ -156,7 +156,7 @@ extension Export {
     /// left.
     static func start(
         _ opened: ExportOpening, number: Int, opening: Int64, layout: Int64, shadows: Set<[UInt8]>,
-        log: ChangeLog, watches: FileWatches
+        log: ChangeLog
     ) throws(RequestError) -> Export {
         var state = LedgerState(
             mount: opened.settings.mount, export: number, opening: opening, log: log)
@@ -168,12 +168,12 @@ extension Export {
             return try? probe?.status()
         }
         // What a run that was killed had written and made is in memory at best: its names too.
-        if opened.state != nil { _ = dfs_sync_all(opened.root.number) }
+        if opened.state != nil { dfs_write_all(opened.root.number) }
         // Moves first: versions are counted where the names are now.
         state.settleMoves(opened.moves.leftovers(), look)
         state.countLeftovers(opened.marks.leftovers(), look)
         let header = LedgerHeader(
-            opening: opening, generation: log.newest, layout: layout,
+            opening: opening, generation: log.ceiling, layout: layout,
             identity: opened.header.identity)
         let batch = state.takeBatch()
         do throws(DatabaseFailure) {
@@ -193,7 +193,7 @@ extension Export {
                 rootIdentity: try opened.root.status().identity,
                 ledger: Ledger(
                     state, in: opened.store, header: header, export: number, log: log),
-                marks: opened.marks, moves: opened.moves, watches: watches,
+                marks: opened.marks, moves: opened.moves, watches: try FileWatches(),
                 found: try FolderQueue(), state: opened.state,
                 claim: opened.claim, shadows: shadows, opening: opening)
         } catch {

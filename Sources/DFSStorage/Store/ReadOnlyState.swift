@@ -31,8 +31,8 @@ struct ReadOnlyState {
         }
         claim = try ExportOpening.claim(state, name, O_RDONLY)
         do throws(SystemError) {
-            marks = WritingMarks(try ExportOpening.file("writing", in: state, O_RDONLY))
-            moves = MovingMarks(try ExportOpening.file("moving", in: state, O_RDONLY))
+            marks = WritingMarks(try ReadOnlyState.marks("writing", in: state))
+            moves = MovingMarks(try ReadOnlyState.marks("moving", in: state))
         } catch {
             throw ExportOpening.refusal(error, name)
         }
@@ -50,6 +50,18 @@ struct ReadOnlyState {
         log(
             "\(name) is read-only: its files are served for reading, as they were known; start the "
                 + "server anew when it can be written")
+    }
+
+    /// Opens a file of marks; nil where there is none yet.
+    private static func marks(
+        _ name: String, in state: Descriptor
+    ) throws(SystemError) -> Descriptor? {
+        do throws(SystemError) {
+            return try ExportOpening.file(name, in: state, O_RDONLY)
+        } catch {
+            guard error.code == ENOENT else { throw error }
+            return nil
+        }
     }
 
     /// Opens `.dfs`; nil where it is missing or has no ledger.

@@ -43,11 +43,21 @@ public struct ServerRefusal: Sendable {
     }
 }
 
+extension ConnectionError {
+    /// That nobody answered at an address in the time that was left for it.
+    public static func unanswered(_ endpoint: Endpoint) -> ConnectionError {
+        .unreachable(endpoint, DFSTransport.unanswered)
+    }
+}
+
+private let unanswered = "no answer in time"
+
 /// The system's words for an error of the socket layer.
 func describe(_ error: any Error) -> String {
     switch error {
     case let error as IOError:
         strerror(error.errnoCode).map { String(cString: $0) } ?? error.description
+    case ChannelError.connectTimeout: unanswered
     case let error as NIOConnectionError:
         error.connectionErrors.first.map { describe($0.error) } ?? "unknown host \(error.host)"
     default: "\(error)"

@@ -29,36 +29,26 @@ public final class LineConnection: Sendable {
     /// Connects and waits for the greeting.
     ///
     /// - Parameter timeout: For both together.
+    /// - Parameter whenAccepted: Called once somebody has accepted the connection; must not block.
     /// - Parameter trace: Called on the loop for every line; must not block.
     /// - Parameter notices: Called on the loop for every `!` line, in order; must not block.
     /// - Throws: `unreachable`, `notGreeted`, `violation` where it is no DFS/1 server, `refused` by
     ///   a full one.
     public static func open(
         to endpoint: Endpoint, timeout: Duration, limits: Limits = Limits(),
-        on group: any EventLoopGroup, trace: (@Sendable (TraceLine) -> Void)? = nil,
+        on group: any EventLoopGroup, whenAccepted: (@Sendable () -> Void)? = nil,
+        trace: (@Sendable (TraceLine) -> Void)? = nil,
         notices: (@Sendable (ReplyLine) -> Void)? = nil
     ) async throws(ConnectionError) -> LineConnection {
+        let start = ContinuousClock.now
         let loop = group.next()
         let greeted = loop.makePromise(of: ReplyLine.self)
         let signs = SignsOfLife()
-        let connecting = ClientBootstrap(group: loop)
-            .connectTimeout(TimeAmount(timeout))
-            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .channelOption(.tcpOption(notSentLowWater), value: ReplyReader.sliceBytes)
-            .channelOption(
-                .recvAllocator,
-                value: AdaptiveRecvByteBufferAllocator(
-                    minimum: 1024, initial: 4096, maximum: 1 << 20)
-            )
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(
-                        ReplyReader(
-                            channel: channel, limits: limits, greeted: greeted, signs: signs,
-                            trace: trace, notices: notices))
-                }
-            }
-            .connect(host: endpoint.host, port: Int(endpoint.port))
+        let connecting = bootstrap(on: loop, timeout) { channel in
+            ReplyReader(
+                channel: channel, limits: limits, greeted: greeted, signs: signs, trace: trace,
+                notices: notices)
+        }.connect(host: endpoint.host, port: Int(endpoint.port))
         let channel: any Channel
         do {
             channel = try await connecting.get()
@@ -67,7 +57,9 @@ public final class LineConnection: Sendable {
             greeted.fail(ConnectionError.closed("never connected"))
             throw .unreachable(endpoint, describe(error))
         }
-        let deadline = loop.scheduleTask(in: TimeAmount(timeout)) {
+        whenAccepted?()
+        let rest = max(.zero, timeout - (.now - start))
+        let deadline = loop.scheduleTask(in: TimeAmount(rest)) {
             greeted.fail(ConnectionError.notGreeted(endpoint))
         }
         do {
@@ -82,6 +74,26 @@ public final class LineConnection: Sendable {
             channel.close(promise: nil)
             throw error as? ConnectionError ?? .closed(describe(error))
         }
+    }
+
+    private static func bootstrap(
+        on loop: any EventLoop, _ timeout: Duration,
+        _ reader: @escaping @Sendable (any Channel) -> ReplyReader
+    ) -> ClientBootstrap {
+        ClientBootstrap(group: loop)
+            .connectTimeout(TimeAmount(timeout))
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelOption(.tcpOption(notSentLowWater), value: ReplyReader.sliceBytes)
+            .channelOption(
+                .recvAllocator,
+                value: AdaptiveRecvByteBufferAllocator(
+                    minimum: 1024, initial: 4096, maximum: 1 << 20)
+            )
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(reader(channel))
+                }
+            }
     }
 
     /// `TCP_NOTSENT_LOWAT`: little waits in the kernel, so bytes taken from here have moved on.

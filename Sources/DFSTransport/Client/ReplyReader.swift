@@ -24,6 +24,8 @@ final class ReplyReader {
 
     /// The most that one answer may hold together, in bytes; an endless answer ends here.
     private static let answerLimitBytes = 268_435_456
+    /// What an item, and each operand, key and value of it, keeps in memory beside its text.
+    private static let partBytes = 64
 
     /// Takes the items of an answer as they come; false where no more are wanted.
     typealias Receiver = @Sendable (Reply.Item) -> Bool
@@ -63,6 +65,7 @@ final class ReplyReader {
         }
     }
 
+    private let answerLimitBytes: Int
     private let channel: any Channel
     private let greeted: EventLoopPromise<ReplyLine>
     private let signs: SignsOfLife
@@ -84,8 +87,10 @@ final class ReplyReader {
     init(
         channel: any Channel, limits: Limits, greeted: EventLoopPromise<ReplyLine>,
         signs: SignsOfLife, trace: (@Sendable (TraceLine) -> Void)?,
-        notices: (@Sendable (ReplyLine) -> Void)?
+        notices: (@Sendable (ReplyLine) -> Void)?,
+        answerLimitBytes: Int = ReplyReader.answerLimitBytes
     ) {
+        self.answerLimitBytes = answerLimitBytes
         self.signs = signs
         self.channel = channel
         self.greeted = greeted
@@ -308,9 +313,14 @@ extension ReplyReader: ChannelInboundHandler {
             return end(with: .violation("a payload that is larger than what was asked for"))
         }
         guard line.kind == .item else { return finish(waiting, line, payload) }
-        let (sum, isTooMuch) = waiting.bytes.addingReportingOverflow(cost)
-        if waiting.receive == nil || waiting.isAbandoned { waiting.bytes = isTooMuch ? .max : sum }
-        guard waiting.bytes <= Self.answerLimitBytes else {
+        if waiting.receive == nil || waiting.isAbandoned {
+            // Many short lines cost more than their bytes.
+            let parts = 1 + line.operands.count + 2 * line.pairs.count
+            let (sum, isTooMuch) = waiting.bytes.addingReportingOverflow(
+                cost + parts * ReplyReader.partBytes)
+            waiting.bytes = isTooMuch ? .max : sum
+        }
+        guard waiting.bytes <= answerLimitBytes else {
             return end(with: .violation("an answer without end"))
         }
         // What nobody waits for any more is not kept.

@@ -3,8 +3,10 @@ import NIOCore
 
 /// Which request of a connection may start: untagged ones one after another, tagged ones together.
 ///
-/// A tagged request waits for every earlier untagged one; an untagged one waits for everything
-/// earlier. One that stands answers until it is ended, and nobody waits for it.
+/// A tagged request waits for every earlier untagged one, and for room for its answer; an untagged
+/// one waits for everything earlier.
+///
+/// One that stands answers until it is ended, and nobody waits for it.
 /// - Source: Protocol.md, "Tags and order".
 struct RequestOrder<Work> {
     /// A request that was read while an earlier one runs.
@@ -49,10 +51,14 @@ struct RequestOrder<Work> {
     var hasRoom: Bool { waiting.count < waitingLimit && waitingBytes < waitingLimitBytes }
 
     /// Whether a request that comes now may start now.
+    ///
+    /// - Parameter passes: Whether it may pass tagged ones that wait for room for their answers.
     @inline(__always)
-    func mayStart(_ tag: Tag?) -> Bool {
-        guard untagged == nil, waiting.isEmpty else { return false }
-        return tag == nil ? tagged.isEmpty : tagged.count < taggedLimit
+    func mayStart(_ tag: Tag?, passes: @autoclosure () -> Bool = false) -> Bool {
+        guard untagged == nil else { return false }
+        if waiting.isEmpty { return tag == nil ? tagged.isEmpty : tagged.count < taggedLimit }
+        guard tag != nil, tagged.count < taggedLimit else { return false }
+        return passes() && !waiting.contains { $0.tag == nil }
     }
 
     /// Whether a tag belongs to a request that runs or waits.
@@ -77,20 +83,30 @@ struct RequestOrder<Work> {
         waitingBytes += bytes
     }
 
-    /// The first waiting request if it may start now.
-    var startable: Waiting? {
+    /// The first waiting request that may start now; nil for none.
+    ///
+    /// Tagged ones have no order among them: where one waits for room for its answer, those behind
+    /// it that need none go first. So it is never passed by what would take its room.
+    /// - Parameters:
+    ///   - hasRoom: Whether there is room for the most that a request may answer.
+    ///   - needsNone: Whether a request answers nothing that needs room.
+    func startable(
+        where hasRoom: (Work) -> Bool, orWhere needsNone: (Work) -> Bool
+    ) -> CircularBuffer<Waiting>.Index? {
         guard let first = waiting.first, untagged == nil,
             first.tag == nil ? tagged.isEmpty : tagged.count < taggedLimit
         else { return nil }
-        return first
+        if hasRoom(first.work) { return waiting.startIndex }
+        guard first.tag != nil else { return nil }
+        let index = waiting.firstIndex { $0.tag == nil || needsNone($0.work) }
+        return index.flatMap { waiting[$0].tag == nil ? nil : $0 }
     }
 
-    /// Takes the first waiting request if it may start now.
-    mutating func next() -> Waiting? {
-        guard let first = startable else { return nil }
-        waiting.removeFirst()
-        waitingBytes -= first.bytes
-        return first
+    /// Takes a waiting request that is `startable`.
+    mutating func take(at index: CircularBuffer<Waiting>.Index) -> Waiting {
+        let taken = waiting.remove(at: index)
+        waitingBytes -= taken.bytes
+        return taken
     }
 
     /// Whether a request still runs: false once it was finished or cancelled.

@@ -187,7 +187,9 @@ extension ServerConnection {
         // QUIT stands in line behind untagged requests but waits for no tagged one.
         var place = tag
         if case .quit = work { place = nil }
-        if order.mayStart(place) && mayAnswer(work) || isQuitBehindTaggedOnly(work) {
+        if order.mayStart(place, passes: needsNoRoom(work)) && mayAnswer(work)
+            || isQuitBehindTaggedOnly(work)
+        {
             return start(work, tag: tag)
         }
         order.wait(place, work, bytes: ServerConnection.memory(of: work))
@@ -211,8 +213,9 @@ extension ServerConnection {
     /// Starts requests that waited, as far as the order allows and the peer takes its answers.
     func startWaiting() {
         while phase == .serving || phase == .finishing, channel.isWritable,
-            let first = order.startable, mayAnswer(first.work), let next = order.next()
+            let index = order.startable(where: mayAnswer, orWhere: needsNoRoom)
         {
+            let next = order.take(at: index)
             start(next.work, tag: next.tag)
         }
     }
@@ -227,6 +230,12 @@ extension ServerConnection {
         if most == 0 { return true }
         let room = shared.limits.unsentBytes + shared.limits.lineBytes
         return order.answerBytes + most + unsentBytes <= room
+    }
+
+    /// Whether a request answers no bytes of a file, such as RENEW: it need not wait for reads.
+    private func needsNoRoom(_ work: Work) -> Bool {
+        guard case .request(let request, _) = work else { return false }
+        return mostAnswered(request) == 0
     }
 
     /// The bytes of a file that a request asks for; 0 for everything else.

@@ -21,9 +21,12 @@ extension FileServerCore {
                 .busy, "the disk still begins to watch for FOLLOWs of this connection; try again",
                 fields: [.init("retry", number: 100)])
         }
+        let export = exports.number(of: session.file.path)
         try followers.add(
-            FileFollower(ticket: ticket, session: key, file: session.file, position: position))
-        watchStarts.begin(ticket.id, for: exports.number(of: session.file.path))
+            FileFollower(
+                ticket: ticket, session: key, file: session.file, export: export,
+                position: position))
+        watchStarts.begin(ticket.id, for: export)
         return [.watch(ticket.id, session.file)]
     }
 

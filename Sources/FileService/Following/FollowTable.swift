@@ -19,6 +19,8 @@ struct FileFollower: Sendable {
     let ticket: Ticket
     let session: SessionKey
     let file: any OpenFile
+    /// The export that has the file.
+    let export: Int
     /// Everything before this offset is told.
     var position: Int64
     var phase = Phase.starting
@@ -32,7 +34,7 @@ struct FileFollower: Sendable {
 ///
 /// One follower of a file looks at a time: where a disk stalls, those of other files go on.
 struct FollowTable: Sendable {
-    /// Looks at files at once; more would only keep the threads of the disk from others.
+    /// Looks at files of one export at once; more would only keep its threads from others.
     static let looksAtOnce = 16
 
     /// The followers of one file that want to look at it.
@@ -48,14 +50,21 @@ struct FollowTable: Sendable {
     private var byConnection: [ConnectionID: Set<RequestID>] = [:]
     private var byFile: [FileIdentity: Set<RequestID>] = [:]
     private var lines: [FileIdentity: Line] = [:]
-    /// Files with one that waits and none that looks, in the order in which they came to that.
-    private var ready: ArraySlice<FileIdentity> = []
+    /// For each export, files with one that waits and none that looks, in the order in which they
+    /// came to that.
+    private var ready: [ArraySlice<FileIdentity>]
+    /// For each export, how many looks are under way.
+    private var looking: [Int]
     /// The files of the looks that are under way.
-    private var looks: [RequestID: FileIdentity] = [:]
+    private var looks: [RequestID: (file: FileIdentity, export: Int)] = [:]
     private let limit: Int
 
-    /// Takes how many of them one connection may have.
-    init(limit: Int) { self.limit = limit }
+    /// Takes how many exports are told apart, and how many of them one connection may have.
+    init(exports: Int, limit: Int) {
+        ready = Array(repeating: [], count: exports)
+        looking = Array(repeating: 0, count: exports)
+        self.limit = limit
+    }
 
     /// How many go on.
     var count: Int { followers.count }
@@ -140,20 +149,29 @@ struct FollowTable: Sendable {
 // Turns: who may look at his file now.
 extension FollowTable {
     private mutating func wait(_ id: RequestID) {
-        guard let file = followers[id]?.file.identity else { return }
+        guard let follower = followers[id] else { return }
+        let file = follower.file.identity
         followers[id]?.phase = .waiting
         lines[file, default: Line()].waiting.append(id)
         guard let line = lines[file], line.waiting.count == 1, line.looking == nil else { return }
-        ready.append(file)
+        ready[follower.export].append(file)
     }
 
     /// Takes the next one that may look now; its turn lasts until `lookEnded`.
     mutating func nextToLook() -> FileFollower? {
-        while looks.count < FollowTable.looksAtOnce, let file = ready.popFirst() {
+        for export in ready.indices {
+            if let follower = nextToLook(in: export) { return follower }
+        }
+        return nil
+    }
+
+    private mutating func nextToLook(in export: Int) -> FileFollower? {
+        while looking[export] < FollowTable.looksAtOnce, let file = ready[export].popFirst() {
             while let id = lines[file]?.waiting.popFirst() {
                 guard followers[id]?.phase == .waiting else { continue }
                 lines[file]?.looking = id
-                looks[id] = file
+                looks[id] = (file, export)
+                looking[export] += 1
                 followers[id]?.phase = .looking
                 followers[id]?.hasNews = false
                 return followers[id]
@@ -165,8 +183,10 @@ extension FollowTable {
 
     /// Notes that a look is over, also where its follower has ended: the turn is another's.
     mutating func lookEnded(_ id: RequestID) {
-        guard let file = looks.removeValue(forKey: id) else { return }
+        guard let (file, export) = looks.removeValue(forKey: id) else { return }
+        looking[export] -= 1
         lines[file]?.looking = nil
-        if lines[file]?.waiting.isEmpty == false { ready.append(file) } else { lines[file] = nil }
+        guard lines[file]?.waiting.isEmpty == false else { return lines[file] = nil }
+        ready[export].append(file)
     }
 }

@@ -35,12 +35,15 @@ extension Link {
         // Orders belong to their connection: the name server does not wait for them any more.
         finishedOrders.removeAll()
         inventory = nil
-        isBusy = false
+        rest()
         isBeating = false
         beatsAt = nil
         pauseEnds = nil
         acknowledged = nil
     }
+
+    /// Nothing of what was on its way matters any more.
+    private mutating func rest() { (isLoading, isReporting, isTelling) = (false, false, false) }
 
     mutating func replied(
         _ request: LinkRequest, _ result: Result<ReplyLine, LinkRefusal>, _ now: MonotonicTime
@@ -64,10 +67,10 @@ extension Link {
         case (.report(let batch, _), .success): return reported(batch, now)
         case (.report, .failure(let refusal)): return reportRefused(refusal, now)
         case (.done, .success):
-            isBusy = false
+            isTelling = false
             return pump(at: now)
         case (.done, .failure(let refusal)):
-            isBusy = false
+            isTelling = false
             // The client was told `timeout`; the reports have told the rest.
             return [.note("the name server did not take DONE: \(refusal.text)")] + pump(at: now)
         case (.goodbye, _):
@@ -86,7 +89,7 @@ extension Link {
     private mutating func registered(_ line: ReplyLine, _ now: MonotonicTime) -> [LinkAction] {
         // The backoff stays: who registers and is thrown out at once does not come again at once.
         phase = .registered
-        isBusy = false
+        rest()
         inventory = nil
         beat(line, now)
         // A name server that does not say when it counts us out leaves the default.
@@ -156,7 +159,7 @@ extension Link {
     private mutating func reportRefused(
         _ refusal: LinkRefusal, _ now: MonotonicTime
     ) -> [LinkAction] {
-        isBusy = false
+        isReporting = false
         if let retry = refusal.retryMilliseconds {
             pauseEnds = now.advanced(milliseconds: min(max(retry, 10), 60_000))
             return []

@@ -3,19 +3,22 @@ import DFSProtocol
 // What is told: inventories, changes, and what became of orders.
 extension Link {
     /// Sends the next thing that is to be told, one at a time.
+    ///
+    /// DONE does not wait for what is being loaded: that can be the first scan of a million files.
     mutating func pump(at now: MonotonicTime) -> [LinkAction] {
-        guard phase == .registered, !isBusy, pauseEnds == nil else { return [] }
+        guard phase == .registered, !isReporting, !isTelling, pauseEnds == nil else { return [] }
         if let index = finishedOrders.firstIndex(where: isTold) {
             let finished = finishedOrders.remove(at: index)
-            isBusy = true
+            isTelling = true
             return [send(.done(order: finished.number, error: finished.error))]
         }
+        if isLoading { return [] }
         if let inventory {
-            isBusy = true
+            isLoading = true
             return [.load(.inventory(after: inventory.after), session: session)]
         }
         if let acknowledged, acknowledged < newest {
-            isBusy = true
+            isLoading = true
             return [.load(.changes(after: acknowledged), session: session)]
         }
         backoff.reset()
@@ -41,7 +44,7 @@ extension Link {
     mutating func loaded(
         _ result: Result<ReportBatch?, RequestError>, _ now: MonotonicTime
     ) -> [LinkAction] {
-        isBusy = false
+        isLoading = false
         switch result {
         case .failure(let error):
             pauseEnds = now.advanced(milliseconds: backoff.next())
@@ -57,13 +60,13 @@ extension Link {
                 return pump(at: now)
             }
             if case .inventory(after: nil) = batch.cut { inventory?.baseline = batch.generation }
-            isBusy = true
+            isReporting = true
             return [send(.report(batch, generation: wireGeneration(of: batch)))]
         }
     }
 
     mutating func reported(_ batch: ReportBatch, _ now: MonotonicTime) -> [LinkAction] {
-        isBusy = false
+        isReporting = false
         var actions: [LinkAction] = []
         switch batch.cut {
         case .inventory:

@@ -77,8 +77,12 @@ public struct Link: Sendable {
     var told: Int64
     var inventory: Inventory?
     var finishedOrders: [FinishedOrder] = []
-    /// Whether a REPORT, DONE or load is on its way; the next one waits for it.
-    var isBusy = false
+    /// Whether a batch of reports is being loaded; the first one waits for the first scan.
+    var isLoading = false
+    /// Whether a REPORT is on its way; the next one, or DONE, waits for it.
+    var isReporting = false
+    /// Whether DONE is on its way; the next one, or load, waits for it.
+    var isTelling = false
     /// Whether the name server asked for a pause before the next REPORT.
     var pauseEnds: MonotonicTime?
     var beatsAt: MonotonicTime?

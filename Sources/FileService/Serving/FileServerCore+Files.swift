@@ -93,12 +93,13 @@ extension FileServerCore {
                 .unsupported,
                 "PULL asks a name server where the source is, and this server has none")
         }
-        guard pulls.count < configuration.copyLimit else {
+        let export = exports.number(of: target)
+        guard pulls.values.count(where: { $0.export == export }) < configuration.copyLimit else {
             throw RequestError(
                 .busy, "\(configuration.copyLimit) files are being copied; try again soon",
                 fields: [.init("retry", number: 1000)])
         }
-        pulls[ticket.id] = ticket
+        pulls[ticket.id] = (ticket, export)
         return [.pull(ticket.id, target: target, source: source)]
     }
 
@@ -110,7 +111,7 @@ extension FileServerCore {
         _ id: RequestID, _ result: Result<FileEntry, RequestError>, changed generation: Int64?,
         at now: MonotonicTime
     ) -> [FileAction] {
-        guard let ticket = pulls.removeValue(forKey: id) else { return [] }
+        guard let ticket = pulls.removeValue(forKey: id)?.ticket else { return [] }
         switch result {
         case .failure(let error):
             return [.refuse(id, error)] + conclude(ticket, error, .store, now)
@@ -138,7 +139,7 @@ extension FileServerCore {
     mutating func glanceAgain(
         _ job: PendingJob, _ repeats: Int, at file: FileIdentity, _ now: MonotonicTime
     ) -> [FileAction] {
-        guard let ticket = job.ticket else { return [] }
+        guard let ticket = job.ticket, !job.isCancelled else { return [] }
         guard repeats < 4 else {
             let error = RequestError(
                 .busy, "the file keeps being replaced; try again",

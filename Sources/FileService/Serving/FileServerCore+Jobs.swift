@@ -146,7 +146,9 @@ extension FileServerCore {
     ) -> [FileAction] {
         guard let job = jobs.removeValue(forKey: number) else { return [] }
         var actions: [FileAction] = []
-        if let generation, let lane = job.lane { waits.note(generation, of: lane.file) }
+        if let generation, mustWait(generation), let lane = job.lane {
+            waits.note(generation, of: lane.file)
+        }
         let isTorn = isTorn(number, job, result)
         if case .glance(let repeats) = job.purpose, let isTorn {
             actions += glanceAgain(job, repeats, at: isTorn, now)
@@ -160,10 +162,7 @@ extension FileServerCore {
             if lane.turn == .alone { glances.touch(lane.file) }
             actions += start(lanes.leave(number, lane.file), at: now)
         }
-        if case .grant = job.purpose {
-            confirming -= 1
-            actions += confirmGranted(at: now)
-        }
+        if case .grant(let key) = job.purpose { actions += looked(key, now) }
         if job.ticket == nil {
             if let next = leaving[job.export].popFirst() {
                 actions += putAway(next, for: nil, at: now)
@@ -197,10 +196,9 @@ extension FileServerCore {
     /// Takes back what a job stood for that its client took back before its turn.
     private mutating func dropped(_ job: PendingJob, _ now: MonotonicTime) -> [FileAction] {
         switch job.purpose {
-        case .grant:
+        case .grant(let key):
             // Its OPEN has opened a file already, and may have made it: `abandon` tells of that.
-            confirming -= 1
-            return confirmGranted(at: now)
+            return looked(key, now)
         case .follow: return job.ticket.map { looked($0.id, at: now) } ?? []
         default: return job.ticket.map { forget($0, now) } ?? []
         }

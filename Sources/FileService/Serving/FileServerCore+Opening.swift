@@ -50,7 +50,9 @@ extension FileServerCore {
         guard let kind = order.lock, !locks.take(kind, of: file.identity, for: key) else {
             guard isTorn else { return announce(key, opening, facts, now) }
             openings.insert(opening, key)
-            return grant([key], now)
+            openings.grant(key)
+            // It was among the jobs until now, and is again.
+            return confirm(key, now)
         }
         guard let patience = order.patience, now < patience,
             !isOnlyHolder(connection, of: file.identity) || ticket.tag != nil
@@ -130,7 +132,7 @@ extension FileServerCore {
     mutating func unlocked(
         _ key: SessionKey, _ file: FileIdentity, _ now: MonotonicTime
     ) -> [FileAction] {
-        var actions = grant(locks.leave(key, file), now)
+        var actions = grant(locks.leave(key, file), at: file, now)
         // Of the holders' own connection one at most waits without a tag, and it stops all others.
         guard let holder = locks.firstHolder(of: file)?.key,
             let connection = self.connection(of: holder)
@@ -146,28 +148,45 @@ extension FileServerCore {
         return actions
     }
 
-    /// Lets OPENs that nothing keeps any more look at their files, a few at a time.
-    private mutating func grant(_ keys: [SessionKey], _ now: MonotonicTime) -> [FileAction] {
+    /// Lets OPENs that nothing keeps any more look at their file, a few at a time.
+    private mutating func grant(
+        _ keys: [SessionKey], at file: FileIdentity, _ now: MonotonicTime
+    ) -> [FileAction] {
         for key in keys {
             openings.grant(key)
-            granted.append(key)
+            grants.add(key, at: file)
         }
-        return confirmGranted(at: now)
+        return confirmGranted(at: file, now)
     }
 
-    /// Begins as many of these looks as there may be at once.
-    mutating func confirmGranted(at now: MonotonicTime) -> [FileAction] {
+    /// Begins as many looks at a file as there may be at once.
+    private mutating func confirmGranted(
+        at file: FileIdentity, _ now: MonotonicTime
+    ) -> [FileAction] {
         var actions: [FileAction] = []
-        while confirming < configuration.grantLimit, let key = granted.popFirst() {
-            guard let opening = openings[key] else { continue }
-            confirming += 1
-            let order = opening.order
-            actions += enqueue(
-                .confirm(opening.file, order.path, ifVersion: order.ifVersion),
-                for: opening.ticket, purpose: .grant(key), in: (opening.file.identity, .shared),
-                at: now)
+        while let key = grants.next(at: file, limit: configuration.grantLimit) {
+            guard openings[key] != nil else {
+                _ = grants.ended(key)
+                continue
+            }
+            actions += confirm(key, now)
         }
         return actions
+    }
+
+    /// Has an OPEN look at its file once more, in the file's lane; nothing else keeps it any more.
+    private mutating func confirm(_ key: SessionKey, _ now: MonotonicTime) -> [FileAction] {
+        guard let opening = openings[key] else { return [] }
+        let order = opening.order
+        return enqueue(
+            .confirm(opening.file, order.path, ifVersion: order.ifVersion),
+            for: opening.ticket, purpose: .grant(key), in: (opening.file.identity, .shared),
+            at: now)
+    }
+
+    /// Notes that a look is over or was dropped, and begins the next one of the file.
+    mutating func looked(_ key: SessionKey, _ now: MonotonicTime) -> [FileAction] {
+        grants.ended(key).map { confirmGranted(at: $0, now) } ?? []
     }
 
     /// Takes what the disk says of a file whose lock was granted to an OPEN that waited.

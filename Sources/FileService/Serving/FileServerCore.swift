@@ -19,13 +19,13 @@ public struct FileServerCore: Sendable {
         ///
         /// Above it requests for the export are told `busy`.
         public var jobLimit = 1024
-        /// Sessions that are put away at once after connections or leases have ended.
+        /// Sessions of one export that are put away at once after connections or leases have ended.
         ///
         /// Thousands can end in one moment, and requests should not stand behind all of them.
         public var endLimit = 32
-        /// OPENs whose file is looked at once more at a time after locks were granted.
+        /// OPENs of one file that look at it once more at a time after its lock was granted.
         public var grantLimit = 32
-        /// Copies from other servers at once; each holds a payload and a connection.
+        /// Copies from other servers to one export at once; each holds a payload and a connection.
         public var copyLimit = 16
         /// How long an answer waits for the name server to know of the change.
         public var reportPatienceMilliseconds: Int64 = 1000
@@ -58,10 +58,8 @@ public struct FileServerCore: Sendable {
     var locks = LockTable()
     /// OPENs that wait for a lock, or have just got it, by the sessions that they will be.
     var openings = LockedOpenings()
-    /// Those whose lock was granted and that wait until fewer files are being looked at.
-    var granted: ArraySlice<SessionKey> = []
-    /// How many files are being looked at for them.
-    var confirming = 0
+    /// Those whose lock was granted after they had waited for it.
+    var grants = GrantedLooks()
     /// When they give up.
     var patience = DeadlineHeap<SessionKey>()
     /// Repeated CLOSEs and KILLs that wait for the first one.
@@ -77,7 +75,7 @@ public struct FileServerCore: Sendable {
     var leaving: [ArraySlice<SessionKey>]
     var waits = ReportWaits()
     /// Copies that the host makes from other servers.
-    var pulls: [RequestID: Ticket] = [:]
+    var pulls: [RequestID: (ticket: Ticket, export: Int)] = [:]
     /// Requests that send what is added to their files.
     var followers: FollowTable
     var watchStarts: WatchStarts
@@ -97,7 +95,8 @@ public struct FileServerCore: Sendable {
         sessions = SessionTable(limits: configuration.limits, epoch: configuration.epoch)
         operations = OperationMemory(limits: configuration.limits)
         lanes = FileLanes(isOrdered: configuration.ordersWork)
-        followers = FollowTable(limit: configuration.limits.taggedRequests)
+        followers = FollowTable(
+            exports: exports.count, limit: configuration.limits.taggedRequests)
     }
 
     /// When `timePassed` wants to be called next; nil where nothing waits for time.
@@ -139,9 +138,10 @@ public struct FileServerCore: Sendable {
             guard let operation = try request.operation() else {
                 return try decide(request, caller, ticket)
             }
-            try checkRoom(for: request, from: caller)
+            let export = export(of: request, from: caller)
+            try checkRoom(for: export)
             let attempt = OperationMemory.Attempt(
-                request: request, caller: caller, receivedAt: now)
+                request: request, caller: caller, receivedAt: now, export: export)
             let print = RequestPrint(attempt, sessions)
             switch try operations.claim(operation, attempt, print) {
             case .waits: return []
@@ -167,10 +167,10 @@ public struct FileServerCore: Sendable {
         return exports.number(of: try? TreePath(name))
     }
 
-    private func checkRoom(for request: Request, from caller: Caller) throws(RequestError) {
-        let export = export(of: request, from: caller)
+    private func checkRoom(for export: Int) throws(RequestError) {
         let waiting =
-            jobs.asked(of: export) + watchStarts.count(for: export) + operations.waitingCount
+            jobs.asked(of: export) + watchStarts.count(for: export)
+            + operations.waitingCount(of: export)
         guard waiting < configuration.jobLimit else {
             throw RequestError(
                 .busy, "too much work is waiting for the disk; try again soon",
@@ -188,7 +188,7 @@ public struct FileServerCore: Sendable {
         case .kill: return try kill(request, ticket)
         default: break
         }
-        try checkRoom(for: request, from: caller)
+        try checkRoom(for: export(of: request, from: caller))
         switch request.verb {
         case .open: return try open(request, caller, ticket)
         case .resume: return try resume(request, caller, ticket)

@@ -18,8 +18,9 @@ struct ReportWaits: Sendable {
     private var held: ArraySlice<Held> = []
     /// Up to which change each file was changed last, as far as that may not be acknowledged.
     ///
-    /// One session's SYNC counts what all have written: theirs wait for the same report.
-    private var changes: [FileIdentity: Int64] = [:]
+    /// One session's SYNC counts what all have written: theirs wait for the same report. Empty
+    /// where no name server can be told: nothing waits for one then.
+    private(set) var changes: [FileIdentity: Int64] = [:]
     private var newestChange: Int64 = 0
     /// Up to which generation the name server has acknowledged.
     private(set) var acknowledged: Int64 = 0
@@ -38,9 +39,8 @@ struct ReportWaits: Sendable {
                 opened: opened))
     }
 
-    /// Notes the change that work on a file has made.
+    /// Notes the change that work on a file has made, and that an answer would wait for.
     mutating func note(_ generation: Int64, of file: FileIdentity) {
-        guard generation > acknowledged else { return }
         changes[file] = max(generation, changes[file] ?? 0)
         newestChange = max(generation, newestChange)
     }
@@ -79,7 +79,11 @@ struct ReportWaits: Sendable {
         return due
     }
 
-    mutating func releaseAll() -> [FileAction] { release { _ in true } }
+    /// Nobody can be told now.
+    mutating func releaseAll() -> [FileAction] {
+        changes.removeAll()
+        return release { _ in true }
+    }
 
     private mutating func release(_ isDue: (Held) -> Bool) -> [FileAction] {
         var due: [FileAction] = []

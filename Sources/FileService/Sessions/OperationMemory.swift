@@ -27,6 +27,8 @@ struct OperationMemory: Sendable {
         let request: Request
         let caller: Caller
         let receivedAt: MonotonicTime
+        /// For which export it is.
+        let export: Int
     }
 
     /// What an attempt is told.
@@ -57,7 +59,9 @@ struct OperationMemory: Sendable {
     private var order: [(until: MonotonicTime, operation: OperationID)] = []
     private var head = 0
     /// The requests that wait for the outcome of another one.
-    private var waiting: [RequestID: OperationID] = [:]
+    private var waiting: [RequestID: (operation: OperationID, export: Int)] = [:]
+    /// How many of them are for each export.
+    private var waitingCounts: [Int: Int] = [:]
     /// When what is old is to be dropped although no request comes.
     private(set) var deadline: MonotonicTime?
     private let limit: Int
@@ -73,6 +77,8 @@ struct OperationMemory: Sendable {
     var orderCount: Int { order.count - head }
     /// How many requests wait for the outcome of another one, each with its data.
     var waitingCount: Int { waiting.count }
+    /// How many of them are for an export.
+    func waitingCount(of export: Int) -> Int { waitingCounts[export] ?? 0 }
 
     /// Looks a change up, and notes it as running where it is new.
     ///
@@ -106,7 +112,14 @@ struct OperationMemory: Sendable {
         entries[operation]?.state = .running([])
         attempts.append(attempt)
         entries[operation]?.state = .running(attempts)
-        waiting[attempt.caller.id] = operation
+        waiting[attempt.caller.id] = (operation, attempt.export)
+        waitingCounts[attempt.export, default: 0] += 1
+    }
+
+    /// Notes that a request waits no more.
+    private mutating func leave(_ id: RequestID) {
+        guard let export = waiting.removeValue(forKey: id)?.export else { return }
+        waitingCounts[export, default: 1] -= 1
     }
 
     private func full(_ now: MonotonicTime) -> RequestError {
@@ -129,7 +142,7 @@ struct OperationMemory: Sendable {
         order.append((until, operation))
         dropOutdated()
         if deadline == nil { deadline = until }
-        for attempt in attempts { waiting[attempt.caller.id] = nil }
+        for attempt in attempts { leave(attempt.caller.id) }
         return attempts
     }
 
@@ -144,7 +157,7 @@ struct OperationMemory: Sendable {
             return finish(operation, previous.outcome, generation: previous.generation, at: now)
         }
         entries[operation] = nil
-        for attempt in attempts { waiting[attempt.caller.id] = nil }
+        for attempt in attempts { leave(attempt.caller.id) }
         return attempts
     }
 
@@ -165,8 +178,8 @@ struct OperationMemory: Sendable {
 
     /// Drops attempts that wait for an outcome which nobody will hear.
     mutating func dropWaiting(where isGone: (RequestID) -> Bool) {
-        for (id, operation) in waiting.sorted(by: { $0.key < $1.key }) where isGone(id) {
-            waiting[id] = nil
+        for (id, (operation, _)) in waiting.sorted(by: { $0.key < $1.key }) where isGone(id) {
+            leave(id)
             guard case .running(let attempts)? = entries[operation]?.state else { continue }
             entries[operation]?.state = .running(attempts.filter { $0.caller.id != id })
         }

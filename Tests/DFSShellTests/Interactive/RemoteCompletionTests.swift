@@ -104,10 +104,16 @@ struct RemoteCompletionTests {
     }
 
     @Test func `a server that hangs hides no session of the others`() throws {
-        let fixture = try TerminalFixture(files: [Self.file("kept", "x")])
-        try fixture.cluster.startFileServer("fs2", mount: "/b", files: ["f": "x"])
+        // It stays up, whatever it does not say.
+        let fixture = try TerminalFixture(
+            files: [Self.file("kept", "x")],
+            pace: Pace(beat: 1000, suspect: 500_000, down: 600_000))
+        try fixture.cluster.startFileServer("fs2", mount: "/b", files: ["f": "of fs2\n"])
         let terminal = try fixture.open()
         try terminal.waitForLine(TerminalFixture.prompt)
+        // On a connection that stands only an answer can be missing.
+        try terminal.type("cat b/f\r")
+        try terminal.waitForRow("of fs2")
         try terminal.type("open kept\r")
         try terminal.waitUntil("the session") { $0.text.contains("h1") }
         try terminal.waitForLine(TerminalFixture.prompt)

@@ -10,8 +10,8 @@ struct TerminalFixture {
     init() throws { cluster = try Cluster() }
 
     /// Starts a name server and one file server with files.
-    init(files: [(name: [UInt8], contents: [UInt8])]) throws {
-        cluster = try Cluster()
+    init(files: [(name: [UInt8], contents: [UInt8])], pace: Pace = .usual) throws {
+        cluster = try Cluster(pace: pace)
         try cluster.startNameServer()
         var export = Cluster.Export(mount: "/")
         export.files = files
