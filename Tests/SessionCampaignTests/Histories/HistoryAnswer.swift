@@ -51,7 +51,8 @@ enum HistoryAnswer {
             var size: Int?
             if case .fetch = action { size = try words("size", final) }
             return .content(FileContent(payload), isEnd: eof == "yes", size: size)
-        case .sync, .kill, .remove, .putAside, .bringBack, .make, .restart, .end: return .done
+        case .sync, .kill, .remove, .putAside, .bringBack, .make, .find, .restart, .end:
+            return .done
         case .write(_, _, let count), .append(_, let count):
             guard try words("bytes", final) == count else {
                 throw TestFailure("not all bytes: \(final.text)")

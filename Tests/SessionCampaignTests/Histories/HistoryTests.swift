@@ -61,7 +61,10 @@ import Testing
             }
             total.add(one)
             // A long run that is cut off has told what it found so far.
-            if seeds.count > batch { print("so far: \(total)") }
+            if seeds.count > batch {
+                print("so far: \(total)")
+                for fault in one.faults { print(fault) }
+            }
         }
         return total
     }

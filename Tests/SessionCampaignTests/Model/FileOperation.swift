@@ -24,6 +24,9 @@ struct FileOperation: Hashable, Sendable {
         /// The first half of an OPEN that may make the file: where there is none, it is made. The
         /// second half binds the session and tells the file's facts of that later moment.
         case make
+        /// The step of an OPEN that finds the file by its name, where RENAME runs at the same time:
+        /// what follows is about that file, whatever name it has by then.
+        case find(session: Int)
         /// READ at an offset.
         case read(session: Int, offset: Int, count: Int)
         /// READ from the session's cursor, which it moves.
@@ -66,7 +69,8 @@ struct FileOperation: Hashable, Sendable {
                 .append(let session, _), .truncate(let session, _), .sync(let session),
                 .stat(let session), .close(let session), .end(let session), .kill(let session):
                 session
-            case .open, .make, .fetch, .store, .look, .remove, .putAside, .bringBack, .restart:
+            case .open, .make, .find, .fetch, .store, .look, .remove, .putAside, .bringBack,
+                .restart:
                 nil
             }
         }
@@ -127,6 +131,8 @@ struct FileOperation: Hashable, Sendable {
 
     /// Whether a replacement of the file ran at the same time; set by the check.
     var isRacing = false
+    /// Whether a RENAME of the file ran at the same time; set by the check.
+    var isMoving = false
 
     /// Whether it happened for certain.
     var isCertain: Bool {
@@ -158,6 +164,20 @@ struct FileOperation: Hashable, Sendable {
         default: false
         }
     }
+
+    /// It, after the step that finds its file if RENAME ran at the same time.
+    var foundFirst: [FileOperation] {
+        guard isMoving, case .open(let session, let making, _) = action, case .size = answer,
+            making != .new
+        else { return [self] }
+        var first = self
+        first.action = .find(session: session)
+        (first.answer, first.told) = (.done, Facts())
+        return [first, self]
+    }
+
+    /// Whether it gives the file another name.
+    var isRenaming: Bool { action == .putAside || action == .bringBack }
 
     /// Whether others can tell if it happened; nobody uses a session whose OPEN was not answered.
     var hasEffect: Bool {

@@ -12,7 +12,8 @@ extension FileState {
         case .exists: return named != nil && making == .new ? [self] : []
         case .conflict: return conflicting(file(named), operation)
         case .size(let size):
-            guard let file = file(making == .new ? operation.id : named), hasName(file),
+            let found = binding(session)?.maker ?? named
+            guard let file = file(making == .new ? operation.id : found), hasName(file),
                 operation.ifVersion.map({ $0 == file.ver }) ?? true, size == file.content.count,
                 lock.map({ isFree($0, file) }) ?? true
             else { return [] }
@@ -20,6 +21,12 @@ extension FileState {
                 .agreeing(operation.told, on: file)
         case .content, .done, .stale, .none: return []
         }
+    }
+
+    /// Finds the file that a session will be bound to.
+    func finding(_ session: Int) -> [FileState] {
+        guard let named, binding(session) == nil else { return [] }
+        return [binding(Binding(session: session, maker: named))]
     }
 
     /// Makes the file of an OPEN, where there is none.

@@ -69,6 +69,7 @@ struct FileState: Hashable, Sendable {
         case .open(let session, let making, let lock):
             opening(session, making, lock, operation)
         case .make: making(operation)
+        case .find(let session): finding(session)
         case .read(let session, let offset, let count):
             reading(file(of: session), offset, count, operation)
         case .readOn(let session, let count): readingOn(session, count, operation)

@@ -63,10 +63,12 @@ struct HistoryCheck {
     private static func prepared(_ operations: [FileOperation]) -> [FileOperation] {
         let replacements = operations.filter(\.isReplacement)
         let steps = operations.flatMap(\.steps)
-        return steps.filter { $0.isCertain || $0.hasEffect }.map { operation in
+        return steps.filter { $0.isCertain || $0.hasEffect }.flatMap { operation in
             var operation = operation
-            operation.isRacing = replacements.contains(where: operation.overlaps)
-            return operation
+            let racing = replacements.filter(operation.overlaps)
+            operation.isRacing = !racing.isEmpty
+            operation.isMoving = racing.contains(where: \.isRenaming)
+            return operation.foundFirst
         }
     }
 

@@ -239,6 +239,20 @@ import Testing
         #expect(Self.isViolation(lost.add(14..<15, .close(session: 2), .stale)))
     }
 
+    @Test func `lets OPEN keep the file that it found when that gets another name meanwhile`() {
+        func history(_ time: Range<Int>) -> History {
+            opened.add(10..<20, .putAside, .done)
+                .add(12..<13, .look, .absent)
+                .add(time, .open(session: 3, lock: .shared), .size(5), fid: 7, ver: 1)
+                .add(14..<15, .append(session: 1, count: 1), .size(5), id: 2)
+        }
+
+        #expect(Self.verdict(history(11..<17)) == .linearizable)
+        #expect(Self.isViolation(history(14..<17)))
+        #expect(Self.isViolation(history(11..<13)))
+        #expect(Self.isViolation(history(21..<22)))
+    }
+
     @Test func `follows a file to the name beside it and back`() {
         let away =
             opened.add(10..<11, .putAside, .done)
