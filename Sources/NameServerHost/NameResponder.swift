@@ -118,7 +118,9 @@ final class NameResponder: RequestResponder {
         finished = promise
         timer?.scheduled.cancel()
         timer = nil
-        settle(at: clock())
+        let now = clock()
+        core.keepSigns(at: now)
+        settle(at: now)
         return promise.futureResult
     }
 

@@ -253,6 +253,9 @@ extension NameAuthority {
         return commits.depart(changes)
     }
 
+    /// Has the last batch keep when each server was heard last; what stops calls it before.
+    public mutating func keepSigns(at now: Moment) { membership.keepSigns(at: now) }
+
     /// Whether a batch is at the store.
     public var isCommitting: Bool { commits.isTravelling }
 

@@ -2,9 +2,11 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// SIGTERM and SIGINT as a planned stop; a second one ends the process at once.
+/// SIGTERM, SIGINT and SIGHUP as a planned stop; a second one ends the process at once.
 ///
-/// Made before anything else, so that a signal during a long start is not lost.
+/// SIGHUP comes when the terminal is closed, from the kernel and from the shell, so a second one of
+/// it hastens nothing; under nohup it is none of ours. Made before anything else, so that a signal
+/// during a long start is not lost.
 final class StopSignals: Sendable {
     private enum State {
         case none
@@ -15,8 +17,9 @@ final class StopSignals: Sendable {
     private let state = Mutex(State.none)
 
     init() {
-        for (number, name) in [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT")] {
-            signal(number, SIG_IGN)
+        for (number, name) in [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT"), (SIGHUP, "SIGHUP")] {
+            let before = signal(number, SIG_IGN)
+            if number == SIGHUP, StopSignals.isIgnored(before) { continue }
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
             // The handler holds its source, which lives as long as the process.
             source.setEventHandler { [source] in
@@ -25,6 +28,10 @@ final class StopSignals: Sendable {
             }
             source.resume()
         }
+    }
+
+    private static func isIgnored(_ handler: __sighandler_t?) -> Bool {
+        unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
     }
 
     /// Waits for the first signal and names it; called once.
@@ -43,6 +50,7 @@ final class StopSignals: Sendable {
         let waiting: CheckedContinuation<String, Never>? = state.withLock { state in
             defer { state = .arrived(name) }
             switch state {
+            case .arrived where name == "SIGHUP": return nil
             case .none: return nil
             case .awaited(let continuation): return continuation
             case .arrived: stopAtOnce(name)

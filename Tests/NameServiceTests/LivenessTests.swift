@@ -104,6 +104,36 @@ import Testing
         #expect(over.hasPrefix("ERR server-down path=/a server=fs1 seen=63500"))
     }
 
+    @Test(arguments: [false, true])
+    func `a restart forgets ten seconds of signs at most, and a planned one none`(
+        isPlanned: Bool
+    ) throws {
+        var world = try NameWorld()
+        try world.addServer("fs1", on: 2, files: ["/a"])
+        try world.addServer("fs2", on: 3)
+        for _ in 0..<25 {
+            world.pass(milliseconds: 1000)
+            try world.send("HEARTBEAT fs1 seq=1", on: 2)
+            try world.send("HEARTBEAT fs2 seq=1", on: 3)
+        }
+        world.close(3)
+        world.pass(milliseconds: 500)
+
+        if isPlanned {
+            world.core.keepSigns(at: world.now)
+            world.settle()
+        }
+        try world.restart(afterMilliseconds: 500)
+        let servers = try world.send("SERVERS").split(separator: "\n")
+
+        let seen = servers.compactMap { line in
+            line.split(separator: " ").first { $0.hasPrefix("seen=") }
+                .flatMap { Int($0.dropFirst(5)) }
+        }
+        #expect(seen.count == 2)
+        #expect(seen.allSatisfy { $0 >= 1000 && $0 <= (isPlanned ? 2000 : 11_000) })
+    }
+
     @Test func `a restart raises the epoch, and numbers of changes are not given again`() throws {
         var world = try NameWorld()
         try world.addServer("fs1", on: 2, files: ["/a"])

@@ -206,7 +206,7 @@ private final class Run {
         #expect(last?.contains("another has this id") == true)
     }
 
-    @Test(arguments: [SIGTERM, SIGINT])
+    @Test(arguments: [SIGTERM, SIGINT, SIGHUP])
     func `says that it is ready, serves, and ends with 0 on a signal`(signal: Int32) throws {
         let pipe = try Pipe()
         let process = try ChildProcess(
@@ -223,6 +223,30 @@ private final class Run {
 
         #expect(try process.wait() == .exit(0))
         #expect(FileSystem.exists(Array(scratch.file("state/catalogue.sqlite").utf8)))
+    }
+}
+
+extension `A server's launch` {
+    @Test func `is not ended by a closed terminal where it was started by nohup`() throws {
+        let pipe = try Pipe()
+        let process = try ChildProcess(
+            "/bin/sh",
+            [
+                "-c", "trap '' HUP; exec \"$0\" --listen 127.0.0.1:0 --state \"$1\"",
+                Executable.nameServer.path, scratch.file("state"),
+            ], output: pipe.writing)
+        pipe.closeWriting()
+        let ready = try pipe.line()
+
+        process.signal(SIGHUP)
+        let address = try #require(ready.split(separator: "=").last)
+        let connection = try WireConnection(to: Endpoint(String(address)))
+        _ = try connection.readLine()
+        let answer = try connection.request("PING").last
+        process.signal(SIGTERM)
+
+        #expect(answer?.text == "OK")
+        #expect(try process.wait() == .exit(0))
     }
 }
 

@@ -34,6 +34,8 @@ struct FileServer {
     var silentSince: MonotonicTime
     /// The last sign of life that is kept, in seconds since 1970.
     var keptLastSeen: Int64
+    /// Whether it gave a sign of life to this process.
+    var isHeard = false
     /// The connection that is this server's own.
     var connection: ConnectionID?
     /// Bytes that can still be stored; nil where it was not told.

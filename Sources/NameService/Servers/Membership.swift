@@ -18,8 +18,10 @@ struct Membership {
     /// No silence becomes too long before this; a sign of life only makes it later than needed.
     private(set) var nextDeadline: MonotonicTime?
 
-    /// How often the last sign of life is kept, in seconds.
-    static let keptEverySeconds: Int64 = 60
+    /// How often the last signs of life are kept, in seconds: all in one commit.
+    static let keptEverySeconds: Int64 = 10
+    /// When that was last, by the wall clock.
+    private var keptAt: Int64 = 0
     /// Most servers of one name server; numbers are never given again.
     static let most = 10_000
 
@@ -124,11 +126,32 @@ struct Membership {
         servers[index].lastSeen = now.monotonic
         servers[index].silentSince = now.monotonic
         signs[index].lastSeen = now.monotonic
-        if kept || now.wall.seconds >= servers[index].keptLastSeen + Membership.keptEverySeconds {
+        servers[index].isHeard = true
+        if kept {
             servers[index].keptLastSeen = now.wall.seconds
             touch(number)
         }
+        // A clock that was set back must not end it for long.
+        if now.wall.seconds.subtractingReportingOverflow(keptAt).partialValue.magnitude
+            >= Membership.keptEverySeconds
+        {
+            keptAt = now.wall.seconds
+            keepSigns(at: now)
+        }
         return set(number, .up)
+    }
+
+    /// Has the next commit keep when each server was heard last.
+    ///
+    /// After a restart the silence of a server counts from there.
+    mutating func keepSigns(at now: Moment) {
+        for index in servers.indices where servers[index].isHeard {
+            let silence = now.monotonic.milliseconds(since: servers[index].lastSeen) / 1000
+            let heard = now.wall.seconds - silence
+            guard heard > servers[index].keptLastSeen else { continue }
+            servers[index].keptLastSeen = heard
+            touch(servers[index].number)
+        }
     }
 
     /// Changes what is believed of a server.

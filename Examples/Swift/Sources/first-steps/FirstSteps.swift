@@ -1,17 +1,23 @@
 import DFSClient
+import Glibc
 
 /// Stores a greeting in the shared tree, finds it again, reads a part of it, and removes it.
 ///
 ///     cd Examples/Swift && swift run first-steps 127.0.0.1:7400 /home
 @main
 struct FirstSteps {
-    static func main() async throws {
-        guard CommandLine.arguments.count == 3 else {
-            print("usage: first-steps HOST:PORT DIRECTORY")
-            return
+    static func main() async {
+        let nameServer: Endpoint
+        let directory: TreePath
+        do {
+            guard CommandLine.arguments.count == 3 else {
+                return end("usage: first-steps HOST:PORT DIRECTORY", 2)
+            }
+            nameServer = try Endpoint(CommandLine.arguments[1])
+            directory = try TreePath(CommandLine.arguments[2])
+        } catch {
+            return end("first-steps: \(error.advice)", 2)
         }
-        let nameServer = try Endpoint(CommandLine.arguments[1])
-        let directory = try TreePath(CommandLine.arguments[2])
 
         var options = ClientOptions()
         options.deadline = .seconds(5)  // without an answer a call gives up after that time
@@ -19,9 +25,18 @@ struct FirstSteps {
         do {
             try await greet(client, directory)
         } catch let error as DFSError {
-            print("failed: \(error.code)", advice(error))
+            await client.close()
+            return end("failed: \(error.code) \(advice(error))", 1)
+        } catch {
+            await client.close()
+            return end("failed: \(error)", 1)
         }
         await client.close()
+    }
+
+    static func end(_ sentence: String, _ code: Int32) {
+        print(sentence)
+        exit(code)
     }
 
     static func greet(_ client: DFSClient, _ directory: TreePath) async throws {
