@@ -17,8 +17,7 @@ public protocol FileStore: Sendable {
 
     /// Whether so few descriptors are left that they are kept for work that gives them back.
     ///
-    /// No session is opened and no file stored then, so that reads, removals and the ends of
-    /// sessions go on.
+    /// No session is opened then, so that reads, removals and the ends of sessions go on.
     var isShortOfDescriptors: Bool { get }
 
     /// Opens a regular file.

@@ -1,5 +1,4 @@
 import DFSProtocol
-import Synchronization
 import Testing
 
 @testable import FileService
@@ -188,25 +187,6 @@ import Testing
 
         #expect(bench.ask("OPEN /f r").hasPrefix("ERR busy path=/f retry=1000 "))
         #expect(bench.ask("FETCH /f").hasPrefix("OK size=4 "))
-        #expect(bench.ask("STORE /g text").hasPrefix("ERR busy path=/g retry=1000 "))
-    }
-
-    @Test func `a STORE that is only begun is refused without descriptors as well`() throws {
-        let store = MemoryStore()
-        store.state.withLock { $0.failing = "descriptors" }
-        let work = DiskWork.store(
-            try path("/f"), .inline([]), mode: nil, mtime: nil, ifVersion: nil)
-        let codes = Mutex<[ErrorCode?]>([])
-
-        let isStore = work.begin(on: store, payload: UnsafeRawBufferPointer(start: nil, count: 0)) {
-            result in
-            var code: ErrorCode?
-            if case .failure(let error) = result { code = error.code }
-            codes.withLock { [code] in $0.append(code) }
-        }
-
-        #expect(isStore)
-        #expect(codes.withLock { $0 } == [.busy])
     }
 
     @Test func `too much waiting work is refused as busy, but a session can be closed`() {

@@ -61,7 +61,6 @@ extension DiskWork {
             return false
         }
         do throws(RequestError) {
-            try DiskWork.checkDescriptors(path, store)
             let replacement = try store.beginReplacement(of: path, mode: mode)
             do throws(RequestError) {
                 try data.use(payload) { (bytes) throws(RequestError) in
@@ -90,7 +89,6 @@ extension DiskWork {
         case .fetch(let path, let range, let limit):
             return try DiskWork.fetch(path, range, limit, store, &space)
         case .store(let path, let data, let mode, let mtime, let version):
-            try DiskWork.checkDescriptors(path, store)
             let replacement = try store.beginReplacement(of: path, mode: mode)
             defer { replacement.abandon() }
             try data.use(payload) { (bytes) throws(RequestError) in try replacement.write(bytes) }
@@ -107,7 +105,12 @@ extension DiskWork {
         _ path: TreePath, _ access: FileAccess, _ mode: FileMode?, _ version: Int64?,
         _ store: any FileStore
     ) throws(RequestError) -> DiskOutcome {
-        try checkDescriptors(path, store)
+        if store.isShortOfDescriptors {
+            throw RequestError(
+                .busy, path: path,
+                "this server has as many files open as it may; CLOSE some, or try again",
+                fields: [.init("retry", number: 1000)])
+        }
         let file = try store.open(path, access, mode: mode, ifVersion: version)
         do throws(RequestError) {
             return .opened(file, try file.facts())
@@ -116,18 +119,6 @@ extension DiskWork {
             _ = try? file.close()
             throw error
         }
-    }
-
-    /// Refuses what keeps a file open for long, where few more can be: a session, or a STORE, of
-    /// which any number waits for the disk at once.
-    private static func checkDescriptors(
-        _ path: TreePath, _ store: any FileStore
-    ) throws(RequestError) {
-        guard store.isShortOfDescriptors else { return }
-        throw RequestError(
-            .busy, path: path,
-            "this server has as many files open as it may; CLOSE some, or try again",
-            fields: [.init("retry", number: 1000)])
     }
 
     private static func confirm(

@@ -21,10 +21,12 @@ extension CycleClient {
             case .ok(let final):
                 let ver = try final.line.number("ver")
                 client.record.repeated += lostIn == nil ? 0 : 1
-                if let before = client.versions[path], ver != before + 1 {
+                let before = client.versions[path] ?? 0
+                if ver != before + 1 {
                     client.record.lies.append("\(path) has ver=\(ver) after ver=\(before)")
                 }
                 client.versions[path] = ver
+                client.noteIdentity(of: path, final)
                 return true
             case .refused("busy", _):
                 try client.pause()
@@ -61,11 +63,76 @@ extension CycleClient {
             record.lies.append("\(path) holds neither the old nor the new after a kill")
         }
         let ver = try answer?.line.number("ver")
-        if let ver, let before = versions[path], ver != before + (isNew ? 1 : 0) {
+        let before = versions[path] ?? 0
+        // A new file of which nobody was told may be found anew, in version 0.
+        let isFound = isNew && old == nil && ver == 0
+        if let ver, ver != before + (isNew ? 1 : 0), !isFound {
             record.lies.append("\(path) has ver=\(ver) after a kill, and ver=\(before) before")
         }
         versions[path] = ver
+        if let answer { noteIdentity(of: path, answer) }
         return isNew
+    }
+
+    /// Compares an identity that was told with what it was before, and with those that are gone.
+    private mutating func noteIdentity(of path: String, _ answer: WireConnection.Answer) {
+        guard let fid = answer.line.text("fid") else { return }
+        if pastIdentities.contains(fid) {
+            record.lies.append("\(path) has fid=\(fid), which was removed")
+        }
+        if let before = identities[path], before != fid {
+            record.lies.append("\(path) has fid=\(fid) after fid=\(before)")
+        }
+        identities[path] = fid
+    }
+
+    /// Removes a file and makes it again: another identity, and versions from the first on.
+    mutating func remake() throws {
+        let path = path("m\(Int.random(in: 0..<2, using: &random))")
+        if (record.files[path] ?? nil) == nil { try store(path) }
+        try awaitName(path)
+        try remove(path)
+        try store(path)
+        record.remade += 1
+    }
+
+    /// Removes a file through the name server; `op=` holds over restarts of both.
+    private mutating func remove(_ path: String) throws {
+        let line = "REMOVE \(path) op=\(newOperation())"
+        try untilDecided(line) { client in
+            switch try client.askNames(line) {
+            case .ok: return true
+            case .refused("server-down", _), .refused("busy", _), .refused("timeout", _), .lost:
+                client.record.repeated += 1
+                try client.pause()
+                return false
+            case .refused(_, let text):
+                client.record.lies.append("\(line) was repeated and answered: \(text)")
+                return true
+            }
+        }
+        record.files[path] = .some(nil)
+        versions[path] = nil
+        if let fid = identities.removeValue(forKey: path) { pastIdentities.insert(fid) }
+        try untilDecided("FETCH \(path)") { client in
+            switch try client.ask("FETCH \(path)") {
+            case .refused("not-found", _): return true
+            case .refused("busy", _), .lost: return false
+            case .refused(_, let text): throw TestFailure("FETCH \(path): \(text)")
+            case .ok(let final):
+                client.record.lies.append("\(path) was removed and is there: \(final.text)")
+                return true
+            }
+        }
+    }
+
+    /// Waits until the name server knows of a file: the report of its STORE may be on its way.
+    private mutating func awaitName(_ path: String) throws {
+        try untilDecided("LOCATE \(path)") { client in
+            if case .ok = try client.askNames("LOCATE \(path)") { return true }
+            try client.pause()
+            return false
+        }
     }
 
     /// Stores a file and gives it another name; `op=` holds over restarts.
@@ -74,12 +141,7 @@ extension CycleClient {
         let (first, second) = (path("r\(mark)a"), path("r\(mark)b"))
         try store(first)
         let text = record.files[first] ?? nil
-        try untilDecided("LOCATE \(first)") { client in
-            if case .ok = try client.askNames("LOCATE \(first)") { return true }
-            // The report of the STORE is on its way.
-            try client.pause()
-            return false
-        }
+        try awaitName(first)
         let line = "RENAME \(first) \(second) op=\(newOperation())"
         var unknown = 0
         var last = "nothing yet"

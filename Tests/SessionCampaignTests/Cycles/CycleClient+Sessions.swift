@@ -7,7 +7,18 @@ struct SlotFile: Sendable {
     var fid: String?
     /// What each place must hold.
     var places: [[UInt8]] = []
+    var version = ToldVersion()
+    /// The life of the server that the last session belonged to.
+    var epoch = ""
+    /// Whether a WRITE is on its way.
+    var isWriting = false
     static let count = 32
+
+    /// Notes that the session, if there is one, ended without CLOSE.
+    mutating func leave() {
+        if handle != nil { version.ended(mayHaveChanged: isWriting) }
+        (handle, isWriting) = (nil, false)
+    }
 }
 
 /// A file that records are appended to, through a session with a lease.
@@ -27,19 +38,22 @@ struct LogFile: Sendable {
 
 // Sessions: WRITE and SYNC at known places, and APPEND with op=.
 extension CycleClient {
-    /// Writes one place of a file, and every third time brings it to the disk.
+    /// Writes one place of a file, and now and then brings it to the disk or ends the session.
     mutating func writeSlot() throws {
         let path = path("slots")
         let place = Int.random(in: 0..<SlotFile.count, using: &random)
         let text = newText()
         try untilDecided("WRITE of \(path)") { client in
-            if client.connection == nil { client.slots.handle = nil }
             guard let handle = try client.slots.handle ?? client.openSlots(path) else {
                 return false
             }
             let line = "WRITE \(handle) \(place * text.count)"
-            switch try client.ask(line, payload: text) {
+            client.slots.isWriting = true
+            let reply = try client.ask(line, payload: text)
+            client.slots.isWriting = false
+            switch reply {
             case .ok:
+                client.slots.version.changed()
                 client.slots.places[place] = text
                 client.record.files[path] = Array(client.slots.places.joined())
                 return true
@@ -52,10 +66,27 @@ extension CycleClient {
                 return false
             }
         }
-        guard let handle = slots.handle, place % 3 == 0 else { return }
-        if case .refused(let code, let text) = try ask("SYNC \(handle)"), code != "busy" {
-            throw TestFailure("SYNC \(path): \(text)")
+        switch place % 5 {
+        case 0: try countSlots("SYNC", path)
+        case 1: try countSlots("CLOSE", path)
+        default: break
         }
+    }
+
+    /// Asks for SYNC or CLOSE, and compares the version that is told.
+    private mutating func countSlots(_ verb: String, _ path: String) throws {
+        guard let handle = slots.handle else { return }
+        switch try ask("\(verb) \(handle)") {
+        case .ok(let final):
+            note(slots.version.counted(as: try final.line.number("ver")), "\(verb) of \(path)")
+            if verb == "CLOSE" { slots.leave() }
+        case .refused("busy", _), .lost: break
+        case .refused(_, let text): throw TestFailure("\(verb) \(path): \(text)")
+        }
+    }
+
+    private mutating func note(_ fault: String?, _ what: String) {
+        if let fault { record.lies.append("\(what): \(fault)") }
     }
 
     /// Opens the file, which is made full of zero bytes the first time; nil where it was lost.
@@ -74,6 +105,10 @@ extension CycleClient {
         if slots.fid != nil, slots.fid != fid || final.line.text("size") != "\(size)" {
             record.lies.append("\(path) is another file after a kill: \(final.text)")
         }
+        let ver = try final.line.number("ver")
+        let isRestarted = slots.epoch != epoch
+        note(slots.version.opened(as: ver, isRestarted: isRestarted), "OPEN of \(path)")
+        slots.epoch = epoch
         slots.fid = fid
         slots.handle = final.line.text("h")
         return slots.handle
@@ -90,6 +125,7 @@ extension CycleClient {
             case old: client.record.notApplied += 1
             case Array(expected.joined()):
                 client.record.applied += 1
+                client.slots.version.found()
                 client.slots.places = expected
             default: client.record.lies.append("\(path) is neither old nor new after a kill")
             }

@@ -36,8 +36,12 @@ struct CycleClient {
     var epoch = ""
     private var names: WireConnection?
     private var serial = 0
-    /// The versions of stored files as they were told last.
+    /// The versions of stored files as they were told last; those that are not there have none.
     var versions: [String: Int64] = [:]
+    /// The identities of stored files, as far as they were told.
+    var identities: [String: String] = [:]
+    /// Identities of files that were removed.
+    var pastIdentities: Set<String> = []
     var slots = SlotFile()
     var log = LogFile()
 
@@ -56,11 +60,12 @@ struct CycleClient {
     ///
     /// - Throws: `TestFailure` where a server does not come back or says what nobody can say.
     mutating func step() throws {
-        switch Int.random(in: 0..<(nameServer == nil ? 7 : 8), using: &random) {
+        switch Int.random(in: 0..<(nameServer == nil ? 7 : 9), using: &random) {
         case 0..<2: try store(path("s\(Int.random(in: 0..<3, using: &random))"))
         case 2..<4: try writeSlot()
         case 4..<7: try append()
-        default: try rename()
+        case 7: try rename()
+        default: try remake()
         }
     }
 
@@ -103,15 +108,18 @@ struct CycleClient {
         connection.close()
         self.connection = nil
         log.isAttached = false
-        slots.handle = nil
+        slots.leave()
         return .lost
     }
 
     /// Sends a request to the name server.
     mutating func askNames(_ line: String) throws -> Reply {
         guard let nameServer else { throw TestFailure("there is no name server") }
-        let connection = try names ?? WireConnection(to: try nameServer.endpoint)
-        if names == nil { _ = try connection.readLine() }
+        let endpoint = try nameServer.endpoint
+        // Nobody listens while the name server is being started.
+        guard let connection = names ?? (try? CycleClient.greeted(by: endpoint).0) else {
+            return .lost
+        }
         names = connection
         let reply = CycleClient.ask(connection, line, nil)
         if reply.isLost { names = nil }

@@ -14,6 +14,8 @@ struct CycleRecord: Sendable {
     var applied = 0
     var notApplied = 0
     var repeated = 0
+    /// Files that were removed and made again.
+    var remade = 0
     /// Files that were renamed, and had another identity after the kill of their server.
     var identitiesLost = 0
     /// Sentences about answers that were not true, found while it worked.
@@ -29,6 +31,7 @@ struct CycleRecord: Sendable {
         applied += other.applied
         notApplied += other.notApplied
         repeated += other.repeated
+        remade += other.remade
         identitiesLost += other.identitiesLost
         lies += other.lies
     }
@@ -51,6 +54,30 @@ struct CycleRecord: Sendable {
             lies += CycleRecord.differences(of: path, found, from: records)
         }
         return lies
+    }
+
+    /// Holds the catalogue against what was said, once all reports have come.
+    ///
+    /// - Returns: A sentence for each name that is there and should not be, or the other way round.
+    func lies(ofNames server: ClusterServer) throws -> [String] {
+        let connection = try WireConnection(to: try server.endpoint)
+        _ = try connection.readLine()
+        let deadline = Deadline()
+        var wanted = files.mapValues { $0 != nil }
+        for path in logs.keys { wanted[path] = true }
+        return try wanted.sorted { $0.key < $1.key }.compactMap { path, isThere in
+            var last = ""
+            while !deadline.isOver {
+                guard let final = try connection.request("LOCATE \(path)").last else { break }
+                last = final.text
+                switch final.line.kind {
+                case .ok where isThere: return nil
+                case .error("not-found", _) where !isThere: return nil
+                default: continue
+                }
+            }
+            return "\(path) is \(isThere ? "there" : "gone"), and the name server says: \(last)"
+        }
     }
 
     private func shown(_ contents: [UInt8]?) -> String {

@@ -1,10 +1,10 @@
 import TestCluster
 import Testing
 
-/// kill -9 of a file server again and again, under clients that know of each request what became of
-/// it: 25 cycles, or as many as `DFS_KILLS` says.
+/// kill -9 of a file server again and again: 25 cycles, or as many as `DFS_KILLS` says.
 ///
-/// The long run:
+/// Its clients know of each request what became of it. In every other cycle the name server is
+/// killed too, by turns alone and together with the file server. The long run:
 ///
 ///     DFS_KILLS=500 swift test --filter SessionCampaignTests.KillCycleTests
 @Suite(.serialized) struct KillCycleTests {
@@ -25,9 +25,16 @@ import Testing
                     CycleClient(number, server: server, nameServer: names, seed: seed)
                 } while: { load in
                     var random = SeededRandom(seed: seed)
-                    for _ in 0..<count {
+                    for cycle in 0..<count {
                         try load.awaitProgress(Int.random(in: 5...60, using: &random))
+                        let isTogether = cycle % 4 == 3
+                        if isTogether || cycle % 4 == 1 { try names.kill() }
+                        if !isTogether, cycle % 4 == 1 {
+                            try names.start()
+                            try load.awaitProgress(Int.random(in: 5...20, using: &random))
+                        }
                         try server.kill()
+                        if isTogether { try names.start() }
                         try server.start()
                     }
                     try load.awaitProgress(50)
@@ -36,12 +43,14 @@ import Testing
                 throw TestFailure("DFS_SEED=\(seed): \(error)\n\(cluster.logEnds)")
             }
 
-            let lies = try record.lies(of: server)
+            let lies = try record.lies(of: server) + record.lies(ofNames: names)
             print(
                 """
-                DFS_SEED=\(seed): \(count) kills, \(record.acknowledged) requests acknowledged, \
+                DFS_SEED=\(seed): \(count) kills of the file server and \(count / 2) of the name \
+                server, \(record.acknowledged) requests acknowledged, \
                 \(record.repeated) repeated with op=, \(record.applied) found applied after a \
-                restart and \(record.notApplied) not, \(record.identitiesLost) identities lost, \
+                restart and \(record.notApplied) not, \(record.remade) files removed and made \
+                again, \(record.identitiesLost) identities lost, \
                 \(lies.count) lies
                 """)
             #expect(
@@ -49,6 +58,7 @@ import Testing
                 "DFS_SEED=\(seed): \(lies.prefix(20).joined(separator: "\n"))\n\(cluster.logEnds)")
             #expect(record.identitiesLost == 0)
             #expect(record.acknowledged > 20 * count)
+            #expect(record.remade > 0 || count < 20)
             #expect(record.repeated > 0 && record.applied + record.notApplied > 0)
         }
     }

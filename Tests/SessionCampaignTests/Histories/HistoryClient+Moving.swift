@@ -25,6 +25,7 @@ extension HistoryClient {
 
     /// Ends the connection without another word, and goes on with what outlives it.
     mutating func breakOff(_ sent: inout [String: Sent]) throws {
+        noteEnds()
         connection.close()
         record.losses += 1
         let bound = try move()
@@ -37,9 +38,18 @@ extension HistoryClient {
     /// Each of them happened before RESUME was answered, or is refused.
     mutating func steal(_ sent: inout [String: Sent]) throws {
         let old = connection
+        noteEnds()
         let bound = try move()
         while !sent.isEmpty { try receive(&sent, from: old, bound: bound) }
         old.close()
+    }
+
+    /// Writes down which sessions end with this connection, some time from now on.
+    private mutating func noteEnds() {
+        for (file, session) in sessions.enumerated() {
+            guard let session, session.token == nil else { continue }
+            noteEnd(of: session.number, in: file, from: scene.tick())
+        }
     }
 
     /// Connects anew and resumes the sessions that have a lease; the others are over.
@@ -48,25 +58,20 @@ extension HistoryClient {
     private mutating func move() throws -> Int {
         let leased = sessions
         sessions = Array(repeating: nil, count: sessions.count)
-        connection = try HistoryClient.connect(scene)
+        connection = try HistoryClient.connect(to: scene.server)
         for (file, session) in leased.enumerated() {
             guard let session, let token = session.token else { continue }
             let line = "RESUME \(session.handle) token=\(token)"
-            guard let final = try connection.request(line).last, final.line.kind == .ok else {
-                throw TestFailure("\(line) was not answered OK")
+            let final = try ask(line, .stat(session: session.number), in: file, at: connection)
+            switch final.line.kind {
+            case .ok:
+                sessions[file] = session
+                record.resumed += 1
+            // It ran out, or somebody killed it.
+            case .error("lease-expired", _), .error("stale-handle", _): break
+            default: throw TestFailure("\(line): \(final.text)")
             }
-            sessions[file] = session
-            record.resumed += 1
         }
         return scene.tick()
-    }
-
-    /// Ends the sessions that would outlive this client, so that thousands do not wait to expire.
-    mutating func closeLeased() throws {
-        for session in sessions {
-            guard let session, session.token != nil else { continue }
-            // A replaced file makes this stale-file; the session is over in any case.
-            _ = try connection.request("CLOSE \(session.handle)")
-        }
     }
 }

@@ -21,27 +21,34 @@ struct HistoryClient {
 
     let number: Int
     let scene: HistoryScene
-    private var random: SeededRandom
+    var random: SeededRandom
     var connection: WireConnection
+    /// To the name server, from the first time that something is asked there.
+    var names: WireConnection?
     /// By file.
     var sessions: [Session?]
+    /// Files whose session is of no use any more.
+    var quits: Set<Int> = []
+    /// The versions that were told last, by file.
+    var versions: [Int64?]
     /// What it saw.
     var record: HistoryRecord
 
-    private var plan: HistoryPlan { scene.plan }
+    var plan: HistoryPlan { scene.plan }
 
     init(_ number: Int, round: Int, _ scene: HistoryScene) throws {
         self.number = number
         self.scene = scene
         random = SeededRandom(
             seed: scene.plan.seed &* 1_000_003 &+ UInt64(1000 * round + number))
-        connection = try HistoryClient.connect(scene)
+        connection = try HistoryClient.connect(to: scene.server)
         sessions = Array(repeating: nil, count: scene.plan.paths.count)
+        versions = Array(repeating: nil, count: scene.plan.paths.count)
         record = HistoryRecord(files: scene.plan.paths.count)
     }
 
-    static func connect(_ scene: HistoryScene) throws -> WireConnection {
-        let connection = try WireConnection(to: try scene.server.endpoint)
+    static func connect(to server: ClusterServer) throws -> WireConnection {
+        let connection = try WireConnection(to: try server.endpoint)
         guard try connection.readLine().hasPrefix("OK DFS/1 ") else {
             throw TestFailure("no greeting")
         }
@@ -52,24 +59,27 @@ struct HistoryClient {
     mutating func run() throws {
         do {
             for _ in 0..<plan.rounds { try round() }
-            try closeLeased()
+            for file in sessions.indices { try close(file) }
         } catch {
             guard scene.isKilled else { throw error }
         }
     }
 
-    private mutating func happens(_ rate: Int) -> Bool {
-        rate > 0 && Int.random(in: 0..<rate, using: &random) == 0
-    }
-
     private mutating func round() throws {
         let file = Int.random(in: 0..<plan.paths.count, using: &random)
+        try act(file)
         if sessions[file] == nil { try open(file) }
         guard let session = sessions[file] else { return }
+        try work(file, session)
+        for file in quits.sorted() { try close(file) }
+    }
+
+    /// Sends some requests together, and loses or moves the connection now and then.
+    private mutating func work(_ file: Int, _ session: Session) throws {
         let count = Int.random(in: 1...plan.most, using: &random)
         var sent = try send(count, on: file, session)
-        let isStolen = session.token != nil && happens(plan.lossRate)
-        let isLost = !isStolen && happens(plan.lossRate)
+        let isStolen = session.token != nil && random.happens(plan.lossRate)
+        let isLost = !isStolen && random.happens(plan.lossRate)
         let answered = isLost ? Int.random(in: 0..<count, using: &random) : count
         do {
             if isStolen { return try steal(&sent) }
@@ -82,157 +92,134 @@ struct HistoryClient {
     }
 }
 
-// Requests and their answers.
+// One request after the other.
 extension HistoryClient {
-    mutating func open(_ file: Int) throws {
-        let isLeased = happens(plan.leaseRate)
-        let session = Int(HistoryScene.nextNumber())
-        let invoked = scene.tick()
-        let line = "OPEN \(plan.paths[file]) rw\(isLeased ? " lease=20000" : "")"
-        guard let final = try connection.request(line).last, final.line.kind == .ok else {
-            throw TestFailure("\(line) was not answered OK")
-        }
-        let operation = FileOperation(
-            id: HistoryScene.nextNumber(), client: number, action: .open(session: session),
-            answer: .size(try HistoryClient.words("size", final)), invoked: invoked,
-            returned: scene.tick())
-        note(final, of: operation, in: file)
-        sessions[file] = Session(
-            number: session, handle: final.line.text("h") ?? "", token: final.line.text("token"))
-        if isLeased, final.line.text("token") == nil {
-            throw TestFailure("no token: \(final.text)")
-        }
-        try scene.noteAnswer()
-    }
-
-    /// Sends several requests with tags, so that they run together.
-    mutating func send(
-        _ count: Int, on file: Int, _ session: Session
-    ) throws -> [String: Sent] {
-        var sent: [String: Sent] = [:]
+    /// Asks, and writes down what came of it, or that nothing came.
+    ///
+    /// - Returns: What was answered, OK or not.
+    @discardableResult
+    mutating func ask(
+        _ line: String, _ action: FileOperation.Action, in file: Int, at asked: WireConnection,
+        ifVersion: Int64? = nil
+    ) throws -> WireConnection.Answer {
+        var operation = FileOperation(
+            id: HistoryScene.nextNumber(), client: number, action: action, ifVersion: ifVersion,
+            answer: .none(.connection), invoked: scene.tick(), returned: .max)
+        let final: WireConnection.Answer
         do {
-            for index in 0..<count {
-                let id = HistoryScene.nextNumber()
-                let wish = plan.wishes.randomElement(using: &random) ?? .read
-                let (line, action, words) = request(wish, plan.paths[file], session)
-                let operation = FileOperation(
-                    id: id, client: number, action: action, answer: .none(.connection),
-                    invoked: scene.tick(), returned: .max)
-                sent["@t\(index)"] = Sent(file: file, operation: operation)
-                var bytes = [UInt8]("@t\(index) \(line)".utf8)
-                if let words {
-                    let data = FileContent.bytes(writer: id, count: words)
-                    bytes += [UInt8](" {\(data.count)}\n".utf8) + data
-                }
-                try connection.send(bytes + [0x0A])
-            }
+            guard let last = try asked.request(line).last else { throw TestFailure("no answer") }
+            final = last
         } catch {
-            lose(sent)
+            record.operations[file].append(operation)
             throw error
         }
-        return sent
-    }
-
-    /// The line of a request, what the model calls it, and how many words it writes.
-    private mutating func request(
-        _ wish: HistoryPlan.Wish, _ path: String, _ session: Session
-    ) -> (line: String, action: FileOperation.Action, words: Int?) {
-        let (h, s) = (session.handle, session.number)
-        let offset = random.requestOffset()
-        let count = random.requestWords()
-        let start = offset * FileContent.wordBytes
-        let bytes = count * FileContent.wordBytes
-        switch wish {
-        case .read:
-            return (
-                "READ \(h) \(start) \(bytes)", .read(session: s, offset: offset, count: count), nil
-            )
-        case .write:
-            return (
-                "WRITE \(h) \(start)", .write(session: s, offset: offset, count: count), count
-            )
-        case .append: return ("APPEND \(h)", .append(session: s, count: count), count)
-        case .truncate: return ("TRUNCATE \(h) \(start)", .truncate(session: s, size: offset), nil)
-        case .sync: return ("SYNC \(h)", .sync(session: s), nil)
-        case .stat: return ("STAT \(h)", .stat(session: s), nil)
-        case .look: return ("STAT \(path)", .look, nil)
-        case .fetch:
-            return ("FETCH \(path) \(start) \(bytes)", .fetch(offset: offset, count: count), nil)
-        case .store: return ("STORE \(path)", .store(count: count), count)
-        }
-    }
-
-    /// Reads one answer, whichever comes.
-    ///
-    /// - Parameter bound: When the session went to another connection: what it did, it did before.
-    mutating func receive(
-        _ sent: inout [String: Sent], from connection: WireConnection, bound: Int = .max
-    ) throws {
-        let final = try connection.readAnswer()
-        let returned = scene.tick()
-        let tag = final.line.tag.map { String(decoding: $0.bytes, as: UTF8.self) } ?? ""
-        guard let request = sent.removeValue(forKey: tag) else {
-            throw TestFailure("an answer to nothing: \(final.text)")
-        }
-        var operation = request.operation
-        operation.returned =
-            operation.action.session == nil ? returned : min(returned, bound)
-        switch final.line.kind {
-        case .ok:
-            operation.answer = try HistoryClient.answer(final, operation.action)
-            note(final, of: operation, in: request.file)
-        case .error("stale-file", _):
-            operation.answer = .stale
-            record.operations[request.file].append(operation)
-            // Half of the clients go on with what they have.
-            if Bool.random(using: &random) { sessions[request.file] = nil }
-        case .error("busy", _), .error("stale-handle", _): record.refused += 1
-        default: throw TestFailure("\(operation.action) was answered: \(final.text)")
-        }
+        operation.returned = scene.tick()
+        note(try HistoryAnswer.settled(operation, final), in: file)
         try scene.noteAnswer()
+        return final
     }
 
-    private mutating func note(
-        _ final: WireConnection.Answer, of operation: FileOperation, in file: Int
-    ) {
+    /// Writes an operation down; nil was refused, and is nothing.
+    mutating func note(_ operation: FileOperation?, in file: Int) {
+        guard let operation else { return record.refused += 1 }
         record.operations[file].append(operation)
-        switch operation.action {
-        case .open, .fetch, .store, .look:
-            // A version is a number wherever it is told; without one there is nothing to compare.
-            guard let ver = try? final.line.number("ver") else { return }
-            record.sightings[file].append(
-                .init(
-                    invoked: operation.invoked, returned: operation.returned,
-                    fid: final.line.text("fid").flatMap { Int64($0) }, ver: ver))
-        default: break
+        if let ver = operation.told.ver { versions[file] = ver }
+    }
+
+    /// A version to ask for now and then: the one that was told last, or the one before.
+    mutating func condition(on file: Int, _ rate: Int) -> Int64? {
+        guard random.happens(rate), let known = versions[file] else { return nil }
+        return Bool.random(using: &random) ? known : max(0, known - 1)
+    }
+
+    mutating func open(_ file: Int) throws {
+        let isLeased = random.happens(plan.leaseRate)
+        let isShort = isLeased && random.happens(plan.shortRate)
+        let isLocked = random.happens(plan.lockRate)
+        let lock: FileOperation.Lock? =
+            isLocked ? (Bool.random(using: &random) ? .shared : .exclusive) : nil
+        let making: FileOperation.Making =
+            plan.makesFiles
+            ? [.nothing, .absent, .absent, .new].randomElement(using: &random) ?? .nothing
+            : .nothing
+        let condition = making == .new ? nil : condition(on: file, 2 * plan.conditionRate)
+        let session = Int(HistoryScene.nextNumber())
+        var line = "OPEN \(plan.paths[file]) \(making.word)"
+        if isLeased { line += " lease=\(isShort ? 40 : 20_000)" }
+        if let lock {
+            line += " lock=\(lock.rawValue)"
+            if Bool.random(using: &random) { line += " wait=20" }
+        }
+        if let condition { line += " if-ver=\(condition)" }
+        let asked = scene.tick()
+        let final = try ask(
+            line, .open(session: session, making: making, lock: lock), in: file, at: connection,
+            ifVersion: condition)
+        guard final.line.kind == .ok else { return }
+        guard let handle = final.line.text("h"), !isLeased || final.line.text("token") != nil
+        else { throw TestFailure("no handle or no token: \(final.text)") }
+        sessions[file] = Session(number: session, handle: handle, token: final.line.text("token"))
+        if isLeased { scene.noteTarget(.init(session: session, handle: handle), in: file) }
+        // It may run out whenever its client is slow, and before it knows of it.
+        if isShort { noteEnd(of: session, in: file, from: asked) }
+    }
+
+    /// Ends its session on a file, if it has one.
+    mutating func close(_ file: Int) throws {
+        quits.remove(file)
+        guard let session = sessions[file] else { return }
+        sessions[file] = nil
+        try ask(
+            "CLOSE \(session.handle)", .close(session: session.number), in: file, at: connection)
+    }
+
+    /// Writes down that a session ends at some moment, of which nobody will be told.
+    mutating func noteEnd(of session: Int, in file: Int, from time: Int) {
+        record.operations[file].append(
+            FileOperation(
+                id: HistoryScene.nextNumber(), client: number, action: .end(session: session),
+                answer: .none(.connection), invoked: time, returned: .max))
+    }
+}
+
+// What is done between two rounds.
+extension HistoryClient {
+    /// Does one deed, or nothing.
+    private mutating func act(_ file: Int) throws {
+        let path = plan.paths[file]
+        let deed = plan.deeds.randomElement(using: &random) ?? .nothing
+        switch deed {
+        case .nothing: break
+        case .close: try close(file)
+        case .kill:
+            guard let target = scene.target(in: file, &random) else { return }
+            let action = FileOperation.Action.kill(session: target.session)
+            try ask("KILL \(target.handle)", action, in: file, at: connection)
+        case .remove: try askNames("REMOVE \(path)", .remove, in: file)
+        case .move:
+            let beside = HistoryPlan.beside(path)
+            try askNames("RENAME \(path) \(beside)", .putAside, in: file)
+            try askNames("RENAME \(beside) \(path)", .bringBack, in: file)
         }
     }
 
-    /// What an OK tells, in words.
-    static func answer(
-        _ final: WireConnection.Answer, _ action: FileOperation.Action
-    ) throws -> FileOperation.Answer {
-        switch action {
-        case .read, .fetch:
-            guard let payload = final.payload, let eof = final.line.text("eof") else {
-                throw TestFailure("no bytes: \(final.text)")
-            }
-            var size: Int?
-            if case .fetch = action { size = try words("size", final) }
-            return .content(FileContent(payload), isEnd: eof == "yes", size: size)
-        case .sync: return .done
-        case .write(_, _, let count), .append(_, let count):
-            guard try words("bytes", final) == count else {
-                throw TestFailure("not all bytes: \(final.text)")
-            }
-            return .size(try words("size", final))
-        default: return .size(try words("size", final))
-        }
+    private mutating func askNames(
+        _ line: String, _ action: FileOperation.Action, in file: Int
+    ) throws {
+        guard let server = scene.nameServer else { return }
+        let connection = try names ?? HistoryClient.connect(to: server)
+        names = connection
+        try ask(line, action, in: file, at: connection)
     }
+}
 
-    /// A number of bytes in words; what is no whole number of words is no size that a file has.
-    private static func words(_ key: StaticKey, _ final: WireConnection.Answer) throws -> Int {
-        let bytes = Int(try final.line.number(key))
-        return bytes % FileContent.wordBytes == 0 ? bytes / FileContent.wordBytes : -bytes
+extension FileOperation.Making {
+    /// The operand of OPEN.
+    var word: String {
+        switch self {
+        case .nothing: "rw"
+        case .absent: "create"
+        case .new: "create-new"
+        }
     }
 }

@@ -4,7 +4,20 @@ import TestCluster
 struct HistoryPlan: Sendable {
     /// What a client may ask for, as often as it stands here.
     enum Wish: Sendable, CaseIterable {
-        case read, write, append, truncate, sync, stat, look, fetch, store
+        case read, readOn, write, append, truncate, sync, stat, look, fetch, store
+    }
+
+    /// What a client may do between two rounds, as often as it stands here.
+    enum Deed: Sendable {
+        case nothing
+        /// REMOVE.
+        case remove
+        /// RENAME to a name beside it, and back.
+        case move
+        /// KILL of a session that any client has.
+        case kill
+        /// CLOSE of its own one.
+        case close
     }
 
     /// All choices derive from it; what the machine makes of them does not.
@@ -22,7 +35,16 @@ struct HistoryPlan: Sendable {
     var lossRate = 10
     /// One session of so many has a lease and is resumed by its token; 0 for none.
     var leaseRate = 2
+    /// One lease of so many is so short that it may run out at any moment; 0 for none.
+    var shortRate = 6
+    /// One session of so many asks for a lock; 0 for none.
+    var lockRate = 3
+    /// One change of so many names the version that it knows, or one that was before; 0 for none.
+    var conditionRate = 4
+    /// Whether OPEN may make the file.
+    var makesFiles = true
     var wishes: [Wish]
+    var deeds: [Deed]
 
     /// The usual mixture: reads and writes of one file at the same time, and all else among them.
     init(seed: UInt64) {
@@ -32,9 +54,13 @@ struct HistoryPlan: Sendable {
         let killCount = [0, 1, 0, 2].randomElement(using: &random) ?? 0
         kills = (0..<killCount).map { _ in Int.random(in: 4...40, using: &random) }
         wishes =
-            Array(repeating: .read, count: 8) + Array(repeating: .write, count: 8)
-            + Array(repeating: .append, count: 2) + Array(repeating: .fetch, count: 3)
+            Array(repeating: .read, count: 6) + Array(repeating: .write, count: 8)
+            + [.readOn, .readOn, .readOn, .append, .append, .fetch, .fetch, .fetch]
             + [.truncate, .sync, .stat, .look, .store]
+        deeds =
+            Array(repeating: .nothing, count: 12) + [
+                .close, .close, .kill, .remove, .remove, .move,
+            ]
     }
 
     /// Reads and writes of one file only, each as long as the promise reaches.
@@ -42,9 +68,10 @@ struct HistoryPlan: Sendable {
         self.init(seed: seed)
         paths = ["/rw\(seed)"]
         kills = []
-        lossRate = 0
-        leaseRate = 0
+        (lossRate, leaseRate, shortRate, lockRate, conditionRate) = (0, 0, 0, 0, 0)
+        makesFiles = false
         wishes = [.read, .write]
+        deeds = [.nothing]
     }
 
     /// Appends to one file, and what tells where they went.
@@ -53,6 +80,9 @@ struct HistoryPlan: Sendable {
         paths = ["/ap\(seed)"]
         wishes = [.append, .append, .append, .stat]
     }
+
+    /// The name that RENAME gives a file and takes from it again.
+    static func beside(_ path: String) -> String { path + "-aside" }
 
     /// Words of the largest request: 64 KiB.
     static let mostWords = 65_536 / FileContent.wordBytes
@@ -79,5 +109,10 @@ extension SeededRandom {
             return Int.random(in: 0..<(HistoryPlan.startWords / page), using: &self) * page
         }
         return Int.random(in: 0..<HistoryPlan.startWords, using: &self)
+    }
+
+    /// One of so many; never for 0.
+    mutating func happens(_ rate: Int) -> Bool {
+        rate > 0 && Int.random(in: 0..<rate, using: &self) == 0
     }
 }

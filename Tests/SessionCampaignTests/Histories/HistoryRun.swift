@@ -16,8 +16,9 @@ struct HistoryRun {
 
     private let scene: HistoryScene
 
-    init(_ plan: HistoryPlan, on server: ClusterServer) {
-        scene = HistoryScene(plan, server)
+    /// - Parameter nameServer: Where files are renamed and removed; nil where none are.
+    init(_ plan: HistoryPlan, on server: ClusterServer, names nameServer: ClusterServer? = nil) {
+        scene = HistoryScene(plan, server, nameServer)
     }
 
     /// Runs the clients until all have made their rounds, and checks what they saw.
@@ -34,11 +35,26 @@ struct HistoryRun {
             guard isKilled else { continue }
             // The clients may have been too few to give that many answers.
             if !scene.isKilled { try scene.kill() }
-            record.killed(at: scene.tick())
-            try scene.restart()
+            try restart(&record)
         }
-        for file in plan.paths.indices { try read(file, &record) }
+        for file in plan.paths.indices {
+            try read(file, &record)
+            try lock(file, &record)
+        }
         return check(record)
+    }
+
+    private func restart(_ record: inout HistoryRecord) throws {
+        record.killed(at: scene.tick())
+        let invoked = scene.tick()
+        try scene.restart()
+        let returned = scene.tick()
+        for file in record.operations.indices {
+            record.operations[file].append(
+                FileOperation(
+                    id: HistoryScene.nextNumber(), client: -1, action: .restart, answer: .done,
+                    invoked: invoked, returned: returned))
+        }
     }
 
     /// Lets each client work on a thread of its own.
@@ -85,22 +101,39 @@ struct HistoryRun {
         }
     }
 
+    /// Takes the lock, which nobody can have any more.
+    private func lock(_ file: Int, _ record: inout HistoryRecord) throws {
+        let session = Int(HistoryScene.nextNumber())
+        let line = "OPEN \(scene.plan.paths[file]) create lock=exclusive wait=8000"
+        let action = FileOperation.Action.open(
+            session: session, making: .absent, lock: .exclusive)
+        let final = try ask(line, action, file, &record)
+        guard final.line.kind == .ok else {
+            throw TestFailure("the end of all sessions did not free a lock: \(final.text)")
+        }
+    }
+
+    @discardableResult
     private func ask(
         _ line: String, _ action: FileOperation.Action, _ file: Int, _ record: inout HistoryRecord
-    ) throws {
+    ) throws -> WireConnection.Answer {
         let id = HistoryScene.nextNumber()
         var payload: [UInt8]?
         if case .store(let count) = action {
             payload = FileContent.bytes(writer: id, count: count)
         }
-        let connection = try HistoryClient.connect(scene)
-        let invoked = scene.tick()
-        let final = try connection.expectOK(line, payload: payload)
-        record.operations[file].append(
-            FileOperation(
-                id: id, client: -1, action: action,
-                answer: try HistoryClient.answer(final, action), invoked: invoked,
-                returned: scene.tick()))
+        let connection = try HistoryClient.connect(to: scene.server)
+        var operation = FileOperation(
+            id: id, client: -1, action: action, answer: .done, invoked: scene.tick(),
+            returned: .max)
+        guard let final = try connection.request(line, payload: payload).last else {
+            throw TestFailure("no answer to \(line)")
+        }
+        operation.returned = scene.tick()
+        if let operation = try HistoryAnswer.settled(operation, final) {
+            record.operations[file].append(operation)
+        }
+        return final
     }
 
     /// Searches an order for each file.
@@ -111,14 +144,13 @@ struct HistoryRun {
             outcome.operations += operations.count
             outcome.unanswered += operations.count { !$0.isCertain }
             var check = HistoryCheck(operations)
-            switch check.run() {
+            switch check.run(from: .nothing) {
             case .linearizable: break
             case .violation(let account): outcome.faults.append("\(name): \(account)")
             case .unknown(let states):
                 outcome.faults.append("\(name): no verdict after \(states) states")
             }
             outcome.states = max(outcome.states, check.states)
-            outcome.faults += record.setbacks(of: file).map { "\(name): \($0)" }
         }
         return outcome
     }

@@ -1,30 +1,60 @@
 /// What a file server promises of one name: the model that histories are held against.
 ///
-/// A session follows the file that it opened. STORE puts another file under the name: older
-/// sessions read what theirs had, and everything else of theirs is `stale-file`.
+/// A session follows the file that it opened. STORE puts another file under the name, REMOVE takes
+/// the name away: older sessions read what theirs had, and everything else of theirs is
+/// `stale-file`. RENAME moves the file to a second name, where nobody looks, and back.
 ///
 /// - Source: Protocol.md, "Sessions".
 struct FileState: Hashable, Sendable {
-    private struct Version: Hashable, Sendable {
-        /// The STORE that made it; 0 for what was there first.
-        var storer: UInt32
+    /// A file on the disk, with a name or without one.
+    struct File: Hashable, Sendable {
+        /// The operation that made it; 0 for what was there first.
+        let maker: UInt32
         var content: FileContent
+        /// Nil until somebody was told.
+        var fid: Int64?
+        var ver: Int64
+        /// Sessions with changes that no version counts yet, in order.
+        var uncounted: [Int] = []
+
+        /// Counts all changes so far, once.
+        mutating func count() {
+            if !uncounted.isEmpty { ver += 1 }
+            uncounted = []
+        }
     }
 
-    private struct Binding: Hashable, Sendable {
-        var session: Int
-        var storer: UInt32
+    /// What a session has.
+    struct Binding: Hashable, Sendable {
+        let session: Int
+        /// The file that it follows.
+        let maker: UInt32
+        /// In words.
+        var cursor = 0
+        var lock: FileOperation.Lock?
     }
 
-    /// Every file that had the name, by the operation that made it.
-    private var versions: [Version]
-    private var current: UInt32 = 0
-    /// What each session follows, ordered by session.
-    private var bound: [Binding] = []
+    /// Every file that a name or a session leads to, by its maker.
+    private(set) var files: [File] = []
+    /// Which file has the name.
+    private(set) var named: UInt32?
+    /// Which file has the name beside it.
+    private(set) var aside: UInt32?
+    /// Identities of files that were removed, in order.
+    private(set) var pastFids: [Int64] = []
+    /// What was removed without an answer before the server was killed.
+    private(set) var lost: File?
+    /// Ordered by session.
+    private(set) var bound: [Binding] = []
 
-    /// A file that no operation of the history made.
-    init(_ content: FileContent = FileContent()) {
-        versions = [Version(storer: 0, content: content)]
+    /// No file.
+    static let nothing = FileState(nil)
+
+    /// A file that no operation of the history made, in version 0; none for nil.
+    init(_ content: FileContent? = FileContent()) {
+        guard let content else { return }
+        files = [File(maker: 0, content: content, ver: 0)]
+        named = 0
     }
 
     /// Words of a page: a kernel that is told to kill a writer stops between two of them.
@@ -36,14 +66,18 @@ struct FileState: Hashable, Sendable {
     ///   several states where only part of a write may have been made.
     func after(_ operation: FileOperation) -> [FileState] {
         switch operation.action {
-        case .open(let session): opening(session, operation)
+        case .open(let session, let making, let lock):
+            opening(session, making, lock, operation)
+        case .make: making(operation)
+        case .find(let session): finding(session)
         case .read(let session, let offset, let count):
-            reading(content(of: session), offset, count, operation)
+            reading(file(of: session), offset, count, operation)
+        case .readOn(let session, let count): readingOn(session, count, operation)
         case .fetch(let offset, let count):
-            reading(content(of: current), offset, count, operation)
-        case .stat(let session): looking(content(of: session), operation)
-        case .look: looking(content(of: current), operation)
-        case .sync(let session): changing(session, operation) { [$0] }
+            reading(file(named), offset, count, operation)
+        case .stat(let session): looking(file(of: session), operation)
+        case .look: looking(file(named), operation)
+        case .sync(let session): syncing(session, operation)
         case .truncate(let session, let size):
             changing(session, operation) { [$0.truncated(to: size)] }
         case .write(let session, let offset, let count):
@@ -54,100 +88,128 @@ struct FileState: Hashable, Sendable {
             changing(session, operation) {
                 FileState.writing(operation, count, at: $0.count, over: $0)
             }
+        case .close(let session): closing(session, operation)
+        case .end(let session): ending(session)
+        case .kill(let session): killing(session)
         case .store(let count): storing(count, operation)
+        case .remove: removing(operation)
+        case .putAside, .bringBack: moving(operation)
+        case .restart: restarting()
         }
     }
 
-    /// Whether the same files are there, each as long as in another state.
+    /// Whether another state differs in nothing but the bytes of its files.
     func hasSizes(of other: FileState) -> Bool {
-        current == other.current && versions.count == other.versions.count
-            && zip(versions, other.versions).allSatisfy { $0.content.count == $1.content.count }
+        named == other.named && aside == other.aside && bound == other.bound
+            && pastFids == other.pastFids && lost == other.lost && files.count == other.files.count
+            && zip(files, other.files).allSatisfy {
+                $0.maker == $1.maker && $0.ver == $1.ver && $0.fid == $1.fid
+                    && $0.uncounted == $1.uncounted && $0.content.count == $1.content.count
+            }
     }
 
-    private func content(of storer: UInt32?) -> FileContent? {
-        versions.first { $0.storer == storer }?.content
-    }
+    // MARK: Parts
 
-    private func storer(of session: Int) -> UInt32? {
-        bound.first { $0.session == session }?.storer
-    }
+    /// A file by its maker.
+    func file(_ maker: UInt32?) -> File? { files.first { $0.maker == maker } }
 
-    private func content(of session: Int) -> FileContent? { content(of: storer(of: session)) }
+    /// The file that a session follows.
+    func file(of session: Int) -> File? { file(binding(session)?.maker) }
 
-    private func opening(_ session: Int, _ operation: FileOperation) -> [FileState] {
-        if case .size(let size) = operation.answer, size != content(of: current)?.count {
-            return []
-        }
+    /// What a session has; nil where it is over.
+    func binding(_ session: Int) -> Binding? { bound.first { $0.session == session } }
+
+    /// Whether a name leads to a file.
+    func hasName(_ file: File) -> Bool { file.maker == named || file.maker == aside }
+
+    /// The same with one file changed.
+    func setting(_ file: File) -> FileState {
         var next = self
-        let place = bound.firstIndex { $0.session > session } ?? bound.count
-        next.bound.insert(Binding(session: session, storer: current), at: place)
-        return [next]
-    }
-
-    private func reading(
-        _ content: FileContent?, _ offset: Int, _ count: Int, _ operation: FileOperation
-    ) -> [FileState] {
-        guard let content, case .content(let seen, let isEnd, let size) = operation.answer else {
-            return []
+        if let place = files.firstIndex(where: { $0.maker == file.maker }) {
+            next.files[place] = file
         }
-        let end = min(offset + count, max(offset, content.count))
-        let isRight =
-            seen == content.part(offset..<end) && isEnd == (end >= content.count)
-            && (size == nil || size == content.count)
-        return isRight ? [self] : []
-    }
-
-    private func looking(_ content: FileContent?, _ operation: FileOperation) -> [FileState] {
-        operation.answer == content.map { .size($0.count) } ? [self] : []
-    }
-
-    private func storing(_ count: Int, _ operation: FileOperation) -> [FileState] {
-        if case .size(let size) = operation.answer, size != count { return [] }
-        var next = self
-        next.current = operation.id
-        let place = versions.firstIndex { $0.storer > operation.id } ?? versions.count
-        let content = FileContent(writer: operation.id, count: count)
-        next.versions.insert(Version(storer: operation.id, content: content), at: place)
-        return [next]
-    }
-
-    /// Changes the file that has the name through a session that follows it.
-    private func changing(
-        _ session: Int, _ operation: FileOperation,
-        _ change: (FileContent) -> [FileContent]
-    ) -> [FileState] {
-        guard let storer = storer(of: session),
-            let place = versions.firstIndex(where: { $0.storer == storer })
-        else { return [] }
-        let changed = change(versions[place].content).map { setting(place, $0) }
-        if operation.answer == .stale {
-            // Refused before anything was written: nothing of it is anywhere.
-            return storer == current ? [] : [self]
-        }
-        guard storer == current else {
-            return operation.isCertain || !operation.isRacing ? [] : changed
-        }
-        guard case .size(let size) = operation.answer else { return changed }
-        return changed.filter { $0.versions[place].content.count == size }
-    }
-
-    private func setting(_ place: Int, _ content: FileContent) -> FileState {
-        var next = self
-        next.versions[place].content = content
         return next
     }
 
-    /// What a write leaves; a server that was killed may have got as far as any page's end.
-    private static func writing(
-        _ operation: FileOperation, _ count: Int, at offset: Int, over content: FileContent
-    ) -> [FileContent] {
-        var counts = [count]
-        if operation.answer == .none(.kill) {
-            let firstEnd = (offset / pageWords + 1) * pageWords - offset
-            counts += stride(from: firstEnd, to: count, by: pageWords)
+    /// The same with another file under the name, and one more if it is a new one.
+    func naming(_ file: File?) -> FileState {
+        var next = self
+        next.named = file?.maker
+        if let file, self.file(file.maker) == nil {
+            let place = files.firstIndex { $0.maker > file.maker } ?? files.count
+            next.files.insert(file, at: place)
         }
-        return counts.map { count in
-            content.writing(FileContent(writer: operation.id, count: count), at: offset)
+        return next
+    }
+
+    /// The same with another file beside the name.
+    func puttingAside(_ maker: UInt32?) -> FileState {
+        var next = self
+        next.aside = maker
+        return next
+    }
+
+    /// The same with an identity that must not come again.
+    func forgetting(_ fid: Int64?) -> FileState {
+        guard let fid, !pastFids.contains(fid) else { return self }
+        var next = self
+        next.pastFids.insert(fid, at: pastFids.firstIndex { $0 > fid } ?? pastFids.count)
+        return next
+    }
+
+    /// The same with a file that a killed server may not have noted as removed; nil for none.
+    func losing(_ file: File?) -> FileState {
+        var next = self
+        next.lost = file
+        return next
+    }
+
+    /// The same with an identity that is in use again.
+    func remembering(_ fid: Int64?) -> FileState {
+        var next = self
+        next.pastFids.removeAll { $0 == fid }
+        return next
+    }
+
+    /// The same with one session more, or with a session changed.
+    func binding(_ binding: Binding) -> FileState {
+        var next = self
+        if let place = bound.firstIndex(where: { $0.session == binding.session }) {
+            next.bound[place] = binding
+        } else {
+            let place = bound.firstIndex { $0.session > binding.session } ?? bound.count
+            next.bound.insert(binding, at: place)
         }
+        return next
+    }
+
+    /// The same without some sessions.
+    func unbinding(where isOver: (Binding) -> Bool) -> FileState {
+        var next = self
+        next.bound.removeAll(where: isOver)
+        return next
+    }
+
+    /// The same without files that nothing leads to any more.
+    var pruned: FileState {
+        var next = self
+        next.files.removeAll { file in
+            !hasName(file) && !bound.contains { $0.maker == file.maker }
+        }
+        return next
+    }
+
+    /// The same, if a file is what an answer told of it; the first answer tells its identity.
+    ///
+    /// What is told of a file that has lost its name is not looked at.
+    func agreeing(_ told: FileOperation.Facts, on file: File?) -> [FileState] {
+        guard var file else { return [] }
+        guard hasName(file) else { return [self] }
+        if let ver = told.ver, ver != file.ver { return [] }
+        guard let fid = told.fid, fid != file.fid else { return [self] }
+        let isTaken = pastFids.contains(fid) || files.contains { hasName($0) && $0.fid == fid }
+        guard file.fid == nil, !isTaken else { return [] }
+        file.fid = fid
+        return [setting(file)]
     }
 }

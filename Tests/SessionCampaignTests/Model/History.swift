@@ -4,16 +4,20 @@ struct History {
 
     /// Adds an operation: when it was asked for and answered, what it was and what came of it.
     ///
-    /// - Parameter id: What its words carry; operations that write nothing need none.
+    /// - Parameters:
+    ///   - fid: What the answer told of the file besides, as `ver`.
+    ///   - id: What its words carry; operations that write nothing need none.
     func add(
         _ time: Range<Int>, _ action: FileOperation.Action, _ answer: FileOperation.Answer,
-        id: UInt32? = nil
+        fid: Int64? = nil, ver: Int64? = nil, ifVersion: Int64? = nil, id: UInt32? = nil
     ) -> History {
         var history = self
         history.operations.append(
             FileOperation(
                 id: id ?? UInt32(1000 + operations.count), client: 1, action: action,
-                answer: answer, invoked: time.lowerBound, returned: time.upperBound))
+                ifVersion: ifVersion, answer: answer,
+                told: FileOperation.Facts(fid: fid, ver: ver), invoked: time.lowerBound,
+                returned: time.upperBound))
         return history
     }
 

@@ -51,8 +51,8 @@ struct HistoryCheck {
                 Entry(
                     operation: operation, invoked: operation.invoked,
                     returned: operation.returned, isCertain: operation.isCertain,
-                    isTimeless: operation.isObservation && operation.answer != .stale
-                        || operation.isOpening && !operation.isRacing,
+                    isTimeless: operation.isObservation
+                        || operation.isPlainOpening && !operation.isRacing,
                     isUnseen: !seen.contains(operation.id))
             }
         self.stateLimit = stateLimit
@@ -62,10 +62,13 @@ struct HistoryCheck {
     /// Leaves out what nobody can tell, and notes what is promised less of.
     private static func prepared(_ operations: [FileOperation]) -> [FileOperation] {
         let replacements = operations.filter(\.isReplacement)
-        return operations.filter { $0.isCertain || $0.hasEffect }.map { operation in
+        let steps = operations.flatMap(\.steps)
+        return steps.filter { $0.isCertain || $0.hasEffect }.flatMap { operation in
             var operation = operation
-            operation.isRacing = replacements.contains(where: operation.overlaps)
-            return operation
+            let racing = replacements.filter(operation.overlaps)
+            operation.isRacing = !racing.isEmpty
+            operation.isMoving = racing.contains(where: \.isRenaming)
+            return operation.foundFirst
         }
     }
 
@@ -145,6 +148,8 @@ struct HistoryCheck {
         guard entry.isTimeless, let state = position.state.after(entry.operation).first else {
             return nil
         }
+        // The first one that tells an identity leaves that behind.
+        if entry.operation.isObservation, state != position.state { return nil }
         let shutsOut = entries.indices.contains { other in
             !entries[other].isCertain && entries[other].returned >= latestCall
                 && entries[other].returned < entry.invoked && !isDone(other, position)
