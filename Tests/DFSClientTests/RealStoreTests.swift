@@ -1,5 +1,6 @@
 import DFSClient
 import DFSProtocol
+import DFSTransport
 import NIOCore
 import TestCluster
 import Testing
@@ -98,6 +99,94 @@ struct RealStoreTests {
             #expect(try await client.digest(of: path).facts.fileID == stored.fileID)
             #expect(copied.fileID > 0)
             #expect(copied.fileID != stored.fileID)
+        }
+    }
+
+    // MARK: Servers that go while a file is put
+
+    /// A client that writes one piece after another.
+    private func client(
+        of cluster: Cluster, trace: (@Sendable (Endpoint, TraceLine) -> Void)? = nil
+    ) throws -> DFSClient {
+        var options = ClientOptions()
+        options.deadline = .seconds(30)
+        options.piecesInFlight = 1
+        options.watchAfter = .milliseconds(100)
+        options.trace = trace
+        return DFSClient(nameServers: [try cluster["ns1"].endpoint], options: options)
+    }
+
+    /// Puts a file of three pieces, and does something once the first one was surely answered.
+    private func put(
+        _ path: TreePath, _ client: DFSClient, afterFirst: () throws -> Void
+    ) async throws -> FileFacts {
+        var pieces = 0
+        return try await client.store(path) {
+            pieces += 1
+            // The second one was taken from here once the first was written.
+            if pieces == 3 { try afterFirst() }
+            return pieces > 3 ? nil : ByteBuffer(repeating: 0x78, count: 1_048_576)
+        }
+    }
+
+    private func partsLeft(_ cluster: Cluster) throws -> [String] {
+        try FileSystem.files(below: try cluster["m1"].exports[0].folder)
+            .map { String(decoding: $0, as: UTF8.self) }.filter { $0.contains("part") }
+    }
+
+    @Test func `a large file is stored though its server is down for a moment`() async throws {
+        try await withRealCluster { cluster, _ in
+            let client = try client(of: cluster) { _, line in
+                guard String(decoding: line.line, as: UTF8.self).contains("state=down") else {
+                    return
+                }
+                // Twice does no harm; where the process is gone the test fails by itself.
+                try? cluster["m1"].resume()
+            }
+
+            let facts = try await put(TreePath("/A/big"), client) { try cluster["m1"].pause() }
+
+            #expect(facts.size == 3 * 1_048_576)
+            #expect(try partsLeft(cluster).isEmpty)
+            await client.close()
+        }
+    }
+
+    @Test func `a large file is stored though the name server is killed meanwhile`() async throws {
+        try await withRealCluster { cluster, _ in
+            let client = try client(of: cluster)
+
+            let facts = try await put(TreePath("/A/big"), client) {
+                try cluster["ns1"].kill()
+                try cluster["ns1"].start()
+            }
+
+            #expect(facts.size == 3 * 1_048_576)
+            #expect(try partsLeft(cluster).isEmpty)
+            await client.close()
+        }
+    }
+
+    @Test func `a large file whose server is killed is not stored, and no part of it stays`()
+        async throws
+    {
+        try await withRealCluster { cluster, _ in
+            let client = try client(of: cluster)
+            let path = try TreePath("/A/big")
+
+            let failure = await refusal {
+                _ = try await put(path, client) {
+                    try cluster["m1"].kill()
+                    try cluster["m1"].start()
+                }
+            }
+
+            #expect(failure?.code == "connection-lost")
+            #expect(failure?.path == path)
+            #expect(failure?.isTargetUntouched == true)
+            #expect(failure?.leftover == nil)
+            #expect(try partsLeft(cluster).isEmpty)
+            await client.close()
         }
     }
 }

@@ -93,7 +93,8 @@ struct UnreadAnswerTests {
 
     @Test func `what a peer left unread once does not count against it later`() throws {
         let (server, _) = try dammed()
-        try server.type("STAT /a\n")
+        // The second request runs all the while: the peer is not idle.
+        try server.type("STAT /a\nREAD h1 1\n")
         server.channel.isWritable = false
         server.sweep(times: 2)
         server.channel.isWritable = true
