@@ -50,12 +50,15 @@ public struct ClientOptions: Sendable {
 extension Patience {
     /// Waits, but not beyond what is left.
     ///
-    /// - Throws: `cancelled`.
-    func pause(_ duration: Duration) async throws(DFSError) {
+    /// - Parameter isDoubtful: Whether something was asked before that may have been done.
+    /// - Throws: `cancelled`, with that doubt.
+    func pause(_ duration: Duration, isDoubtful: Bool = false) async throws(DFSError) {
         do {
             try await Task.sleep(for: min(duration, remaining))
         } catch {
-            throw DFSError(.cancelled, "given up by the caller")
+            var failure = DFSError(.cancelled, "given up by the caller")
+            if isDoubtful { failure.isOutcomeUnknown = true }
+            throw failure
         }
     }
 }

@@ -4,9 +4,9 @@ import Synchronization
 
 /// SIGTERM, SIGINT and SIGHUP as a planned stop; a second one ends the process at once.
 ///
-/// SIGHUP comes when the terminal is closed, from the kernel and from the shell, so a second one of
-/// it hastens nothing; under nohup it is none of ours. Made before anything else, so that a signal
-/// during a long start is not lost.
+/// SIGHUP comes when the terminal is closed, from the kernel and from the shell, so it hastens
+/// nothing, and one signal after it does not either; under nohup it is none of ours. Made before
+/// anything else, so that a signal during a long start is not lost.
 final class StopSignals: Sendable {
     private enum State {
         case none
@@ -50,7 +50,7 @@ final class StopSignals: Sendable {
         let waiting: CheckedContinuation<String, Never>? = state.withLock { state in
             defer { state = .arrived(name) }
             switch state {
-            case .arrived where name == "SIGHUP": return nil
+            case .arrived(let earlier) where [earlier, name].contains("SIGHUP"): return nil
             case .none: return nil
             case .awaited(let continuation): return continuation
             case .arrived: stopAtOnce(name)

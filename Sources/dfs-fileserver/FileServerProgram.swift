@@ -15,7 +15,7 @@ struct FileServerProgram: ServerProgram {
             """,
         discussion: """
             Prints one line, ready role=file id=... addr=..., on standard output when it serves, \
-            and logs on standard error. SIGTERM and SIGINT are a planned stop. Exit codes: 0 \
+            and logs on standard error. SIGTERM, SIGINT and SIGHUP are a planned stop. Exit codes: 0 \
             stopped as planned, 1 could not start, 2 wrong options.
             """, version: productVersion)
     static let role = Role.file
@@ -94,8 +94,8 @@ struct FileServerProgram: ServerProgram {
     func start(in state: StateDirectory, log: Logger) async throws -> any RunningServer {
         if let outer = exports.first(where: { state.isInside($0.folder) }) {
             throw StartError(
-                "the state directory lies inside the export \(outer.folder), where every client could "
-                    + "change it: name another with --state")
+                "the state directory lies inside the export \(outer.folder), where every client "
+                    + "could change it: name another with --state")
         }
         let configuration = FileServer.Configuration(
             id: id, epoch: try state.raiseEpoch(), listen: listen, advertise: advertise,

@@ -14,7 +14,7 @@ struct NameServerProgram: ServerProgram {
         abstract: "Knows which file server has which path, and whether it is alive.",
         discussion: """
             Prints one line, ready role=name id=... addr=..., on standard output when it serves, and logs on \
-            standard error. SIGTERM and SIGINT are a planned stop. Exit codes: 0 stopped as planned, 1 could \
+            standard error. SIGTERM, SIGINT and SIGHUP are a planned stop. Exit codes: 0 stopped as planned, 1 could \
             not start, 2 wrong options.
             """,
         version: productVersion)

@@ -79,6 +79,17 @@ import Testing
         #expect(!told.contains { $0.contains("long-2999-z") })
     }
 
+    @Test func `what was removed since it was copied is not told any more`() throws {
+        let disk = try OpenStore(folder)
+        let copied = try disk.store.inventory(after: nil, limit: 40).reports.map(\.path)
+        try disk.store.remove(copied[20], recursive: false)
+        try disk.store.rename(copied[21], to: path("/zzz"), replacing: false)
+
+        let rest = try disk.store.inventory(after: copied[9], limit: 29).reports.map(\.path)
+
+        #expect(Array(rest.prefix(28)) == Array(copied[10..<20] + copied[22...]))
+    }
+
     @Test func `another name at the same place is not told where the old one was`() throws {
         let disk = try OpenStore(folder)
         let ledger = disk.store.table.exports[0].ledger

@@ -125,7 +125,7 @@ import Testing
             try bench.reply(.report(more, generation: nil), "OK files=1").texts == ["send done 8 "])
     }
 
-    @Test func `an order does not wait for what is being loaded, and the load not for its answer`()
+    @Test func `an order does not wait for the first load, which is done anew then`()
         throws
     {
         var bench = try LinkBench()
@@ -134,11 +134,45 @@ import Testing
 
         let done = bench.receive(.ordered(session: 1, number: 8, nil, generation: 1))
         #expect(done.texts == ["send done 8 "])
+        // It may hold what DONE has told to be gone.
+        #expect(try bench.load().isEmpty)
+        let again = try bench.reply(.done(order: 8, error: nil), "OK")
+        #expect(again.texts == ["load inventory start"])
         let report = try #require(try bench.load().compactMap(\.report).first)
-        #expect(try bench.reply(.done(order: 8, error: nil), "OK").isEmpty)
 
         try bench.reply(.report(report.batch, generation: 0), "OK files=0")
         #expect(bench.actions.texts == ["acknowledged 0", "caught up"])
+    }
+
+    @Test func `an order waits for a later page that is being loaded, and for its report`() throws {
+        var bench = try LinkBench()
+        try bench.register("OK next=1000 suspect=2500 down=3500 inventory=full")
+        let first = try #require(try bench.load().compactMap(\.report).first)
+        let more = ReportBatch(
+            cut: first.batch.cut, data: [], count: 1, generation: nil, next: try path("/A/b"))
+        #expect(
+            try bench.reply(.report(more, generation: nil), "OK files=1").texts
+                == ["load inventory /A/b"])
+
+        let done = bench.receive(.ordered(session: 1, number: 8, nil, generation: 1))
+        let report = try #require(try bench.load().compactMap(\.report).first)
+        let last = ReportBatch(
+            cut: report.batch.cut, data: [], count: 1, generation: nil, next: try path("/A/c"))
+        let told = try bench.reply(.report(last, generation: nil), "OK files=1")
+
+        #expect(done.isEmpty)
+        #expect(told.texts == ["send done 8 "])
+    }
+
+    @Test func `an order that is given again on the same connection is done once`() throws {
+        var bench = try LinkBench()
+        try bench.catchUp()
+
+        let first = try bench.notice("! rename op=3 from=/A/a to=/A/b")
+        let again = try bench.notice("! rename op=3 from=/A/a to=/A/b fid=7")
+        let other = try bench.notice("! rename op=4 from=/A/b to=/A/a fid=7")
+
+        #expect(first.count == 1 && again.isEmpty && other.count == 1)
     }
 
     @Test func `a planned stop tells what is untold, says goodbye and ends`() throws {

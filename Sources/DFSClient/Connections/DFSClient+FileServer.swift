@@ -5,7 +5,7 @@ extension DFSClient {
     /// Runs something on the file server that has a path, and finds it again when it is lost.
     ///
     /// A question is answered at once: that the server is down is an answer. What belongs to a
-    /// transfer that is under way waits for its server instead, as long as its patience lasts.
+    /// transfer that is under way waits for its server instead, one deadline long.
     ///
     /// - Parameter known: Where an earlier answer said it is; saves the first LOCATE.
     /// - Parameter repetition: Whether `body` may run again after its answer was lost.
@@ -29,9 +29,14 @@ extension DFSClient {
                     silentFor: silence, path: path, server: location.server,
                     endpoint: location.address)
                 guard waits, !patience.isOver else { throw failure }
-                try await patience.pause(search.backoff.pause())
-                if patience.isOver { throw search.lastFailure ?? failure }
+                guard try await goesOnWaiting(&search, patience) else {
+                    throw search.lastFailure ?? failure
+                }
                 continue
+            }
+            // The search may have taken longer than the server remembers what was sent.
+            if let lost = search.lost, Repetition.isTooLate(after: search.firstSent) {
+                throw lost.failure
             }
             let began = ContinuousClock.now
             var used: ServerLink?
@@ -79,7 +84,10 @@ extension DFSClient {
             if patience.isOver, wasCut { throw search.lastFailure ?? failure }
             if patience.isOver || search.losses.isEnough(patience) { throw failure }
             if search.lost != nil, Repetition.isTooLate(after: search.firstSent) { throw failure }
-            if let pause { try await patience.pause(max(pause, search.backoff.pause())) }
+            if let pause {
+                try await patience.pause(
+                    max(pause, search.backoff.pause()), isDoubtful: search.lost != nil)
+            }
             // Asked without any time left, the name server would seem to be silent.
             if patience.isOver { throw failure }
             search.lastFailure = failure
@@ -95,8 +103,14 @@ extension DFSClient {
     ) async throws(DFSError) -> FileLocation {
         if let place = search.place { return place }
         while true {
+            // The answers to those who only wait must not make them wait longer.
+            let isFirst = search.lastFailure == nil && search.outage == nil
+            let asking =
+                isFirst ? patience : patience.anew(min(patience.remaining, options.deadline))
             do throws(DFSError) {
-                return try await locate(search, patience)
+                let place = try await locate(search, asking)
+                search.outage = nil
+                return place
             } catch {
                 // A question that was cut short by the end of the patience says less.
                 if error.isUnanswered, patience.isOver { throw search.lastFailure ?? error }
@@ -106,10 +120,19 @@ extension DFSClient {
                     throw failure
                 }
                 search.lastFailure = failure
-                try await patience.pause(search.backoff.pause())
-                if patience.isOver { throw failure }
+                guard try await goesOnWaiting(&search, patience) else { throw failure }
             }
         }
+    }
+
+    /// Pauses for a server that is away; false where it has been away for a whole deadline.
+    private func goesOnWaiting(
+        _ search: inout OwnerSearch, _ patience: Patience
+    ) async throws(DFSError) -> Bool {
+        let outage = search.outage ?? patience.anew(options.deadline)
+        search.outage = outage
+        try await outage.pause(search.backoff.pause(), isDoubtful: search.lost != nil)
+        return !outage.isOver && !patience.isOver
     }
 
     private func locate(

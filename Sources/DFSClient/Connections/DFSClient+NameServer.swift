@@ -65,7 +65,7 @@ extension DFSClient {
                     if isImpatient, !error.isSilence { throw failure }
                 }
                 if patience.isOver { throw failure }
-                try await patience.pause(backoff.pause())
+                try await patience.pause(backoff.pause(), isDoubtful: mayHaveDoneIt != nil)
                 // Without any time left it would seem to be silent.
                 if patience.isOver { throw failure }
                 continue

@@ -76,6 +76,10 @@ struct OwnerSearch {
     var losses: Losses
     var redirects: Int
     var backoff = Backoff()
+    /// How long its server may still be away; nil while it is not.
+    ///
+    /// No answer renews it: whoever waits asks again and again, and is answered each time.
+    var outage: Patience?
     var lost: LostAnswer?
     var firstSent: ContinuousClock.Instant?
     /// Where the last attempt went, and how it failed.

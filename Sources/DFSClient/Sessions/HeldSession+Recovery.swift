@@ -54,6 +54,8 @@ extension HeldSession {
         // Who waits for a server that is down is told so, if it does not come back.
         var outage =
             opening.waitsForServer ? lost.link.outage.map { down($0.seenMilliseconds) } : nil
+        // No answer renews it: whoever waits asks again and again, and is answered each time.
+        let limit = patience.anew(client.options.deadline)
         while true {
             var used: ServerLink?
             do throws(ConnectionError) {
@@ -72,12 +74,14 @@ extension HeldSession {
                 earlier = failure
             }
             if patience.isOver { throw outage ?? lostFailure }
+            if let outage, limit.isOver { throw outage }
             attempts += 1
             try await patience.pause(backoff.pause())
             // The first attempts need nobody: a broken connection is mostly that alone.
             guard attempts % 3 == 0 else { continue }
             do throws(DFSError) {
-                address = try await currentAddress(patience) ?? address
+                let asking = patience.anew(min(patience.remaining, client.options.deadline))
+                address = try await currentAddress(asking) ?? address
                 outage = nil
             } catch {
                 guard opening.waitsForServer else { throw error }

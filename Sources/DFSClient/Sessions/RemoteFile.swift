@@ -83,6 +83,8 @@ public final class RemoteFile: Sendable {
                 : DFSError(.timeout, path: path, "the reads before this one did not end in time")
         }
         defer { turns.end() }
+        // What was waited for the turn is no silence of the server.
+        patience.renew()
         // The server's cursor moves once a READ: after a lost answer only this side knows where it
         // should be, and says so from then on.
         let session = session

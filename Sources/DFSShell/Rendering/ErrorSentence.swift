@@ -279,8 +279,14 @@ enum ErrorSentence {
             "file server \(server) was stopped as planned\(since); \(remedy(error))"
         case .away:
             "file server \(server) runs, but its folders went away\(since) (is the disk mounted?); "
-                + "try again when they are back (\"servers\" shows it)"
+                + "\(fate(error))try again when they are back (\"servers\" shows it)"
         }
+    }
+
+    /// What became of a change that was asked for; nothing where only something was to be read.
+    private static func fate(_ error: DFSError) -> String {
+        if error.isTargetUntouched { return "nothing was put under its name; " }
+        return error.isOutcomeUnknown ? "what was asked may have been done all the same; " : ""
     }
 
     /// Text of a peer or of the system, with control bytes as escapes.

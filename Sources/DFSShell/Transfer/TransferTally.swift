@@ -133,7 +133,14 @@ final class TransferTally: Sendable {
     /// - Throws: `CancellationError` where the whole transfer was interrupted.
     func tell(_ error: any Error, _ session: ShellSession) async throws {
         let failure = ShellFailure(error)
-        if failure.code == .interrupted { throw CancellationError() }
+        if failure.code == .interrupted {
+            // What is left in the tree is told also then.
+            if let error = error as? DFSError, error.leftover != nil {
+                session.output.complain(ErrorSentence.text(error))
+                counts.withLock { $0.leftovers += 1 }
+            }
+            throw CancellationError()
+        }
         let isOutage = tellSentence(of: error, failure, session)
         counts.withLock { counts in
             if isOutage { counts.unavailable += 1 }
@@ -149,15 +156,18 @@ final class TransferTally: Sendable {
         of error: any Error, _ failure: ShellFailure, _ session: ShellSession
     ) -> Bool {
         let outage = (error as? DFSError).flatMap { ErrorSentence.outage($0) }
-        let sentence = outage ?? failure.sentence
+        // Of what may have been done more is said than that its server is away.
+        let sentence = error.mayHaveChanged ? failure.sentence : outage ?? failure.sentence
         if !sentence.isEmpty, isNamed(error) { session.output.complain(sentence) }
         return outage != nil
     }
 
     /// Counts a reason; false where enough files were named for it.
     private func isNamed(_ error: any Error) -> Bool {
-        // What may be left in the tree is told whatever else was.
-        guard var error = error as? DFSError, error.leftover == nil else { return true }
+        // What may be in the tree is told of each file, whatever else was.
+        guard var error = error as? DFSError, error.leftover == nil, !error.mayHaveChanged else {
+            return true
+        }
         error.path = nil
         let key = "\(error.code) \(error.server?.text ?? "")"
         let sentence = ErrorSentence.outage(error) ?? ErrorSentence.text(error)
@@ -282,5 +292,13 @@ extension ShellSession {
         tally.tellUnnamed(output)
         output.complain(tally.summary)
         if tally.code != .ok { throw ShellFailure.told(tally.code) }
+    }
+}
+
+extension Error {
+    /// Whether a file may be another now than it was before the failure.
+    fileprivate var mayHaveChanged: Bool {
+        guard let error = self as? DFSError else { return false }
+        return error.isTargetReplaced || error.isOutcomeUnknown && !error.isTargetUntouched
     }
 }

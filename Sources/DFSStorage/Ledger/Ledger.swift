@@ -171,7 +171,6 @@ final class Ledger: Sendable {
         while let isLast = nextRound() {
             let (sequence, failure) = isBroken ? writeAnew() : writeWaiting()
             isBroken = failure.map { isBroken || $0.kind != .outOfSpace } ?? false
-            if failure == nil { log.advance(export: export, to: sequence) }
             condition.lock()
             progress.withLock { progress in
                 progress.failure = failure.map(DiskRefusal.of)
@@ -229,7 +228,7 @@ final class Ledger: Sendable {
                 failure = error
             }
         }
-        state.withLock { $0.settle(batch, isKept: failure == nil) }
+        settle(batch, isKept: failure == nil)
         return (batch.sequence, failure)
     }
 
@@ -249,8 +248,15 @@ final class Ledger: Sendable {
             failure = error
         }
         guard let batch else { return (state.withLock { $0.sequence }, failure) }
-        state.withLock { $0.settle(batch, isKept: failure == nil) }
+        settle(batch, isKept: failure == nil)
         return (batch.sequence, failure)
+    }
+
+    /// Gives what was written its generations, and only then lets those go who wait for it: what
+    /// they did is counted when they look.
+    private func settle(_ batch: LedgerBatch, isKept: Bool) {
+        if isKept { log.advance(export: export, to: batch.sequence) }
+        state.withLock { $0.settle(batch, isKept: isKept) }
     }
 
     private func header(of batch: LedgerBatch) -> LedgerHeader {

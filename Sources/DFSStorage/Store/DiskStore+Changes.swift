@@ -47,9 +47,16 @@ extension DiskStore {
             return kept
         }
         let names = path.map { export.relative($0).split(separator: TreePath.slash) } ?? []
-        var current =
-            path.flatMap { kept?.going(on: $0) }
-            ?? InventoryPage(walk: export.ledger.state.withLock { $0.walk(after: names) })
+        var current = export.ledger.state.withLock { state in
+            path.flatMap { kept?.going(on: $0) }.map { page in
+                var page = page
+                page.refresh { path in
+                    state.tree.find(export.relative(path).split(separator: TreePath.slash))
+                        .flatMap(state.report)
+                }
+                return page
+            } ?? InventoryPage(walk: state.walk(after: names))
+        }
         var sequence: Int64 = 0
         while current.reports.count < limit, !current.walk.isAtEnd {
             current.walk.sort()
@@ -75,13 +82,16 @@ extension DiskStore {
 struct InventoryPage: Sendable {
     var walk: LedgerWalk
     /// What was taken; whoever asked may have had room for a part of it only.
-    ///
-    /// What changes afterwards is told as a change, so that it may be told later as it is here.
     var reports: ArraySlice<FileReport> = []
 
     /// What follows a path that was taken with this page; nil where it was not.
     func going(on path: TreePath) -> InventoryPage? {
         guard let index = reports.lastIndex(where: { $0.path == path }) else { return nil }
         return InventoryPage(walk: walk, reports: reports[(index + 1)...])
+    }
+
+    /// Has everything as it is now, without what is gone: that may have been told by DONE already.
+    mutating func refresh(_ report: (TreePath) -> FileReport?) {
+        reports = ArraySlice(reports.compactMap { report($0.path) })
     }
 }

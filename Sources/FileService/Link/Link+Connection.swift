@@ -34,6 +34,7 @@ extension Link {
     private mutating func forgetConnection() {
         // Orders belong to their connection: the name server does not wait for them any more.
         finishedOrders.removeAll()
+        orders = RecentOrders()
         inventory = nil
         rest()
         isBeating = false
@@ -43,7 +44,9 @@ extension Link {
     }
 
     /// Nothing of what was on its way matters any more.
-    private mutating func rest() { (isLoading, isReporting, isTelling) = (false, false, false) }
+    private mutating func rest() {
+        (isLoading, isOutdated, isReporting, isTelling) = (false, false, false, false)
+    }
 
     mutating func replied(
         _ request: LinkRequest, _ result: Result<ReplyLine, LinkRefusal>, _ now: MonotonicTime

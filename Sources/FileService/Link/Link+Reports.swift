@@ -4,12 +4,16 @@ import DFSProtocol
 extension Link {
     /// Sends the next thing that is to be told, one at a time.
     ///
-    /// DONE does not wait for what is being loaded: that can be the first scan of a million files.
+    /// DONE does not wait for the first load, which can be the scan of a million files. What it has
+    /// passed is loaded anew: a REPORT never takes back what DONE has told.
     mutating func pump(at now: MonotonicTime) -> [LinkAction] {
         guard phase == .registered, !isReporting, !isTelling, pauseEnds == nil else { return [] }
-        if let index = finishedOrders.firstIndex(where: isTold) {
+        if !isLoading || inventory?.after == nil,
+            let index = finishedOrders.firstIndex(where: isTold)
+        {
             let finished = finishedOrders.remove(at: index)
             isTelling = true
+            isOutdated = isLoading
             return [send(.done(order: finished.number, error: finished.error))]
         }
         if isLoading { return [] }
@@ -45,6 +49,10 @@ extension Link {
         _ result: Result<ReportBatch?, RequestError>, _ now: MonotonicTime
     ) -> [LinkAction] {
         isLoading = false
+        if isOutdated {
+            isOutdated = false
+            return pump(at: now)
+        }
         switch result {
         case .failure(let error):
             pauseEnds = now.advanced(milliseconds: backoff.next())
@@ -96,7 +104,9 @@ extension Link {
 
     mutating func noticed(_ line: ReplyLine, _ now: MonotonicTime) -> [LinkAction] {
         do throws(RequestError) {
-            return [.perform(try NameServerOrder(line), session: session)]
+            let order = try NameServerOrder(line)
+            // Given again, it is under way, or its DONE is: done late, it could undo what followed.
+            return orders.isNew(order.number) ? [.perform(order, session: session)] : []
         } catch {
             // An order that can not even be named gets no answer; the name server stops waiting by
             // itself.

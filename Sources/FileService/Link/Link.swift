@@ -54,6 +54,20 @@ public struct Link: Sendable {
         var after: TreePath?
     }
 
+    /// The numbers of the newest orders that came.
+    struct RecentOrders: Sendable {
+        private static let most = 1024
+        private var numbers: [Int64] = []
+
+        /// Notes an order; false where it came before.
+        mutating func isNew(_ number: Int64) -> Bool {
+            if numbers.contains(number) { return false }
+            if numbers.count == RecentOrders.most { numbers.removeFirst(RecentOrders.most / 2) }
+            numbers.append(number)
+            return true
+        }
+    }
+
     struct FinishedOrder: Sendable {
         let number: Int64
         let error: ErrorCode?
@@ -77,8 +91,12 @@ public struct Link: Sendable {
     var told: Int64
     var inventory: Inventory?
     var finishedOrders: [FinishedOrder] = []
+    /// The newest orders of this connection; one that is given again is not done again.
+    var orders = RecentOrders()
     /// Whether a batch of reports is being loaded; the first one waits for the first scan.
     var isLoading = false
+    /// Whether DONE has passed what is being loaded, which may be older than what it tells.
+    var isOutdated = false
     /// Whether a REPORT is on its way; the next one, or DONE, waits for it.
     var isReporting = false
     /// Whether DONE is on its way; the next one, or load, waits for it.
