@@ -54,6 +54,22 @@ import Testing
         #expect(try world.send("STAT /e/f").contains(" fid=1 ") == request.hasPrefix("RENAME"))
     }
 
+    @Test func `what was stored below a directory that was gone at its owner stays`() throws {
+        var world = try world("/d/sub/f")
+        try world.send("MKDIR /d/sub/empty")
+        let asked = try world.post("REMOVE /d/sub recursive=yes")
+        world.settle()
+
+        try world.send(
+            "REPORT fs1 gen=3", on: 2,
+            data: "- /d/sub\n" + OvertakenTests.line("/d/sub/x", fid: 3))
+        try world.send("DONE \(world.lastOperation(2)) error=not-found", on: 2)
+        world.settle()
+
+        #expect(world.answers[asked] != nil)
+        #expect(try world.send("STAT /d/sub/x").contains(" fid=3 "))
+    }
+
     @Test(arguments: ["REMOVE /d recursive=yes", "RENAME /d /e"], ["", " op=x1"])
     func `what was stored below a directory of MKDIR after the owner had done it stays`(
         request: String, name: String

@@ -184,10 +184,11 @@ extension NameAuthority {
     private mutating func concludeRemoval(
         _ operation: OwnerOperations.Operation, _ path: TreePath, at now: Moment
     ) {
-        var departing = operation.done.filter { !operation.told.contains($0) }
+        var departing = operation.done
         if let refusal = operation.refusal, refusal.code == .notFound {
             departing.append(refusal.server)
         }
+        departing.removeAll(where: operation.told.contains)
         let isComplete = operation.refusal == nil && !operation.isUnknown
         let answers = settle(operation, at: now)
         // A server that reported something below it meanwhile has not removed anything, or it came

@@ -142,6 +142,7 @@ struct OwnerOperations {
         for index in running.indices
         where running[index].subject.server == 0 && running[index].waiting.contains(server)
             && running[index].task.paths[0].isWithin(path)
+            && !running[index].told.contains(server)
         {
             running[index].told.append(server)
         }
