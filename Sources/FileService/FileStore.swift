@@ -209,6 +209,9 @@ public protocol OpenFile: AnyObject, Sendable {
     /// Whether no name leads to the file any more: it was replaced or removed.
     var isStale: Bool { get }
 
+    /// Whether opening it made the file, which nobody had before.
+    var isNew: Bool { get }
+
     /// What the file is now: size and time from the descriptor, `fid` and `ver` from the ledger.
     func facts() throws(RequestError) -> FileFacts
 

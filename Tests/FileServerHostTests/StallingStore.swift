@@ -151,6 +151,7 @@ private final class StallingFile: OpenFile {
     let path: TreePath
     let identity: FileIdentity
     let isStale = false
+    let isNew = false
 
     init(path: TreePath, identity: FileIdentity) {
         self.path = path

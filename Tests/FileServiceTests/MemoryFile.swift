@@ -7,11 +7,13 @@ final class MemoryFile: OpenFile {
     private let store: MemoryStore
     private let node: MemoryStore.Node
     let path: TreePath
+    let isNew: Bool
 
-    init(store: MemoryStore, node: MemoryStore.Node, path: TreePath) {
+    init(store: MemoryStore, node: MemoryStore.Node, path: TreePath, isNew: Bool) {
         self.store = store
         self.node = node
         self.path = path
+        self.isNew = isNew
     }
 
     var identity: FileIdentity { FileIdentity(device: 1, inode: UInt64(node.number)) }

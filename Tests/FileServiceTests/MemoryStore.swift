@@ -48,7 +48,7 @@ final class MemoryStore: FileStore, ChangeSource {
     func open(
         _ path: TreePath, _ access: FileAccess, mode: FileMode?, ifVersion version: Int64?
     ) throws(RequestError) -> any OpenFile {
-        let opened = state.withLock { state -> Result<Node, RequestError> in
+        let opened = state.withLock { state -> Result<(Node, isNew: Bool), RequestError> in
             if state.directories.contains(path) {
                 return .failure(RequestError(.isDirectory, path: path, "a directory"))
             }
@@ -56,17 +56,19 @@ final class MemoryStore: FileStore, ChangeSource {
                 let ver = state.facts(node).ver
                 if let version, version != ver { return .failure(.conflict(path, is: ver)) }
                 return access == .createNew
-                    ? .failure(RequestError(.exists, path: path, "there is one")) : .success(node)
+                    ? .failure(RequestError(.exists, path: path, "there is one"))
+                    : .success((node, false))
             }
             guard version == nil, access == .create || access == .createNew else {
                 return .failure(RequestError(.notFound, path: path, "no such file"))
             }
             let node = state.add(path, [], mode ?? FileMode(bits: 0o644))
             state.report(path)
-            return .success(node)
+            return .success((node, true))
         }
         tell()
-        return MemoryFile(store: self, node: try opened.get(), path: path)
+        let (node, isNew) = try opened.get()
+        return MemoryFile(store: self, node: node, path: path, isNew: isNew)
     }
 
     func entry(_ path: TreePath) throws(RequestError) -> FileEntry {

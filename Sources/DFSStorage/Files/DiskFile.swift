@@ -9,6 +9,7 @@ final class DiskFile: OpenFile {
     let path: TreePath
     private let live: LiveFile
     private let canWrite: Bool
+    let isNew: Bool
     /// Nil after `close`.
     private let descriptor: Mutex<Descriptor?>
     /// The newest change that this session made.
@@ -20,12 +21,13 @@ final class DiskFile: OpenFile {
 
     init(
         _ descriptor: Descriptor, _ live: LiveFile, path: TreePath, canWrite: Bool,
-        in export: Export
+        isNew: Bool = false, in export: Export
     ) {
         self.descriptor = Mutex(descriptor)
         self.live = live
         self.path = path
         self.canWrite = canWrite
+        self.isNew = isNew
         self.export = export
         failuresBefore = live.failures
     }

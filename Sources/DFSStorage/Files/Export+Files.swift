@@ -116,7 +116,7 @@ extension Export {
             removeTemporary(temporary, in: folder)
             return nil
         }
-        let file = DiskFile(descriptor, joined, path: path, canWrite: true, in: self)
+        let file = DiskFile(descriptor, joined, path: path, canWrite: true, isNew: true, in: self)
         try settle(joined.place, path, in: folder)
         return file
     }

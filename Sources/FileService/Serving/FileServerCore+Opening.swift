@@ -19,7 +19,7 @@ extension FileServerCore {
         _ order: OpenOrder, _ ticket: Ticket, _ now: MonotonicTime
     ) -> [FileAction] {
         enqueue(
-            .open(order.path, order.access, mode: order.mode, ifVersion: order.ifVersion),
+            .open(order.path, order.diskAccess, mode: order.mode, ifVersion: order.ifVersion),
             for: ticket, purpose: .open(order), at: now)
     }
 
@@ -36,7 +36,10 @@ extension FileServerCore {
         guard case .success(.opened(let file, let facts)) = result else {
             sessions.release(on: connection)
             guard case .failure(let error) = result else { return [] }
-            return refuse(ticket, order.explain(error), job.work, now)
+            let said = order.explain(error)
+            guard order.hasMade else { return refuse(ticket, said, job.work, now) }
+            // It has done what it does once: a repeated OPEN makes no file either.
+            return [.refuse(ticket.id, said)] + conclude(ticket, .failed(said), nil, now)
         }
         if order.expectedFID > 0, facts.fid != order.expectedFID {
             return giveUp(ticket, order, file, facts, order.isAnotherFile, now)
@@ -114,8 +117,8 @@ extension FileServerCore {
         sessions.release(on: ticket.id.connection)
         let answer = error.map { [FileAction.refuse(ticket.id, $0)] } ?? []
         let actions = answer + putAway(file, now)
-        guard order.access == .createNew else { return actions + forget(ticket, now) }
-        // The file is there: a repeated OPEN must find its own one, and not `exists`.
+        guard file.isNew else { return actions + forget(ticket, now) }
+        // The file was made: a repeated OPEN must find that one, not `exists`, and make no other.
         let made = OperationMemory.Opening(
             key: nil, size: facts.size, ver: facts.ver, fid: facts.fid)
         return actions + conclude(ticket, .opened(made), nil, now)
@@ -203,8 +206,10 @@ extension FileServerCore {
         where error.code == .staleFile && !job.isCancelled && opening.order.access != .createNew:
             // The name leads to another file by now: the lock is wanted of that one.
             _ = openings.remove(key)
+            var order = opening.order
+            order.hasMade = order.hasMade || opening.file.isNew
             return unlocked(key, opening.file.identity, now) + putAway(opening.file, now)
-                + reopen(opening.order, opening.ticket, now)
+                + reopen(order, opening.ticket, now)
         case .failure(let error): return abandon(key, with: error, at: now)
         case .success: return abandon(key, at: now)
         }
@@ -284,7 +289,13 @@ extension FileServerCore {
 extension OpenOrder {
     /// Where one file is meant, another one or none in its place is told as such.
     fileprivate func explain(_ error: RequestError) -> RequestError {
-        expectedFID > 0 && error.code == .notFound ? isAnotherFile : error
+        guard error.code == .notFound else { return error }
+        if hasMade {
+            return RequestError(
+                .staleFile, path: path,
+                "it was made, and removed by another before it was open; OPEN it again")
+        }
+        return expectedFID > 0 ? isAnotherFile : error
     }
 
     fileprivate var isAnotherFile: RequestError {

@@ -14,6 +14,11 @@ struct OpenOrder: Sendable {
     let client: ClientName
     /// The only file that will do, because an earlier OPEN with the same `op=` had it; 0 for any.
     var expectedFID: Int64 = 0
+    /// Whether it has made a file already, which lost its name at once: it makes no second one.
+    var hasMade = false
+
+    /// What the disk is asked for.
+    var diskAccess: FileAccess { hasMade ? .readWrite : access }
 
     /// Reads what stands in the request.
     init(
