@@ -37,7 +37,7 @@ public struct NameAuthority: Sendable {
     var lookAhead = LocateAhead.most
     private var actions: [NameAction] = []
     private var keptCounters: [String: Int64] = [:]
-    private var started = MonotonicTime(nanoseconds: 0)
+    var started = MonotonicTime(nanoseconds: 0)
     private var loadedServers: [CatalogueServer] = []
 
     /// - Parameter seed: Random; keeps peers from choosing names that collide in memory.

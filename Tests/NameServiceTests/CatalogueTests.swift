@@ -111,6 +111,7 @@ struct Seeded: RandomNumberGenerator {
 
         #expect(try world.send("DU /") == "OK files=1 dirs=0 bytes=5\n")
         #expect(world.rows.nodeCount == 1)
+        try world.send("REGISTER fs1 / addr=127.0.0.1:7402 epoch=2 gen=1", on: 3)
         try world.send("MKDIR /new")
         #expect(try world.send("LIST /new") == "OK count=0\n")
     }

@@ -29,7 +29,8 @@ import Testing
         _ world: inout NameWorld, on connection: UInt64, epoch: Int, _ data: String
     ) throws {
         let answer = try world.send(
-            "REGISTER fs1 / addr=127.0.0.1:7402 epoch=\(epoch) gen=9", on: connection)
+            "REGISTER fs1 / addr=127.0.0.1:7402 epoch=\(epoch) gen=\(data.isEmpty ? 2 : 3)",
+            on: connection)
         #expect(answer.hasSuffix(" inventory=since gen=2\n"))
         if !data.isEmpty { try world.send("REPORT fs1 gen=3", on: connection, data: data) }
     }

@@ -77,25 +77,36 @@ extension DFSClient {
     /// - Throws: Why the name server did not say which servers there are; `cancelled`.
     public func handles() async throws(DFSError) -> [ServerHandles] {
         let servers = try await servers()
-        let results = await withTaskGroup(
-            of: (Int, Result<[SessionInfo], DFSError>).self
-        ) { group in
+        let results = await withTaskGroup(of: Heard.self) { group in
             for (number, server) in servers.enumerated() {
                 group.addTask { [self] in
                     do throws(DFSError) {
-                        return (number, .success(try await handles(on: server, patience())))
+                        return Heard(number, .success(try await handles(on: server, patience())))
                     } catch {
-                        return (number, .failure(error))
+                        return Heard(number, .failure(error))
                     }
                 }
             }
             var results: [Int: Result<[SessionInfo], DFSError>] = [:]
-            for await (number, result) in group { results[number] = result }
+            for await heard in group { results[heard.number] = heard.result }
             return results
         }
         if Task.isCancelled { throw DFSError(.cancelled, "given up by the caller") }
         return servers.enumerated().compactMap { number, server in
             results[number].map { ServerHandles(server: server, result: $0) }
+        }
+    }
+
+    /// What one of several servers said.
+    ///
+    /// An object, since a group that hands on the pair as it is crashes when Swift 6.3.1 optimizes.
+    private final class Heard: Sendable {
+        let number: Int
+        let result: Result<[SessionInfo], DFSError>
+
+        init(_ number: Int, _ result: Result<[SessionInfo], DFSError>) {
+            self.number = number
+            self.result = result
         }
     }
 

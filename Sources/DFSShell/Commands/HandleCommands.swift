@@ -126,19 +126,32 @@ extension ShellSession {
         of servers: [ServerInfo],
         _ take: (ServerID, Result<[SessionInfo], DFSError>) -> Void
     ) async throws {
-        await withTaskGroup(of: (ServerID, Result<[SessionInfo], DFSError>).self) { group in
+        await withTaskGroup(of: Heard.self) { group in
             for server in servers {
                 group.addTask { [client] in
                     do throws(DFSError) {
-                        return (server.id, .success(try await client.handles(on: server)))
+                        return Heard(server.id, .success(try await client.handles(on: server)))
                     } catch {
-                        return (server.id, .failure(error))
+                        return Heard(server.id, .failure(error))
                     }
                 }
             }
-            for await (id, result) in group { take(id, result) }
+            for await heard in group { take(heard.server, heard.result) }
         }
         try Task.checkCancellation()
+    }
+
+    /// What one of several servers said.
+    ///
+    /// An object, since a group that hands on the pair as it is crashes when Swift 6.3.1 optimizes.
+    private final class Heard: Sendable {
+        let server: ServerID
+        let result: Result<[SessionInfo], DFSError>
+
+        init(_ server: ServerID, _ result: Result<[SessionInfo], DFSError>) {
+            self.server = server
+            self.result = result
+        }
     }
 
     /// A file server by its id.

@@ -24,6 +24,11 @@ struct FileServer {
     var isRetired: Bool
     /// Up to which generation its reports are in the catalogue; nil until an inventory ended.
     var generation: Int64?
+    /// Up to which generation its reports have to be in before a name that is not known here is
+    /// known not to be there; nil where that was so once since the start.
+    ///
+    /// While no name server ran, a file server went on: what it made then is told when it is back.
+    var owed: Int64?
     var mounts: [TreePath]
     var state: ServerState { didSet { writeSuffix() } }
     /// Why it took leave the last time; means something in state `goodbye` only.
@@ -51,6 +56,7 @@ struct FileServer {
         address = row.address
         epoch = row.epoch
         generation = row.generation
+        owed = .max
         mounts = row.mounts
         isRetired = row.isRetired
         state = row.leave == nil ? .suspect : .goodbye
@@ -70,6 +76,12 @@ struct FileServer {
         writer.pair("state", state.rawValue)
         writer.append(" size=")
         suffix = writer.bytes
+    }
+
+    /// Whether it has told what it made while no name server ran.
+    var isBack: Bool {
+        guard let owed else { return true }
+        return generation.map { $0 >= owed } ?? false
     }
 
     /// Whether files are told as reachable.
@@ -95,7 +107,8 @@ struct FileServer {
             "\(id) runs, but its folders are away; its files come back with them"
         case (.goodbye, _): "\(id) was stopped on purpose; its files come back with it"
         case (.down, _): "\(id) is silent; it is asked for again when it registers"
-        case (.up, _), (.suspect, _): "\(id) is not certain to be there; try again soon"
+        case (.up, _), (.suspect, _):
+            "\(id) is not certain to be there, or has not told all it has; try again soon"
         }
     }
 

@@ -55,6 +55,9 @@ struct Membership {
         }
     }
 
+    /// Whether a server has not told yet what it made while no name server ran.
+    var mayOwe: Bool { servers.contains { !$0.isBack && !$0.isRetired } }
+
     /// Whether a server of that number is known.
     func knows(_ number: UInt16) -> Bool { number > 0 && Int(number) <= servers.count }
 

@@ -29,10 +29,15 @@ extension NameAuthority {
             number = known.number
         } else {
             number = try add(id, mounts, address, epoch, at: now)
+            membership[number].owed = nil
         }
         if let known, known.connection != asker.connection { lose(number, at: now) }
         try take(number, mounts, address, epoch)
         agree(number, generation)
+        // Who came back as a new one, or counts no changes, owes nothing that could be named.
+        if membership[number].owed != nil {
+            membership[number].owed = known?.isRetired == true ? nil : generation
+        }
         if let change = membership.attach(number, to: asker.connection, at: now) { tell(change) }
         act(.keepOpen(asker.connection))
         act(.log(.info, "\(id) registered at \(address), epoch \(epoch)"))

@@ -32,7 +32,7 @@ extension NameAuthority {
     mutating func find(_ request: Request, _ asker: Asker, at now: Moment) throws(RequestError) {
         let limit = try NameAuthority.limit(request)
         let top = try request.path()
-        _ = try directory(at: top)
+        _ = try directory(at: top, now: now)
         var cursor: [UInt8] = []
         if let value = request.option("after") {
             let after = try TreePath(value)
@@ -98,7 +98,7 @@ extension NameAuthority {
     mutating func usage(_ request: Request, _ asker: Asker, at now: Moment) throws(RequestError) {
         let path = try request.path()
         guard let node = catalogue.find(path), !catalogue.records[Int(node)].isClaim else {
-            throw .isMissing(path)
+            throw missing(path, at: now)
         }
         var job = UsageJob(asker: asker, top: path)
         if catalogue.records[Int(node)].isFile {

@@ -14,17 +14,19 @@ extension NameAuthority {
     }
 
     /// The directory that an operand names.
-    func directory(at path: TreePath) throws(RequestError) -> UInt32 {
+    func directory(at path: TreePath, now: Moment) throws(RequestError) -> UInt32 {
         guard let node = catalogue.find(path), !catalogue.records[Int(node)].isClaim else {
-            throw .isMissing(path)
+            throw missing(path, at: now)
         }
         guard catalogue.records[Int(node)].isDirectory else { throw .isNoDirectory(path) }
         return node
     }
 
-    mutating func list(_ request: Request, _ asker: Asker) throws(RequestError) {
+    mutating func list(
+        _ request: Request, _ asker: Asker, at now: Moment
+    ) throws(RequestError) {
         let limit = try NameAuthority.limit(request)
-        let directory = try directory(at: try request.path())
+        let directory = try directory(at: try request.path(), now: now)
         let order = Int(catalogue.records[Int(directory)].children)
         var position = CatalogueChildren.Position(chunk: 0, index: 0)
         if let after = request.option("after") {
@@ -102,11 +104,13 @@ extension NameAuthority {
         reply.pair("conflict", list: rivals.map { membership[$0].id }.sorted().map(\.bytes))
     }
 
-    mutating func stat(_ request: Request, _ asker: Asker) throws(RequestError) {
+    mutating func stat(
+        _ request: Request, _ asker: Asker, at now: Moment
+    ) throws(RequestError) {
         let wanted = try request.server(in: membership)
         let path = try request.path()
         guard let node = catalogue.find(path), !catalogue.records[Int(node)].isClaim else {
-            throw .isMissing(path)
+            throw missing(path, at: now)
         }
         let record = catalogue.records[Int(node)]
         var reply = LineWriter()

@@ -72,7 +72,7 @@ extension NameAuthority {
         _ path: TreePath, _ wanted: FileServer?, at now: Moment
     ) throws(RequestError) -> (FileServer, FileFacts) {
         guard let node = catalogue.find(path), !catalogue.records[Int(node)].isClaim else {
-            throw .isMissing(path)
+            throw missing(path, at: now)
         }
         let record = catalogue.records[Int(node)]
         let number = wanted?.number ?? record.server

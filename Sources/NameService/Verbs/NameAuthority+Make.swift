@@ -6,19 +6,24 @@ extension NameAuthority {
     ///
     /// - Throws: `exists` where the name is there or claimed, `not-found` or `not-dir` for the
     ///   parent.
-    private func parentOfNew(_ path: TreePath) throws(RequestError) -> UInt32 {
+    private func parentOfNew(_ path: TreePath, at now: Moment) throws(RequestError) -> UInt32 {
         if catalogue.find(path) != nil {
             throw RequestError(
                 .exists, path: path, "the name is there, or claimed by another client")
         }
-        return try directory(at: path.parent ?? .root)
+        return try directory(at: path.parent ?? .root, now: now)
+    }
+
+    /// Refuses a name that is not known for as long as a server may just not have told of it.
+    private func checkNew(_ path: TreePath, at now: Moment) throws(RequestError) {
+        if let doubt = doubt(about: path, isLasting: false, at: now) { throw doubt }
     }
 
     mutating func create(_ request: Request, _ asker: Asker, at now: Moment) throws(RequestError) {
         let path = try request.path()
         let wanted = try request.server(in: membership)
         if mustWait(request, asker, for: [path]) { return }
-        let parent = try parentOfNew(path)
+        let parent = try parentOfNew(path, at: now)
         guard catalogue.claimDeadlines.count < Claims.most else {
             throw RequestError(
                 .busy, "too many names are claimed; their files come, or they end within a minute",
@@ -72,7 +77,8 @@ extension NameAuthority {
         let path = try request.path()
         let mode = try request.mode() ?? FileMode(bits: 0o755)
         if mustWait(request, asker, for: [path]) { return }
-        let parent = try parentOfNew(path)
+        let parent = try parentOfNew(path, at: now)
+        try checkNew(path, at: now)
         let node = try catalogue.insert(Array(path.name).span, in: parent, kind: .directory)
         catalogue.records[Int(node)].flags.insert(.explicit)
         catalogue.setFacts(FileFacts(size: 0, mtime: now.wall, mode: mode, ver: 0), of: node)
@@ -94,7 +100,7 @@ extension NameAuthority {
             throw RequestError(.badArgument, "SETATTR needs mode= or mtime=")
         }
         if mustWait(request, asker, for: [path]) { return }
-        let node = try directory(at: path)
+        let node = try directory(at: path, now: now)
         guard !path.isRoot else {
             throw RequestError(.unsupported, path: path, "the top of the tree has no attributes")
         }

@@ -40,8 +40,8 @@ extension NameAuthority {
     ) throws(RequestError) {
         switch request.verb {
         case .locate: try locate(request, asker, at: now)
-        case .list: try list(request, asker)
-        case .stat: try stat(request, asker)
+        case .list: try list(request, asker, at: now)
+        case .stat: try stat(request, asker, at: now)
         case .find: try find(request, asker, at: now)
         case .diskUsage: try usage(request, asker, at: now)
         case .servers: servers(asker, at: now)

@@ -6,7 +6,7 @@ extension NameAuthority {
         let path = try request.path()
         let wanted = try request.server(in: membership)
         if mustWait(request, asker, for: [path]) { return }
-        guard let node = catalogue.find(path) else { throw .isMissing(path) }
+        guard let node = catalogue.find(path) else { throw missing(path, at: now) }
         let record = catalogue.records[Int(node)]
         if record.isClaim { return removeClaim(node, asker, at: now) }
         try check(type: request.option("type"), record, path)

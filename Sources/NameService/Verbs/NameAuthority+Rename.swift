@@ -11,7 +11,7 @@ extension NameAuthority {
         let isReplacing = request.option("replace") != nil
         if mustWait(request, asker, for: [from, to]) { return }
         guard let node = catalogue.find(from), !catalogue.records[Int(node)].isClaim else {
-            throw .isMissing(from)
+            throw missing(from, at: now)
         }
         if from == to { return succeed(asker, at: now) }
         if to.isWithin(from) {
@@ -20,7 +20,7 @@ extension NameAuthority {
         }
         if catalogue.records[Int(node)].isDirectory { try refusePinned(node, from) }
         if to.isRoot { throw RequestError(.exists, path: to, "the top of the tree stays") }
-        _ = try directory(at: to.parent ?? .root)
+        _ = try directory(at: to.parent ?? .root, now: now)
         try checkTarget(to, for: node, isReplacing)
         let servers = owners(of: node)
         guard servers.count <= 1 else {

@@ -198,7 +198,7 @@ struct FileOperation: Hashable, Sendable {
             first.answer = making == .new ? .done : .none(.connection)
             return [first, self]
         // It made its file, which had lost the name when a session was to be bound to it.
-        case .stale where making == .new:
+        case .stale:
             first.answer = .done
             return [first]
         case .none: return [first]
