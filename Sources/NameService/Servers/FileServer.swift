@@ -25,7 +25,7 @@ struct FileServer {
     /// Up to which generation its reports are in the catalogue; nil until an inventory ended.
     var generation: Int64?
     /// Up to which generation its reports have to be in before a name that is not known here is
-    /// known not to be there; nil where that was so once since the start.
+    /// known not to be there; nil for one that has first registered with this process.
     ///
     /// While no name server ran, a file server went on: what it made then is told when it is back.
     var owed: Int64?
