@@ -50,7 +50,8 @@ enum LocalCommands {
     private static func runWorkingDirectory(
         _ session: ShellSession, _ call: Invocation
     ) async throws {
-        session.output.line("\(session.workingDirectory)")
+        let path = session.workingDirectory
+        session.output.line("\(path)", as: ["path": .path(path)])
     }
 
     private static func runChangeLocal(_ session: ShellSession, _ call: Invocation) async throws {
@@ -68,10 +69,13 @@ enum LocalCommands {
         do {
             names = try await session.disk.list(try await session.disk.open(directory: path))
         } catch let failure as LocalFailure where failure.number == ENOTDIR {
-            return session.output.line(Quoting.text(path))
+            return session.output.line(Quoting.text(path), as: ["name": .bytes(path)])
         }
         for entry in names where call.has("a") || entry.name.first != UInt8(ascii: ".") {
-            session.output.line(Quoting.text(entry.name) + (entry.kind == .directory ? "/" : ""))
+            let isDirectory = entry.kind == .directory
+            session.output.line(
+                Quoting.text(entry.name) + (isDirectory ? "/" : ""),
+                as: ["name": .bytes(entry.name), "type": isDirectory ? "directory" : "file"])
         }
     }
 
@@ -80,6 +84,7 @@ enum LocalCommands {
     ) async throws {
         guard let path = getcwd(nil, 0) else { throw LocalFailure.failure([], errno) }
         defer { free(path) }
-        session.output.line(Quoting.text(LocalName.bytes(path)))
+        let bytes = LocalName.bytes(path)
+        session.output.line(Quoting.text(bytes), as: ["path": .bytes(bytes)])
     }
 }

@@ -90,7 +90,7 @@ public final class ShellSession: Sendable {
             code = tell(await explained(error))
         }
         if let number = await output.settle() {
-            output.complain(LocalFailure.sentence("standard output", number))
+            output.complain(LocalFailure.sentence("standard output", number), .failed)
             if code == .ok { code = .failed }
             _ = await output.settle()
         }
@@ -100,7 +100,11 @@ public final class ShellSession: Sendable {
     /// Tells a failure on standard error, unless that was done.
     func tell(_ error: any Error) -> ExitCode {
         let failure = ShellFailure(error)
-        if failure.sentence.isEmpty { output.flush() } else { output.complain(failure.sentence) }
+        if failure.sentence.isEmpty {
+            output.flush()
+        } else {
+            output.complain(failure.sentence, failure.code, failure.error)
+        }
         return failure.code
     }
 
@@ -114,7 +118,8 @@ public final class ShellSession: Sendable {
         else { return error }
         return ShellFailure(
             ExitCode(failure.category),
-            ErrorSentence.text(failure, goodbye: server.isAway ? .away : .stopped))
+            ErrorSentence.text(failure, goodbye: server.isAway ? .away : .stopped),
+            failure)
     }
 
     /// What a prompt shows now.

@@ -44,11 +44,11 @@ struct Script {
         do {
             commands = try LineSplitter.split(line)
         } catch {
-            if echoes { session.output.line("dfsh> " + ErrorSentence.safe(line)) }
+            if echoes { session.output.echo("dfsh> " + ErrorSentence.safe(line)) }
             return session.tell(error)
         }
         if echoes, let first = commands.first, !CommandMarks.take(from: first).marks.isSilent {
-            session.output.line("dfsh> " + ErrorSentence.safe(line))
+            session.output.echo("dfsh> " + ErrorSentence.safe(line))
         }
         var first = ExitCode.ok
         for words in commands {
