@@ -317,6 +317,35 @@ import Testing
         #expect(try world.send("STAT /d/b").contains(" fid=7 ") == (verb != nil))
     }
 
+    @Test(arguments: [false, true])
+    func `a report that a directory is gone is as good as DONE, and spares what comes after`(
+        isTimeout: Bool
+    ) throws {
+        var world = try NameWorld(pace: Pace(beat: 1000, suspect: 80_000, down: 90_000))
+        try world.addServer("fs1", on: 2)
+        try world.send("MKDIR /d")
+        try world.send("REPORT fs1 gen=2", on: 2, data: LostOutcomeTests.line("/d/a", fid: 7))
+        let first = try world.post("REMOVE /d recursive=yes op=x1")
+        world.settle()
+        try world.send("REPORT fs1 gen=3", on: 2, data: "- /d\n")
+        if isTimeout { world.pass(milliseconds: 5000) } else { world.close(2) }
+        world.settle()
+        #expect(world.answers[first] == "OK\n")
+        #expect(world.rows.stages == ["x1": .done])
+        #expect(try world.send("STAT /d").hasPrefix("ERR not-found "))
+
+        if !isTimeout { try comeBackAsItIs(&world) }
+        let connection: UInt64 = isTimeout ? 2 : 4
+        _ = world.takeNotices(connection)
+        try world.send(
+            "REPORT fs1 gen=4", on: connection, data: LostOutcomeTests.line("/d/b", fid: 8))
+        let again = try world.send("REMOVE /d recursive=yes op=x1")
+
+        #expect(again == "OK\n")
+        #expect(world.takeNotices(connection).isEmpty)
+        #expect(try world.send("STAT /d/b").contains(" fid=8 "))
+    }
+
     @Test(arguments: ["REMOVE /d recursive=yes op=x1", "RENAME /d /e op=x1"], [false, true])
     func `what MKDIR has made of a directory goes with it though DONE never comes`(
         request: String, isLate: Bool

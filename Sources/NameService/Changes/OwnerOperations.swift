@@ -45,6 +45,21 @@ struct OwnerOperations {
         /// its paths are free meanwhile.
         var deadline: MonotonicTime?
         var isLate = false
+
+        /// Takes a removal for done where reports have told that of every owner still waited for.
+        ///
+        /// A repeat could not tell what it removed from what has come there since. Of one that is
+        /// late others may have made the directory anew, so that reports of it tell nothing.
+        ///
+        /// - Returns: False where an owner's part is not known.
+        fileprivate mutating func takeReportsAsDone() -> Bool {
+            guard case .remove = task, !isLate, waiting.allSatisfy(told.contains) else {
+                return false
+            }
+            done += waiting
+            waiting = []
+            return true
+        }
     }
 
     /// How long an owner may take, in milliseconds.
@@ -172,7 +187,7 @@ struct OwnerOperations {
     /// Gives up on everything that took too long; what has a name is still listened for.
     mutating func expire(at now: MonotonicTime) -> [Operation] {
         let over = take { $0.deadline.map { $0 <= now } ?? false }
-        for var operation in over where operation.name != nil {
+        for var operation in over where operation.name != nil && operation.isUnknown {
             // Those that have done it are out of the tree with the outcome that is told now.
             operation.done = []
             operation.isUnknown = false
@@ -194,7 +209,9 @@ struct OwnerOperations {
         if running.isEmpty { return [] }
         var over = running.filter(isOver)
         running.removeAll(where: isOver)
-        for index in over.indices { over[index].isUnknown = true }
+        for index in over.indices where !over[index].takeReportsAsDone() {
+            over[index].isUnknown = true
+        }
         return over
     }
 
