@@ -1,5 +1,6 @@
 import DFSProtocol
 import Glibc
+import Synchronization
 import TestCluster
 
 /// A server of a test's own making that says anything, byte for byte, to whoever connects.
@@ -133,14 +134,19 @@ struct HostileCluster {
 
     /// - Parameters:
     ///   - names: What the name server says; `ADDR` stands for the address of the file server.
-    ///   - files: What the file server says.
+    ///   - files: What the file server says; `ADDR` stands for its own address.
     init(
         names: Script = [:], nameGreeting: HostileServer.Answer = .say(Self.nameGreeting),
         files: Script = [:], fileGreeting: HostileServer.Answer = .say(Self.fileGreeting)
     ) throws {
         cluster = try Cluster()
+        let place = Place()
         let file = try HostileServer(greeting: fileGreeting) { line in
             let verb = line.split(separator: " ").first.map(String.init) ?? ""
+            if case .say(let bytes) = files[verb] {
+                let address = [UInt8](place.text.withLock { $0 }.utf8)
+                return .say(replacing("ADDR", by: address, in: bytes))
+            }
             if let answer = files[verb] { return answer }
             switch verb {
             case "FETCH":
@@ -155,12 +161,18 @@ struct HostileCluster {
         }
         self.files = file
         let address = file.endpoint.description
+        place.text.withLock { $0 = address }
         self.names = try HostileServer(greeting: nameGreeting) { line in
             let verb = line.split(separator: " ").first.map(String.init) ?? ""
             let answer = names[verb] ?? HostileCluster.usual(verb)
             guard case .say(let bytes) = answer else { return answer }
             return .say(replacing("ADDR", by: [UInt8](address.utf8), in: bytes))
         }
+    }
+
+    /// Where the file server is, once that is known.
+    private final class Place: Sendable {
+        let text = Mutex("")
     }
 
     private static func usual(_ verb: String) -> HostileServer.Answer {

@@ -54,7 +54,7 @@ import Testing
 
     /// Names that no listing may hold, as the wire quotes them.
     static let wrongNames = [
-        "..", ".", "\"\"", "/etc/passwd", "../../x", "a/../../x", "\"a\\x00b\"", "d/f",
+        "..", ".", "\"\"", "/etc/passwd", "../../x", "a/../../x", "\"a\\x00b\"",
     ]
 
     @Test(arguments: wrongNames, [["ls", "/d"], ["get", "-r", "/d", "out"], ["ls", "-R", "/d"]])
@@ -118,7 +118,10 @@ import Testing
             ], says: "broke the protocol"),
         Attack(
             testDescription: "notices without an end, and no answer", words: ["ls", "/"],
-            names: ["LIST": .forever(Array("! keepalive\n".utf8))], says: "in time", code: 5),
+            names: [
+                "LIST": .forever(
+                    Array(("! keepalive " + String(repeating: "x", count: 4000) + "\n").utf8))
+            ], says: "in time", code: 5),
         Attack(
             testDescription: "a server that never greets", words: ["ls", "/"],
             nameGreeting: .silence, says: "in time", code: 5),
@@ -178,7 +181,7 @@ import Testing
             names: ["LIST": .say("@77 OK count=0\n")], says: "broke the protocol"),
         Attack(
             testDescription: "no DFS server at all", words: ["ls", "/"],
-            nameGreeting: .say("HTTP/1.1 400 Bad Request\r\n\r\n"), says: "no DFS/1 server"),
+            nameGreeting: .say("HTTP/1.1 400 Bad Request\r\n\r\n"), says: "broke the protocol"),
         Attack(
             testDescription: "a size that a listing can not have", words: ["ls", "-l", "/"],
             names: ["LIST": .say("~* file name=f size=-5 server=m1\n~OK count=1\n")],
@@ -207,13 +210,14 @@ import Testing
             words: ["get", "/d/f", "out"], fileGreeting: .say(HostileCluster.nameGreeting),
             says: "and not the file server m1"),
         Attack(
-            testDescription: "an address that is none", words: ["get", "/d/f", "out"],
+            testDescription: "an address that is none", words: ["cat", "/d/f"],
             names: ["LOCATE": .say("~OK path=/d/f server=m1 addr=/etc/passwd size=6 ver=1\n")],
             says: "broke the protocol"),
         Attack(
             testDescription: "a name server that moved in a circle", words: ["ls", "/"],
             names: ["LIST": .say("~ERR moved to=ADDR \"go there\"\n")],
-            fileGreeting: .say(HostileCluster.nameGreeting), says: "broke the protocol"),
+            files: ["LIST": .say("~ERR moved to=ADDR \"go here\"\n")],
+            fileGreeting: .say(HostileCluster.nameGreeting), says: "redirected in a circle"),
         Attack(
             testDescription: "a name server that moved to a file server", words: ["ls", "/"],
             names: ["LIST": .say("~ERR moved to=ADDR \"go there\"\n")],
@@ -223,9 +227,6 @@ import Testing
     @Test(arguments: elsewhere) func `who is led elsewhere looks who is there`(
         attack: Attack
     ) async throws {
-        var attack = attack
-        // It stands for itself there: from then on both say the same.
-        if attack.testDescription.hasSuffix("circle") { attack.files = attack.names }
         try await expectHeld(attack)
     }
 

@@ -118,10 +118,7 @@ enum SessionCommands {
         }
         let below = CommandTable.rows(below: "session")
         if session.output.isJSON {
-            for object in session.heldObjects + below.map(\.object) {
-                session.output.object(object)
-            }
-            return
+            return session.heldObjects.forEach(session.output.object)
         }
         let rows = session.heldRows
         for line in Columns.table(rows) { session.output.line(line) }

@@ -58,7 +58,9 @@ struct EntryText {
         guard entry.kind == .file else { return object }
         object["size"] = .number(entry.size)
         object["modified"] = .time(entry.modified)
-        object["mode"] = .text(entry.mode.map { String(decoding: $0.text, as: UTF8.self) })
+        if let mode = entry.mode {
+            object["mode"] = .text(String(decoding: mode.text, as: UTF8.self))
+        }
         object["server"] = .text(entry.server?.text)
         object["state"] = .text(entry.server.map(away.contains) == true ? "away" : entry.state.word)
         object["available"] = .flag(entry.isAvailable)
