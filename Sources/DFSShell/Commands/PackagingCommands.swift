@@ -33,8 +33,19 @@ enum PackagingCommands {
             }
             return session.output.line(script.text)
         }
-        let words = call.operands.dropFirst().map(\.bytes)
-        for word in await WordCompletion(words: Array(words)).candidates(session) {
+        let completion = WordCompletion(words: call.operands.dropFirst().map(\.bytes))
+        guard let named = completion.nameServers else {
+            return await write(completion, session)
+        }
+        let client = DFSClient(
+            nameServers: try Endpoint.list(String(decoding: named, as: UTF8.self)),
+            options: session.client.options)
+        await write(completion, ShellSession(client: client, output: session.output))
+        await client.close()
+    }
+
+    private static func write(_ completion: WordCompletion, _ session: ShellSession) async {
+        for word in await completion.candidates(session) {
             session.output.line(String(decoding: word, as: UTF8.self))
         }
     }

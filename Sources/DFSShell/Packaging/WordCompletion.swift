@@ -39,6 +39,19 @@ struct WordCompletion {
         return found.map { query.directory + $0.name + ($0.isDirectory ? [TreePath.slash] : []) }
     }
 
+    /// The value of `-n` among the words; nil where it was not given.
+    var nameServers: [UInt8]? {
+        var found: [UInt8]?
+        var rest = words[...]
+        while rest.count > 2, let word = rest.first, word.first == UInt8(ascii: "-") {
+            rest = rest.dropFirst()
+            guard let option = WordCompletion.option(word), option.takesWord else { continue }
+            if option.names.contains("-n") { found = rest.first }
+            rest = rest.dropFirst()
+        }
+        return found
+    }
+
     private static func option(_ word: [UInt8]) -> ProgramOption? {
         let text = String(decoding: word, as: UTF8.self)
         return ProgramOption.all.first { $0.names.contains(text) }

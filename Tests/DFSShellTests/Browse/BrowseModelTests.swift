@@ -86,7 +86,8 @@ import Testing
 
         #expect(model.heard([try Self.server("m1", .down, silent: 4000)]) == [.list(.root)])
         _ = model.listed(
-            .root, [try Self.entry("/a.txt", .down), try Self.entry("/dir", .directory)])
+            .root,
+            [try Self.entry("/a.txt", .file, on: "m1", .down), try Self.entry("/dir", .directory)])
 
         #expect(body(model)[0] == "   a.txt  (server-down: m1, silent for 4 s)")
         let row = model.screen()[1]

@@ -64,13 +64,13 @@ struct BrowseTests {
         let fixture = try fixture()
         let terminal = try fixture.open(["browse"])
         try browsing(terminal)
-
+        try terminal.type(down)
         let server = try #require(fixture.cluster.servers.first { $0.id == "fs1" })
         try server.kill()
         try terminal.waitUntil("the reason") { screen in
             screen.rows.contains { $0.hasPrefix("   a.txt  (server-down: fs1, silent for") }
         }
-        let dim = [UInt8]("\u{1B}[0;2m".utf8)
+        let dim = [UInt8]("\u{1B}[0;2m  a.txt".utf8)
         #expect(terminal.output.indices.contains { terminal.output[$0...].starts(with: dim) })
         try server.start()
 
@@ -84,7 +84,9 @@ struct BrowseTests {
 
         terminal.resize(columns: 30, rows: 5)
         try browsing(terminal)
-        #expect(terminal.screen.rows.last?.hasPrefix("/a.txt") == true)
+        try terminal.waitUntil("the file in the last row") { screen in
+            screen.rows.last?.hasPrefix("/a.txt") == true
+        }
         terminal.resize(columns: 120, rows: 40)
 
         try browsing(terminal)
