@@ -73,7 +73,8 @@ import Testing
     }
 
     @Test func `a session's options are long, and stand before or behind the path`() throws {
-        let call = try call("open --lease 30000 /a --lock shared rw --wait 5 --if-version 3")
+        let call = try call(
+            "session open --lease 30000 /a --lock shared rw --wait 5 --if-version 3")
 
         #expect(call.operands.map(\.text) == ["/a", "rw"])
         #expect(call.number("lease") == 30000)
@@ -92,8 +93,9 @@ import Testing
 
     @Test(
         arguments: [
-            "open --lease x /a", "open ---lease 1 /a", "open --lock mine /a", "open /a --wait",
-            "open --lea 1 /a",
+            "session open --lease x /a", "session open ---lease 1 /a",
+            "session open --lock mine /a", "session open /a --wait",
+            "session open --lea 1 /a",
             "tail -n x /a", "kill", "session resume s1",
         ])
     func `an option of a session that is not understood is usage`(line: String) {
@@ -126,7 +128,7 @@ import Testing
 
     @Test func `the words of a session command are its name in either spelling`() throws {
         #expect(try call("session open /a rw").specification.name == "session open")
-        #expect(try call("open /a rw").specification.name == "session open")
+        #expect(try call("session open /a rw").specification.name == "session open")
         #expect(try call("session").specification.name == "session")
     }
 

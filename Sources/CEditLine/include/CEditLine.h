@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -108,6 +109,49 @@ void dfs_terminal_size(int descriptor, int *_Nonnull columns, int *_Nonnull rows
 /* Sets LC_CTYPE from the environment, or to C.UTF-8 where that is no UTF-8.  libedit drops and
  * garbles everything beyond ASCII in any other locale. */
 void dfs_terminal_set_locale(void);
+
+/* ---- Programs in the foreground -------------------------------------------------------- */
+
+/* Whether this process group is the one that a terminal belongs to now. */
+int dfs_program_owns_terminal(int terminal);
+
+/* Starts a program found in PATH, with this process's environment and with signals as a program
+ * expects them.  `input` becomes its standard input (0: ours).  `terminal` (negative: none) goes to
+ * a process group of its own, so that keys such as Ctrl-C are its own too.
+ * Returns its number, or -1 with errno. */
+pid_t dfs_program_start(const char *_Nullable const *_Nonnull argv, int input, int terminal);
+
+/* Waits for its end, and stops with it where it is stopped on a terminal.  Does not reap it. */
+void dfs_program_wait(pid_t pid, int terminal);
+
+/* Forgets a program that has ended.  Its exit code, 128 + the signal that ended it, or -1. */
+int dfs_program_reap(pid_t pid);
+
+/* Remembers the terminal's mode, before a program is started there. */
+void dfs_program_keep_mode(int terminal);
+
+/* Takes the terminal back from a program, in the mode that was kept. */
+void dfs_program_take_terminal(int terminal);
+
+/* ---- The whole screen ------------------------------------------------------------------- */
+
+/* Takes a terminal for a full screen: keys come one by one, nothing is echoed, and what it showed
+ * is kept.  From here to dfs_screen_close a stop (SIGTSTP) gives it back and takes it again when
+ * the process goes on, and a signal that ends the process by a fault or SIGQUIT gives it back.
+ * Returns a descriptor that becomes readable when all is to be drawn anew, or -1 with errno. */
+int dfs_screen_open(int terminal);
+
+/* Gives the terminal back as it was; without an open screen this does nothing. */
+void dfs_screen_close(void);
+
+/* Gives the terminal back before the process ends by a signal.  Any thread, any signal handler. */
+void dfs_screen_hide(void);
+
+/* Stops the process group, as Ctrl-Z does where keys are not signals. */
+void dfs_screen_stop(void);
+
+/* Whether all is to be drawn anew since the last call. */
+int dfs_screen_take_change(void);
 
 /* ---- The disk -------------------------------------------------------------------------- */
 

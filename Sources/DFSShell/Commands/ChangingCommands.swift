@@ -6,6 +6,7 @@ enum ChangingCommands {
     static let all: [Command] = [
         Command(row: makeDirectory, run: runMakeDirectory),
         Command(row: remove, run: runRemove),
+        Command(row: removeDirectory, run: runRemoveDirectory),
         Command(row: move, run: MoveCommand.run),
     ]
 
@@ -30,6 +31,12 @@ enum ChangingCommands {
         examples: [
             ("rm '/docs/*.bak'", "the one file of that name"), ("rm -r /old", "all of /old"),
         ], exits: [.notFound, .denied, .temporary, .unreachable, .conflict])
+
+    private static let removeDirectory = CommandSpecification(
+        "rmdir", .files, [.init("path", .remoteDirectory, .oneOrMore)],
+        "Removes empty directories; what is in one keeps it from being removed.",
+        examples: [("rmdir /docs/old", "\"rm -r\" removes one with all in it")],
+        exits: [.notFound, .denied, .temporary, .unreachable])
 
     private static let move = CommandSpecification(
         "mv", .files,
@@ -81,6 +88,14 @@ enum ChangingCommands {
                 }
                 throw error
             }
+        }
+    }
+
+    private static func runRemoveDirectory(
+        _ session: ShellSession, _ call: Invocation
+    ) async throws {
+        try await session.forEach(try await session.paths(call.operands)) { path in
+            try await session.client.remove(path, kind: .directory)
         }
     }
 }

@@ -27,7 +27,7 @@ enum SessionCommands {
         examples: [("session", "\"handles\" lists those of everybody")])
 
     private static let open = CommandSpecification(
-        "session open", aliases: ["open"], .sessions,
+        "session open", .sessions,
         [
             .init("path", .remotePath),
             .init("mode", .choice(OpenMode.allCases.map(\.rawValue)), .optional),
@@ -47,9 +47,12 @@ enum SessionCommands {
         "Opens a session on a file and tells its handle; r is the mode unless one is given.",
         examples: [
             ("session open /A/F1 r", "h1 size=6 ver=0 server=m1"),
-            ("open /A/new create", "makes the file where it is not there"),
-            ("open --lease 30000 /A/F1 rw", "tells the token by which another shell can resume it"),
-            ("open --lock exclusive --wait 5000 /A/F1 rw", "waits up to 5 s for its turn"),
+            ("session open /A/new create", "makes the file where it is not there"),
+            (
+                "session open --lease 30000 /A/F1 rw",
+                "tells the token by which another shell can resume it"
+            ),
+            ("session open --lock exclusive --wait 5000 /A/F1 rw", "waits up to 5 s for its turn"),
         ], exits: exits)
 
     private static let read = CommandSpecification(

@@ -11,11 +11,15 @@ struct EntryText {
     /// Asks for the servers' silence only where an entry is not available.
     init(for entries: [Entry], client: DFSClient) async throws {
         guard entries.contains(where: { $0.kind == .file && $0.state != .up }) else {
-            (silence, away) = ([:], [])
+            self.init(servers: [])
             return
         }
+        self.init(servers: try await client.servers())
+    }
+
+    /// Takes what is known of the servers already.
+    init(servers: [ServerInfo]) {
         var silence: [ServerID: Int64] = [:]
-        let servers = try await client.servers()
         for server in servers { silence[server.id] = server.seenMilliseconds }
         self.silence = silence
         away = Set(servers.filter(\.isAway).map(\.id))

@@ -9,9 +9,11 @@ struct Command: Sendable {
 /// The one table of dfsh's commands.
 public enum CommandTable {
     static let all: [Command] =
-        ListingCommands.all + ContentCommands.all + ChangingCommands.all + TransferCommands.all
-        + TailCommand.all + ServerCommands.all + SessionCommands.all + HandleCommands.all
-        + LocalCommands.all + ShellCommands.all
+        ListingCommands.all + ContentCommands.all + ViewingCommands.all + EditCommand.all
+        + ChangingCommands.all + TransferCommands.all
+        + TailCommand.all + ServerCommands.all + ExplainCommand.all + BrowseCommand.all
+        + SessionCommands.all + HandleCommands.all + LocalCommands.all + ShellCommands.all
+        + PackagingCommands.all
 
     /// Every row, in the order of help.
     public static var rows: [CommandSpecification] { all.map(\.row) }
