@@ -57,6 +57,25 @@ import Testing
         #expect(bench.ask("SYNC h1", on: 2) == "OK ver=1")
     }
 
+    @Test(arguments: [false, true])
+    func `what was counted while the link was away is waited for when it is back`(isLost: Bool) {
+        var bench = written()
+        bench.ask("OPEN /f rw", on: 2)
+        if !isLost { bench.core.link = LinkSummary(state: .connecting) }
+        let first = bench.send("SYNC h1", on: 2)
+        bench.core.link = LinkSummary(state: .connecting)
+        bench.perform(bench.core.linkLost())
+        #expect(bench.reply(to: first)?.hasPrefix("OK ver=1") == true)
+        bench.core.link = LinkSummary(state: .registered)
+
+        let second = bench.send("SYNC h1")
+        #expect(bench.reply(to: second) == nil, "the report of its bytes is on its way")
+        bench.perform(bench.core.acknowledged(bench.store.generation))
+
+        #expect(bench.reply(to: second)?.hasPrefix("OK ver=1") == true)
+        #expect(bench.ask("SYNC h1", on: 2) == "OK ver=1")
+    }
+
     @Test func `an OPEN that has made a file and then waited for its lock waits for its report`() {
         var bench = written()
         bench.runsAtOnce = false

@@ -146,8 +146,12 @@ extension FileServerCore {
     ) -> [FileAction] {
         guard let job = jobs.removeValue(forKey: number) else { return [] }
         var actions: [FileAction] = []
-        if let generation, mustWait(generation), let lane = job.lane {
-            waits.note(generation, of: lane.file)
+        if let generation, let lane = job.lane {
+            if mustWait(generation) {
+                waits.note(generation, of: lane.file)
+            } else {
+                waits.noteUntold(generation)
+            }
         }
         let isTorn = isTorn(number, job, result)
         if case .glance(let repeats) = job.purpose, let isTorn {

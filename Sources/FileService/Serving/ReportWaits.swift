@@ -22,6 +22,11 @@ struct ReportWaits: Sendable {
     /// where no name server can be told: nothing waits for one then.
     private(set) var changes: [FileIdentity: Int64] = [:]
     private var newestChange: Int64 = 0
+    /// The newest change that was made or let go while nobody could be told.
+    ///
+    /// Which files such changes are about is not kept: until they are acknowledged, whoever has
+    /// written waits for them, whatever his file.
+    private var untold: Int64 = 0
     /// Up to which generation the name server has acknowledged.
     private(set) var acknowledged: Int64 = 0
 
@@ -45,10 +50,14 @@ struct ReportWaits: Sendable {
         newestChange = max(generation, newestChange)
     }
 
+    /// Notes a change that nobody can be told of for now.
+    mutating func noteUntold(_ generation: Int64) { untold = max(generation, untold) }
+
     /// The newest change that the answer of a job waits for; nil for none.
     func newest(_ generation: Int64?, of job: PendingJob) -> Int64? {
-        guard let before = job.lane.flatMap({ changes[$0.file] }) else { return generation }
-        return max(before, generation ?? 0)
+        let known = job.lane.flatMap { changes[$0.file] }
+        let before = max(known ?? 0, untold > acknowledged ? untold : 0)
+        return before > 0 ? max(before, generation ?? 0) : generation
     }
 
     /// Drops the answer of a request that its client took back.
@@ -81,6 +90,7 @@ struct ReportWaits: Sendable {
 
     /// Nobody can be told now.
     mutating func releaseAll() -> [FileAction] {
+        untold = max(untold, newestChange)
         changes.removeAll()
         return release { _ in true }
     }
