@@ -141,10 +141,10 @@ import Testing
     func `colours go by what was set, then the environment, then the terminal`(
         set: String?, variables: [String: String], isTerminal: Bool, expected: Bool
     ) throws {
-        let settings = try set.map { try settings((.colour, $0)) } ?? Settings()
+        let values = try set.map { try settings((.colour, $0)) } ?? Settings()
         let all = ["TERM": "xterm"].merging(variables) { $1 }
 
-        #expect(settings.hasColours(isTerminal: isTerminal) { all[$0] } == expected)
+        #expect(values.hasColours(isTerminal: isTerminal) { all[$0] } == expected)
     }
 
     @Test func `the pager is what was set, then what the environment says`() throws {

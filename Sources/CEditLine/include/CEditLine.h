@@ -4,6 +4,7 @@
  *
  * Everything here belongs to the one thread that reads lines, except what says otherwise. */
 
+#include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -123,6 +124,9 @@ int dfs_sync_file_system(int descriptor);
 /* The environment of this process, for a program that it starts: environ(7) is a variable that
  * Swift does not let be read.  Nothing here changes it. */
 char *_Nullable const *_Nonnull dfs_environment(void);
+
+/* posix_spawn_file_actions_addclosefrom_np(3), which Swift's Glibc does not show. */
+int dfs_spawn_close_from(posix_spawn_file_actions_t *_Nonnull actions, int descriptor);
 
 /* pipe2(2) with O_CLOEXEC, which Swift's Glibc does not show: 0, or -1 with errno. */
 int dfs_pipe(int *_Nonnull ends);

@@ -107,8 +107,9 @@ struct ListCommand {
 
     private func show(_ entries: [Entry], names: Names) async throws {
         let text = try await EntryText(for: entries, client: session.client)
+        let colours = Colours(isOn: session.hasColours)
         let shown = entries.map { entry in
-            name(of: entry, names) + (isLong ? "" : text.mark(entry))
+            colours.name(name(of: entry, names), of: entry) + (isLong ? "" : text.mark(entry))
         }
         if isLong {
             let rows = zip(entries, shown).map { entry, name in

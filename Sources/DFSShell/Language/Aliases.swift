@@ -44,10 +44,9 @@ struct Aliases: Sendable {
         guard let first = words.first, !first.hasQuotes, !used.contains(first.bytes),
             let text = texts[first.bytes]
         else { return [command] }
-        let marks = command.text.prefix(command.nameBytes - first.bytes.count)
-        let line =
-            marks + text + command.text.dropFirst(command.nameBytes)
-            + [UInt8](command.isBackground ? " &".utf8 : "".utf8)
+        var line = Array(command.text.prefix(command.nameBytes - first.bytes.count))
+        line += text + command.text.dropFirst(command.nameBytes)
+        if command.isBackground { line += [UInt8](" &".utf8) }
         return try LineSplitter.commands(line).flatMap {
             try expanded($0, without: used.union([first.bytes]))
         }

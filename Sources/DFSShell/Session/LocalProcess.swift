@@ -53,7 +53,7 @@ final class LocalProcess: Sendable {
         posix_spawn_file_actions_adddup2(&actions, streams.errors, STDERR_FILENO)
         if let ready = streams.ready { posix_spawn_file_actions_adddup2(&actions, ready, 3) }
         // Nothing else of this process is its business, whoever forgot to say so.
-        posix_spawn_file_actions_addclosefrom_np(&actions, streams.ready == nil ? 3 : 4)
+        dfs_spawn_close_from(&actions, streams.ready == nil ? 3 : 4)
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -69,7 +69,9 @@ final class LocalProcess: Sendable {
         }
         number = started
         self.hasOwnGroup = hasOwnGroup
-        DispatchQueue(label: "dfsh.child").async { [state] in LocalProcess.watch(started, state) }
+        DispatchQueue(label: "dfsh.child").async { [number, state] in
+            LocalProcess.watch(number, state)
+        }
     }
 
     /// What is caught or ignored here is not so there; nothing is held back.

@@ -70,7 +70,7 @@ extension ShellSession {
             _ = await output.settle()
             let input = try PipeEnds()
             // That the file could be opened is told before anything runs.
-            let ready = isRedirection ? try PipeEnds() : nil
+            let ready = try isRedirection ? PipeEnds(reads: true) : nil
             let text = isRedirection ? ShellSession.opening + text : text
             return try await withProgram(text, input: input.far, ready: ready?.far) { process in
                 input.closeFar()

@@ -56,7 +56,7 @@ struct StartupFile {
             return "is no regular file"
         }
         if status.st_uid != geteuid() { return "belongs to somebody else" }
-        if status.st_mode & (S_IWGRP | S_IWOTH) != 0 {
+        if status.st_mode & 0o022 != 0 {
             return "others can write it (chmod go-w takes that away)"
         }
         return nil
