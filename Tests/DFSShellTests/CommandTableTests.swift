@@ -4,7 +4,9 @@ import Testing
 
 @Suite struct CommandTableTests {
     private func call(_ line: String) throws -> Invocation {
-        let words = try LineSplitter.split([UInt8](line.utf8))[0]
+        let typed = try LineSplitter.commands([UInt8](line.utf8))[0]
+        // What begins with an exclamation mark has no words: it is all for sh.
+        let words = typed.words.isEmpty ? [Word(plain: [UInt8(ascii: "!")])] : typed.words
         let (command, rest) = try #require(CommandTable.find(words))
         return try Invocation(command.row, words: rest)
     }
@@ -20,6 +22,7 @@ import Testing
             #expect(row.summary.hasSuffix("."), "\(row.name)")
             #expect(HelpText.details(row).first == "usage: \(row.usage)")
             #expect(!row.usage.contains("\n"))
+            #expect(!row.examples.isEmpty, "\(row.name)")
         }
     }
 
@@ -36,7 +39,9 @@ import Testing
             "issue 2", "ls", "cd", "pwd", "cat", "get", "put", "rm", "mv", "mkdir", "stat", "tree",
             "find", "du", "locate", "servers", "open", "read", "write", "close", "help", "status",
             "handles", "digest", "session", "lcd", "lls", "lpwd", "echo", "history", "quit", "kill",
-            "tail",
+            "tail", "!", "set", "unset", "alias", "unalias", "jobs", "wait", "time", "watch",
+            "sleep",
+            "source",
             "session open", "session read", "session write", "session append", "session truncate",
             "session sync", "session renew", "session resume", "session follow", "session close",
             "session kill",

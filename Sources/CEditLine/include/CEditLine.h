@@ -4,6 +4,7 @@
  *
  * Everything here belongs to the one thread that reads lines, except what says otherwise. */
 
+#include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -84,6 +85,9 @@ dfs_read_result dfs_editor_read(dfs_editor *_Nonnull editor, const uint8_t *_Nul
 /* Makes a line the newest that the up arrow recalls; one equal to the newest changes nothing. */
 void dfs_editor_remember(dfs_editor *_Nonnull editor, const uint8_t *_Nonnull line, size_t length);
 
+/* Keeps so many lines that can be recalled; the oldest of more are forgotten with the next one. */
+void dfs_editor_keep(dfs_editor *_Nonnull editor, int count);
+
 /* For `complete`: removes characters (not bytes) before the cursor and inserts text there. */
 void dfs_editor_replace(dfs_editor *_Nonnull editor, size_t removed_characters,
                         const uint8_t *_Nonnull text, size_t length);
@@ -158,6 +162,18 @@ int dfs_screen_take_change(void);
 /* syncfs(2), which Swift's Glibc does not show: brings the file system of an open file to its disk,
  * and tells what was lost on it since that file was opened.  0, or -1 with errno.  Any thread. */
 int dfs_sync_file_system(int descriptor);
+
+/* ---- Programs -------------------------------------------------------------------------- */
+
+/* The environment of this process, for a program that it starts: environ(7) is a variable that
+ * Swift does not let be read.  Nothing here changes it. */
+char *_Nullable const *_Nonnull dfs_environment(void);
+
+/* posix_spawn_file_actions_addclosefrom_np(3), which Swift's Glibc does not show. */
+int dfs_spawn_close_from(posix_spawn_file_actions_t *_Nonnull actions, int descriptor);
+
+/* pipe2(2) with O_CLOEXEC, which Swift's Glibc does not show: 0, or -1 with errno. */
+int dfs_pipe(int *_Nonnull ends);
 
 #ifdef __cplusplus
 }

@@ -48,7 +48,12 @@ enum ChangingCommands {
         ], exits: [.notFound, .denied, .temporary, .unreachable, .integrity, .conflict])
 
     private static func runMakeDirectory(_ session: ShellSession, _ call: Invocation) async throws {
-        let paths = try call.operands.map { try session.path($0.bytes) }
+        let paths = try call.operands.map { word in
+            guard !word.isPattern else {
+                throw call.misuse("\(word.shown) is a pattern; in a name it stands in quotes")
+            }
+            return try session.path(word.bytes)
+        }
         try await session.forEach(paths) { path in
             if call.has("p") {
                 try await session.makeDirectoryWithParents(path)

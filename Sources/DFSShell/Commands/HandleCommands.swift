@@ -23,6 +23,7 @@ enum HandleCommands {
         examples: [
             ("kill h1", "one that was opened here"),
             ("kill c7.h1 m1", "one that \"handles\" lists"),
+            ("kill %1", "no session, but a job that \"jobs\" lists"),
         ], exits: SessionCommands.exits)
 
     private static func runHandles(_ session: ShellSession, _ call: Invocation) async throws {
@@ -84,6 +85,7 @@ enum HandleCommands {
 
     private static func runKill(_ session: ShellSession, _ call: Invocation) async throws {
         let word = call.operands[0]
+        if word.text.hasPrefix("%") { return try session.endJob(word) }
         let own = session.state.withLock { $0.sessions[word.text] }
         if let own, call.operands.count == 1 {
             try await kill(own.handle, as: word, on: try await session.server(own.server), session)

@@ -111,8 +111,9 @@ struct ListCommand {
             for entry in entries { session.output.object(text.object(entry)) }
             return
         }
+        let colours = Colours(isOn: session.hasColours)
         let shown = entries.map { entry in
-            name(of: entry, names) + (isLong ? "" : text.mark(entry))
+            colours.name(name(of: entry, names), of: entry) + (isLong ? "" : text.mark(entry))
         }
         if isLong {
             let rows = zip(entries, shown).map { entry, name in

@@ -9,6 +9,7 @@ enum LocalCommands {
         Command(row: changeLocal, run: runChangeLocal),
         Command(row: listLocal, run: runListLocal),
         Command(row: localDirectory, run: runLocalDirectory),
+        Command(row: program, run: runProgram),
     ]
 
     private static let changeDirectory = CommandSpecification(
@@ -18,33 +19,43 @@ enum LocalCommands {
         exits: [.notFound, .unreachable])
 
     private static let workingDirectory = CommandSpecification(
-        "pwd", .files, [], "Shows the working directory.")
+        "pwd", .files, [], "Shows the working directory.",
+        examples: [("pwd", "/docs, where relative paths start")])
 
     private static let changeLocal = CommandSpecification(
         "lcd", .local, [.init("path", .localDirectory, .optional)],
         "Changes the working directory on this machine; without a path to your home.",
+        examples: [("lcd ~/Downloads", "where get puts files and put finds them")],
         exits: [.notFound, .denied])
 
     private static let listLocal = CommandSpecification(
         "lls", .local, [.init("path", .localPath, .optional)],
         options: [.init("a", "names that begin with a dot too")],
-        "Lists a directory on this machine.", exits: [.notFound, .denied])
+        "Lists a directory on this machine.",
+        examples: [("lls -a", "of the working directory, hidden names too")],
+        exits: [.notFound, .denied])
 
     private static let localDirectory = CommandSpecification(
-        "lpwd", .local, [], "Shows the working directory on this machine.")
+        "lpwd", .local, [], "Shows the working directory on this machine.",
+        examples: [("lpwd", "where get puts files and put finds them")])
+
+    private static let program = CommandSpecification(
+        "!", .local, [.init("command", .text, .any)],
+        "Runs a line with sh on this machine; alone, your own shell.",
+        examples: [("!df -h .", "all of the line is for sh, | and ; too")])
 
     private static func runChangeDirectory(
         _ session: ShellSession, _ call: Invocation
     ) async throws {
         guard let word = call.operands.first else {
-            return session.state.withLock { $0.workingDirectory = .root }
+            return session.changeDirectory(to: .root)
         }
         let path = try await session.onePath(word)
         let entry = try await session.client.stat(path).entry
         guard entry.kind == .directory else {
             throw ShellFailure(.failed, "\(path): is not a directory")
         }
-        session.state.withLock { $0.workingDirectory = path }
+        session.changeDirectory(to: path)
     }
 
     private static func runWorkingDirectory(
@@ -77,6 +88,11 @@ enum LocalCommands {
                 Quoting.text(entry.name) + (isDirectory ? "/" : ""),
                 as: ["name": .bytes(entry.name), "type": isDirectory ? "directory" : "file"])
         }
+    }
+
+    /// Only for words of the process: in a line, `!` makes the whole of it one for `sh`.
+    private static func runProgram(_ session: ShellSession, _ call: Invocation) async throws {
+        try await session.runProgram(Array(call.operands.map(\.bytes).joined(separator: [0x20])))
     }
 
     private static func runLocalDirectory(

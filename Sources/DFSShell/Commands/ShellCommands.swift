@@ -15,14 +15,17 @@ enum ShellCommands {
         examples: [("help ls", "usage, options, examples and exit codes of ls")])
 
     private static let echo = CommandSpecification(
-        "echo", .shell, [.init("text", .text, .any)], "Writes its words and a newline.")
+        "echo", .shell, [.init("text", .text, .any)], "Writes its words and a newline.",
+        examples: [("echo 'to do' > list", "into a file on this machine")])
 
     private static let history = CommandSpecification(
-        "history", .shell, [], "Lists the lines that were typed.")
+        "history", .shell, [], "Lists the lines that were typed.",
+        examples: [("history | tail", "the last ten")])
 
     private static let quit = CommandSpecification(
         "quit", aliases: ["exit", "bye"], .shell, [],
-        "Leaves; sessions end, those with a lease once it has run out.")
+        "Leaves; jobs end, and sessions, those with a lease once it has run out.",
+        examples: [("quit", "warns once where jobs run")])
 
     private static func runHelp(_ session: ShellSession, _ call: Invocation) async throws {
         guard !call.operands.isEmpty else {
@@ -31,8 +34,10 @@ enum ShellCommands {
         }
         let name = call.operands.map(\.text).joined(separator: " ")
         guard let row = CommandTable.row(named: name) else {
-            throw ShellFailure(
-                .usage, "\(Quoting.text([UInt8](name.utf8))) is no command; help lists them")
+            if let text = session.state.withLock({ $0.aliases[[UInt8](name.utf8)] }) {
+                return session.output.line("\(name) stands for: \(ErrorSentence.safe(text))")
+            }
+            throw ShellFailure(.usage, CommandTable.unknown([UInt8](name.utf8)))
         }
         session.show(HelpText.details(row), as: [row.object])
         let below = CommandTable.rows(below: row.name)
@@ -59,6 +64,6 @@ enum ShellCommands {
     }
 
     private static func runQuit(_ session: ShellSession, _ call: Invocation) async throws {
-        session.state.withLock { $0.wantsToQuit = true }
+        if session.mayLeave() { session.state.withLock { $0.wantsToQuit = true } }
     }
 }

@@ -14,6 +14,8 @@ public final class ShellOutput: Sendable {
     public let isErrorTerminal: Bool
     /// Whether results and complaints are objects of JSON, one a line.
     public let isJSON: Bool
+    /// Whether results and complaints go where a program that is started writes by itself.
+    let isOfProcess: Bool
     /// Whether complaints stand among the results: a line of theirs must not end one of those.
     private let isOneStream: Bool
     private let results: Sink
@@ -30,6 +32,8 @@ public final class ShellOutput: Sendable {
         var isAtLineStart = true
         /// Whether a line of progress stands on the terminal.
         var hasProgress = false
+        /// Whether the person wants to see progress.
+        var showsProgress = true
         /// Why results could not be written, where that is more than a reader who left.
         var lost: Int32?
         /// The same, until it was told.
@@ -46,6 +50,7 @@ public final class ShellOutput: Sendable {
     public init(
         results: @escaping Sink, complaints: @escaping Sink, isTerminal: Bool = false,
         isErrorTerminal: Bool = false, isOneStream: Bool = false, isJSON: Bool = false,
+        isOfProcess: Bool = false,
         hangUp: @escaping @Sendable () async -> Void = ShellOutput.never
     ) {
         self.results = results
@@ -55,6 +60,7 @@ public final class ShellOutput: Sendable {
         self.isErrorTerminal = isErrorTerminal && !isJSON
         self.isJSON = isJSON
         self.isOneStream = isOneStream
+        self.isOfProcess = isOfProcess
         self.hangUp = hangUp
         state = Mutex(
             State(
@@ -78,7 +84,7 @@ public final class ShellOutput: Sendable {
             results: { writeAll($0, to: STDOUT_FILENO) },
             complaints: { writeAll($0, to: STDERR_FILENO) },
             isTerminal: isatty(STDOUT_FILENO) == 1, isErrorTerminal: isatty(STDERR_FILENO) == 1,
-            isOneStream: isOneStream, isJSON: isJSON,
+            isOneStream: isOneStream, isJSON: isJSON, isOfProcess: true,
             hangUp: { await DescriptorWait.hangUp(of: STDOUT_FILENO) })
     }
 
@@ -116,11 +122,16 @@ public final class ShellOutput: Sendable {
     public func content(
         _ bytes: some Collection<UInt8> & Sendable, of path: TreePath? = nil
     ) async throws {
+        collectContent(bytes, of: path)
+        try await room()
+    }
+
+    /// Adds bytes as `content(_:of:)` does, and waits for nothing.
+    func collectContent(_ bytes: some Collection<UInt8> & Sendable, of path: TreePath? = nil) {
         let shown = state.withLock {
             $0.objects?.next(bytes, of: path) ?? $0.content?.next(bytes)
         }
         collect(shown ?? Array(bytes))
-        try await room()
     }
 
     /// Waits where more was made than is read, whoever reads; to be called by whoever makes much.
@@ -136,7 +147,8 @@ public final class ShellOutput: Sendable {
         if isBroken { throw ShellFailure.told(.failed) }
     }
 
-    private func collect(_ bytes: [UInt8]) {
+    /// Adds bytes that are safe as they are, such as results of another output.
+    func collect(_ bytes: [UInt8]) {
         let isFull = state.withLock { state in
             state.collected += bytes
             if let last = bytes.last { state.isAtLineStart = last == UInt8(ascii: "\n") }
@@ -187,9 +199,13 @@ public final class ShellOutput: Sendable {
 
     /// Shows a line of progress in the place of the last one; a complaint takes its place.
     func progress(_ text: String) {
+        guard state.withLock({ $0.showsProgress }) else { return }
         state.withLock { $0.hasProgress = !text.isEmpty }
         tell(ShellOutput.clearedLine + text)
     }
+
+    /// Shows progress from now on, or not.
+    func showProgress(_ isShown: Bool) { state.withLock { $0.showsProgress = isShown } }
 
     private static let clearedLine = "\r\u{1B}[K"
 

@@ -109,8 +109,10 @@ public enum Dfsh {
                 Glibc.close(descriptor)
             }
         }
+        // What was started is finished, unless somebody wants an end now: that is why it throws.
+        let jobs = (try? await session.waitForJobs()) ?? .interrupted
         await session.close()
-        return code
+        return code == .ok ? jobs : code
     }
 
     /// Words of the process stand for themselves: nothing in them is a pattern.
