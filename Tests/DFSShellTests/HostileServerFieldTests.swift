@@ -68,11 +68,13 @@ import Testing
         file("HANDLES", "~* h=h1 path=/f client=VALUE lock=VALUE\n~OK count=1\n", "handles"),
         file("HANDLES", "~* h=h1 path=/f lease=VALUE age=VALUE\n~OK count=1\n", "handles"),
         file("HANDLES", "~ERR VALUE VALUE\n", "handles"),
-        file("OPEN", "~OK h=VALUE size=6 ver=1 fid=1 lease=conn\n", "open", "/d/f"),
-        file("OPEN", "~OK h=s1 size=6 ver=1 lease=9 token=VALUE\n", "open", "--lease", "9", "/d/f"),
+        file("OPEN", "~OK h=VALUE size=6 ver=1 fid=1 lease=conn\n", "session", "open", "/d/f"),
+        file(
+            "OPEN", "~OK h=s1 size=6 ver=1 lease=9 token=VALUE\n", "session", "open", "--lease",
+            "9", "/d/f"),
         file(
             "OPEN", "~ERR locked path=/d/f h=VALUE client=VALUE lock=VALUE lease=VALUE \"x\"\n",
-            "open", "--lock", "shared", "/d/f"),
+            "session", "open", "--lock", "shared", "/d/f"),
         file("KILL", "~ERR stale-handle VALUE\n", "kill", "h1", "m1"),
     ]
 

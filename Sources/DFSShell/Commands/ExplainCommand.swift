@@ -20,6 +20,11 @@ enum ExplainCommand {
         var isFirst = true
         try await session.forEach(paths) { path in
             let lines = try await lines(of: path, session)
+            if session.output.isJSON {
+                return session.output.object([
+                    "path": .path(path), "text": .text(lines.joined(separator: "\n")),
+                ])
+            }
             if !isFirst { session.output.line("") }
             isFirst = false
             for line in lines { session.output.line(line) }

@@ -20,6 +20,17 @@ enum JobCommands {
         exits: [.notFound, .interrupted])
 
     private static func runJobs(_ session: ShellSession, _ call: Invocation) async throws {
+        if session.output.isJSON {
+            for job in session.shared.jobs.all {
+                let time = Amounts.milliseconds(ContinuousClock.now - job.start)
+                session.output.object([
+                    "job": .number(Int64(job.number)), "running": .flag(job.code == nil),
+                    "exit": .number(job.code.map { Int64($0.rawValue) }), "time": .number(time),
+                    "line": .text(job.text),
+                ])
+            }
+            return
+        }
         let rows = session.shared.jobs.all.map { job in
             let state =
                 job.code.map(\.meaning) ?? (job.output.isFull ? "waits for \"wait\"" : "runs")

@@ -54,7 +54,11 @@ enum SettingCommands {
             let rows = Setting.allCases.map {
                 [$0.rawValue, shown($0, settings, session), $0.summary]
             }
-            for line in Columns.table(rows) { session.output.line(line) }
+            session.show(
+                Columns.table(rows),
+                as: rows.map {
+                    ["setting": .text($0[0]), "value": .text($0[1]), "summary": .text($0[2])]
+                })
             return
         }
         let setting = try SettingCommands.setting(word)
@@ -104,7 +108,9 @@ enum SettingCommands {
     /// As it can be typed, in an rc file too.
     private static func show(_ name: [UInt8], _ text: [UInt8], _ session: ShellSession) {
         let quoted = String(decoding: Quoting.quoteAlways(text), as: UTF8.self)
-        session.output.line("alias \(Quoting.text(name)) \(quoted)")
+        session.output.line(
+            "alias \(Quoting.text(name)) \(quoted)",
+            as: ["alias": .bytes(name), "command": .bytes(text)])
     }
 
     private static func runUnalias(_ session: ShellSession, _ call: Invocation) async throws {

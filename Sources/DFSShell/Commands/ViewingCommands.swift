@@ -45,7 +45,7 @@ enum ViewingCommands {
         try await session.forEach(paths) { path in
             var part = FileStart(session: session, path: path)
             var piece = try await part.next(atMost: call.number("c"))
-            if paths.count > 1 {
+            if paths.count > 1, !session.output.isJSON {
                 session.output.line("\(isFirst ? "" : "\n")==> \(path) <==")
                 isFirst = false
             }
@@ -54,7 +54,7 @@ enum ViewingCommands {
                 let kept =
                     call.has("c") ? bytes.prefix(Int(clamping: left)) : lines(&left, of: bytes)
                 if call.has("c") { left -= Int64(kept.count) }
-                try await session.output.content(kept)
+                try await session.output.content(kept, of: path)
                 if left > 0 { piece = try await part.next(atMost: call.has("c") ? left : nil) }
             }
         }
@@ -122,7 +122,7 @@ extension ShellSession {
             return try await Pager(session: self, command: pager).show(path)
         }
         _ = try await client.fetch(path, verifies: false) { bytes in
-            try await output.content(bytes.readableBytesView)
+            try await output.content(bytes.readableBytesView, of: path)
         }
     }
 

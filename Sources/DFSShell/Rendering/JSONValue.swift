@@ -102,12 +102,12 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
 /// How a command tells its results: it hands the text and the object over together, as in
 /// `session.output.line("size=\(size)", as: ["size": .number(size)])`; where the text is a table,
 /// it asks `session.output.isJSON`, and hands each row over with `session.output.object(row)`.
-/// Keys are words of lower case, each of one type (or null), and never taken away again: they stand
-/// in the table of Tests/Transcripts/shell-json.md. Numbers are plain: bytes and milliseconds. Names
-/// are `.path(path)` or `.bytes(name)`, raw and not quoted. A command that does nothing of this
-/// still prints JSON: each line of its text as `{"text":"..."}`. What is no result goes through
-/// `complain`, which makes `{"error":...}` of failures and `{"note":...}` of the rest; content of
-/// files goes through `content(_:of:)`.
+/// Keys are words of lower case, each of one type (or null), and never taken away again: they
+/// stand in the table of Tests/Transcripts/shell-json.md. Numbers are plain: bytes and
+/// milliseconds. Names are `.path(path)` or `.bytes(name)`, raw and not quoted. A command that does
+/// nothing of this still prints JSON: each line of its text as `{"text":"..."}`. What is no result
+/// goes through `complain`, which makes `{"error":...}` of failures and `{"note":...}` of the rest;
+/// content of files goes through `content(_:of:)`.
 struct JSONObject: Equatable, Sendable, ExpressibleByDictionaryLiteral {
     private var keys: [String] = []
     private var values: [JSONValue] = []
