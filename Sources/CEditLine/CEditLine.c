@@ -292,6 +292,11 @@ void dfs_editor_remember(dfs_editor *editor, const uint8_t *line, size_t length)
     free(wide);
 }
 
+void dfs_editor_keep(dfs_editor *editor, int count) {
+    HistEventW event;
+    history_w(editor->history, &event, H_SETSIZE, count);
+}
+
 /* Whether the terminal can erase to the end of a line: what is "dumb" by another name cannot. */
 static int is_able(EditLine *line) {
     char *erases = NULL, *moves_up = NULL;

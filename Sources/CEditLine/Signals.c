@@ -80,6 +80,7 @@ int dfs_signals_take_stop(void) { return atomic_exchange(&stopped, 0); }
 int dfs_signals_catch_stop(struct sigaction *old) { return catch(SIGTSTP, old); }
 
 void dfs_signals_end(int signal_number) {
+    dfs_screen_hide();
     struct sigaction action = {.sa_handler = SIG_DFL};
     sigemptyset(&action.sa_mask);
     sigaction(signal_number, &action, NULL);

@@ -31,8 +31,8 @@ import Synchronization
 /// Servers are not trusted: names, lengths and orders in their answers are checked before use, and
 /// what breaks the protocol is a `protocol-violation`.
 public final class DFSClient: Sendable {
-    /// How the client was set up.
-    public let options: ClientOptions
+    /// How the client was set up; only its deadline can change.
+    public var options: ClientOptions { currentOptions.withLock { $0 } }
     /// The name servers, in the order in which they are tried.
     public let nameServers: [Endpoint]
 
@@ -44,6 +44,7 @@ public final class DFSClient: Sendable {
     /// Addresses that the name server told, so that a listing's entries need no LOCATE each.
     let addresses = Mutex<[ServerID: Endpoint]>([:])
     let claims = Mutex(OwnClaims())
+    private let currentOptions: Mutex<ClientOptions>
     private let group: MultiThreadedEventLoopGroup
 
     /// Sets a client up; connects only when something is asked.
@@ -52,9 +53,14 @@ public final class DFSClient: Sendable {
     public init(nameServers: [Endpoint], options: ClientOptions = ClientOptions()) {
         precondition(!nameServers.isEmpty, "a client needs the address of a name server")
         self.nameServers = nameServers
-        self.options = options
+        currentOptions = Mutex(options)
         group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         pool = ConnectionPool(group: group, options: options)
+    }
+
+    /// Makes requests from now on more or less patient; what is under way stays as it is.
+    public func setDeadline(_ deadline: Duration) {
+        currentOptions.withLock { $0.deadline = deadline }
     }
 
     /// Whether the last attempt to reach a name server succeeded; nil before the first.

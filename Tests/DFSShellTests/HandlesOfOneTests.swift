@@ -36,7 +36,7 @@ import Testing
             }
             // A connection that stands is no longer greeted: only an answer can be missing.
             try run("cat /b/f", shows: "text\n")
-            try run("open /a/held", shows: "h1")
+            try run("session open /a/held", shows: "h1")
             try cluster["fs2"].pause()
 
             try run("handles fs1", shows: "/a/held\n")

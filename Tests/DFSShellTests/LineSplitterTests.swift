@@ -29,8 +29,9 @@ import Testing
     }
 
     @Test(arguments: [
-        "echo \"a", "echo 'a", "echo a\\", "echo \"a\\q\"", "echo \"\\x4\"", "ls | sort",
-        "cat a > b", "cat < b", "ls &",
+        "echo \"a", "echo 'a", "echo a\\", "echo \"a\\q\"", "echo \"\\x4\"", "cat < b", "| sort",
+        "> b", "ls |", "ls | ; pwd", "ls >", "ls >>", "ls || pwd", "ls && pwd", "& pwd", "ls | 'a",
+        "ls > \"a", "cat f 2> e", "cat f 2>&1",
     ])
     func `what can not be meant is refused as usage`(line: String) {
         #expect(throws: ShellFailure.self) { try LineSplitter.split([UInt8](line.utf8)) }

@@ -128,9 +128,9 @@ import Testing
     }
 
     @Test(arguments: [
-        ("open --lease 0 /a", "--lease takes milliseconds from 1 on"),
-        ("open --lease -5 /a", "-5 is not a number from 0 to 9223372036854775807"),
-        ("open --wait 5 /a", "--wait is the time in line for a lock, and needs --lock"),
+        ("session open --lease 0 /a", "--lease takes milliseconds from 1 on"),
+        ("session open --lease -5 /a", "-5 is not a number from 0 to 9223372036854775807"),
+        ("session open --wait 5 /a", "--wait is the time in line for a lock, and needs --lock"),
     ])
     func `an option that makes no sense is refused before anything is asked`(
         line: String, reason: String

@@ -166,7 +166,7 @@ import Testing
             var ends: [Int32] = [0, 0]
             try #require(pipe(&ends) == 0)
             defer { for end in ends { close(end) } }
-            let opening = "open --lease 2000 --lock exclusive /held rw"
+            let opening = "session open --lease 2000 --lock exclusive /held rw"
             let shell: Beside
             if what == "a reader" {
                 shell = try Beside(cluster, ["-c", "\(opening); cat /big"], output: ends[1])
@@ -202,7 +202,7 @@ import Testing
             try cluster["fs3"].stop()
             try cluster.awaitState(of: "fs2", "down")
 
-            let run = try cluster.shell(["-c", "open /a/held; handles"])
+            let run = try cluster.shell(["-c", "session open /a/held; handles"])
             let killing = try cluster.shell(["-c", "kill s99"])
             let named = try cluster.shell(["-c", "kill c9.h1 fs1"])
 

@@ -4,8 +4,10 @@
  *
  * Everything here belongs to the one thread that reads lines, except what says otherwise. */
 
+#include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -83,6 +85,9 @@ dfs_read_result dfs_editor_read(dfs_editor *_Nonnull editor, const uint8_t *_Nul
 /* Makes a line the newest that the up arrow recalls; one equal to the newest changes nothing. */
 void dfs_editor_remember(dfs_editor *_Nonnull editor, const uint8_t *_Nonnull line, size_t length);
 
+/* Keeps so many lines that can be recalled; the oldest of more are forgotten with the next one. */
+void dfs_editor_keep(dfs_editor *_Nonnull editor, int count);
+
 /* For `complete`: removes characters (not bytes) before the cursor and inserts text there. */
 void dfs_editor_replace(dfs_editor *_Nonnull editor, size_t removed_characters,
                         const uint8_t *_Nonnull text, size_t length);
@@ -109,11 +114,66 @@ void dfs_terminal_size(int descriptor, int *_Nonnull columns, int *_Nonnull rows
  * garbles everything beyond ASCII in any other locale. */
 void dfs_terminal_set_locale(void);
 
+/* ---- Programs in the foreground -------------------------------------------------------- */
+
+/* Whether this process group is the one that a terminal belongs to now. */
+int dfs_program_owns_terminal(int terminal);
+
+/* Starts a program found in PATH, with this process's environment and with signals as a program
+ * expects them.  `input` becomes its standard input (0: ours).  `terminal` (negative: none) goes to
+ * a process group of its own, so that keys such as Ctrl-C are its own too.
+ * Returns its number, or -1 with errno. */
+pid_t dfs_program_start(const char *_Nullable const *_Nonnull argv, int input, int terminal);
+
+/* Waits for its end, and stops with it where it is stopped on a terminal.  Does not reap it. */
+void dfs_program_wait(pid_t pid, int terminal);
+
+/* Forgets a program that has ended.  Its exit code, 128 + the signal that ended it, or -1. */
+int dfs_program_reap(pid_t pid);
+
+/* Remembers the terminal's mode, before a program is started there. */
+void dfs_program_keep_mode(int terminal);
+
+/* Takes the terminal back from a program, in the mode that was kept. */
+void dfs_program_take_terminal(int terminal);
+
+/* ---- The whole screen ------------------------------------------------------------------- */
+
+/* Takes a terminal for a full screen: keys come one by one, nothing is echoed, and what it showed
+ * is kept.  From here to dfs_screen_close a stop (SIGTSTP) gives it back and takes it again when
+ * the process goes on, and a signal that ends the process by a fault or SIGQUIT gives it back.
+ * Returns a descriptor that becomes readable when all is to be drawn anew, or -1 with errno. */
+int dfs_screen_open(int terminal);
+
+/* Gives the terminal back as it was; without an open screen this does nothing. */
+void dfs_screen_close(void);
+
+/* Gives the terminal back before the process ends by a signal.  Any thread, any signal handler. */
+void dfs_screen_hide(void);
+
+/* Stops the process group, as Ctrl-Z does where keys are not signals. */
+void dfs_screen_stop(void);
+
+/* Whether all is to be drawn anew since the last call. */
+int dfs_screen_take_change(void);
+
 /* ---- The disk -------------------------------------------------------------------------- */
 
 /* syncfs(2), which Swift's Glibc does not show: brings the file system of an open file to its disk,
  * and tells what was lost on it since that file was opened.  0, or -1 with errno.  Any thread. */
 int dfs_sync_file_system(int descriptor);
+
+/* ---- Programs -------------------------------------------------------------------------- */
+
+/* The environment of this process, for a program that it starts: environ(7) is a variable that
+ * Swift does not let be read.  Nothing here changes it. */
+char *_Nullable const *_Nonnull dfs_environment(void);
+
+/* posix_spawn_file_actions_addclosefrom_np(3), which Swift's Glibc does not show. */
+int dfs_spawn_close_from(posix_spawn_file_actions_t *_Nonnull actions, int descriptor);
+
+/* pipe2(2) with O_CLOEXEC, which Swift's Glibc does not show: 0, or -1 with errno. */
+int dfs_pipe(int *_Nonnull ends);
 
 #ifdef __cplusplus
 }

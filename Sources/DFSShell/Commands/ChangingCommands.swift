@@ -6,6 +6,7 @@ enum ChangingCommands {
     static let all: [Command] = [
         Command(row: makeDirectory, run: runMakeDirectory),
         Command(row: remove, run: runRemove),
+        Command(row: removeDirectory, run: runRemoveDirectory),
         Command(row: move, run: MoveCommand.run),
     ]
 
@@ -31,6 +32,12 @@ enum ChangingCommands {
             ("rm '/docs/*.bak'", "the one file of that name"), ("rm -r /old", "all of /old"),
         ], exits: [.notFound, .denied, .temporary, .unreachable, .conflict])
 
+    private static let removeDirectory = CommandSpecification(
+        "rmdir", .files, [.init("path", .remoteDirectory, .oneOrMore)],
+        "Removes empty directories; what is in one keeps it from being removed.",
+        examples: [("rmdir /docs/old", "\"rm -r\" removes one with all in it")],
+        exits: [.notFound, .denied, .temporary, .unreachable])
+
     private static let move = CommandSpecification(
         "mv", .files,
         [.init("source", .remotePath, .oneOrMore), .init("target", .remotePath)],
@@ -41,7 +48,12 @@ enum ChangingCommands {
         ], exits: [.notFound, .denied, .temporary, .unreachable, .integrity, .conflict])
 
     private static func runMakeDirectory(_ session: ShellSession, _ call: Invocation) async throws {
-        let paths = try call.operands.map { try session.path($0.bytes) }
+        let paths = try call.operands.map { word in
+            guard !word.isPattern else {
+                throw call.misuse("\(word.shown) is a pattern; in a name it stands in quotes")
+            }
+            return try session.path(word.bytes)
+        }
         try await session.forEach(paths) { path in
             if call.has("p") {
                 try await session.makeDirectoryWithParents(path)
@@ -81,6 +93,14 @@ enum ChangingCommands {
                 }
                 throw error
             }
+        }
+    }
+
+    private static func runRemoveDirectory(
+        _ session: ShellSession, _ call: Invocation
+    ) async throws {
+        try await session.forEach(try await session.paths(call.operands)) { path in
+            try await session.client.remove(path, kind: .directory)
         }
     }
 }

@@ -31,7 +31,7 @@ enum ContentCommands {
     private static func runConcatenate(_ session: ShellSession, _ call: Invocation) async throws {
         try await session.forEach(try await session.paths(call.operands)) { path in
             _ = try await session.client.fetch(path, verifies: false) { bytes in
-                try await session.output.content(bytes.readableBytesView)
+                try await session.output.content(bytes.readableBytesView, of: path)
             }
         }
     }
@@ -39,7 +39,9 @@ enum ContentCommands {
     private static func runDigest(_ session: ShellSession, _ call: Invocation) async throws {
         try await session.forEach(try await session.paths(call.operands)) { path in
             let digest = try await session.client.digest(of: path)
-            session.output.line("\(ErrorSentence.safe(digest.sha256))  \(path)")
+            session.output.line(
+                "\(ErrorSentence.safe(digest.sha256))  \(path)",
+                as: ["path": .path(path), "sha256": .text(digest.sha256)])
         }
     }
 
@@ -48,6 +50,10 @@ enum ContentCommands {
         var isFirst = true
         try await session.forEach(paths) { path in
             let status = try await session.client.stat(path)
+            if session.output.isJSON {
+                let text = try await EntryText(for: [status.entry], client: session.client)
+                return session.output.object(text.object(status))
+            }
             if !isFirst { session.output.line("") }
             isFirst = false
             var rows = [["path", "\(path)"]]

@@ -23,6 +23,7 @@ enum HandleCommands {
         examples: [
             ("kill h1", "one that was opened here"),
             ("kill c7.h1 m1", "one that \"handles\" lists"),
+            ("kill %1", "no session, but a job that \"jobs\" lists"),
         ], exits: SessionCommands.exits)
 
     private static func runHandles(_ session: ShellSession, _ call: Invocation) async throws {
@@ -40,16 +41,21 @@ enum HandleCommands {
         for server in servers {
             switch results[server.id] {
             case nil: continue
+            case .success(let known) where session.output.isJSON:
+                for info in known { session.output.object(session.object(info, on: server.id)) }
             case .success(let known): rows += known.map { session.row($0, on: server.id) }
             case .failure(let error):
+                if session.output.isJSON { session.tell(of: server, error) }
                 missing.append("\(server.id)  (\(reason(server, error)))")
                 // One that lasts outweighs those that pass.
                 if code == .temporary { code = error.exitCode }
             }
         }
         if !rows.isEmpty { rows.insert(columns, at: 0) }
-        for line in Columns.table(rows, rightAligned: [6, 7]) + missing {
-            session.output.line(line)
+        if !session.output.isJSON {
+            for line in Columns.table(rows, rightAligned: [6, 7]) + missing {
+                session.output.line(line)
+            }
         }
         // What is missing was told as a part of the answer.
         if !missing.isEmpty { throw ShellFailure.told(code) }
@@ -79,6 +85,7 @@ enum HandleCommands {
 
     private static func runKill(_ session: ShellSession, _ call: Invocation) async throws {
         let word = call.operands[0]
+        if word.text.hasPrefix("%") { return try session.endJob(word) }
         let own = session.state.withLock { $0.sessions[word.text] }
         if let own, call.operands.count == 1 {
             try await kill(own.handle, as: word, on: try await session.server(own.server), session)
@@ -102,13 +109,36 @@ enum HandleCommands {
 }
 
 extension ShellSession {
-    fileprivate func row(_ info: SessionInfo, on server: ServerID) -> [String] {
+    /// The name that a session has in this shell, where it was opened here.
+    private func nameHere(of info: SessionInfo, on server: ServerID) -> String? {
         let sessions = state.withLock { $0.sessions }
-        let here = handleNames.first {
+        return handleNames.first {
             sessions[$0]?.server == server && sessions[$0]?.handle == info.handle
         }
-        return [
-            server.text, Quoting.text(info.handle), here ?? "-", ErrorSentence.safe(info.mode),
+    }
+
+    fileprivate func object(_ info: SessionInfo, on server: ServerID) -> JSONObject {
+        [
+            "server": .text(server.text), "handle": .bytes(info.handle),
+            "here": .text(nameHere(of: info, on: server)), "mode": .text(info.mode),
+            "lock": .text(info.lock?.rawValue), "lease": .number(info.leaseMilliseconds),
+            "age": .number(info.ageMilliseconds), "idle": .number(info.idleMilliseconds),
+            "owner": .text(info.owner), "client": .text(info.clientName),
+            "path": .path(info.path),
+        ]
+    }
+
+    /// Tells that the sessions of a server are not known.
+    fileprivate func tell(of server: ServerInfo, _ error: DFSError) {
+        var error = error
+        error.server = server.id
+        output.complain(HandleCommands.reason(server, error), nil, error)
+    }
+
+    fileprivate func row(_ info: SessionInfo, on server: ServerID) -> [String] {
+        [
+            server.text, Quoting.text(info.handle), nameHere(of: info, on: server) ?? "-",
+            ErrorSentence.safe(info.mode),
             info.lock?.rawValue ?? "-",
             info.leaseMilliseconds.map { Amounts.seconds($0) + " left" } ?? "conn",
             info.ageMilliseconds.map(Amounts.seconds) ?? "-",

@@ -48,12 +48,12 @@ struct ListCommand {
         var title = title
         while let path = waiting.popLast(), !session.output.isBroken {
             let entries = sorted(try await session.client.list(path).all().filter(isShown))
-            if let title { session.output.line("\(title):") }
+            if let title, !session.output.isJSON { session.output.line("\(title):") }
             try await show(entries, names: .name)
             await session.output.awaitRoom()
             guard call.has("R") else { return }
             waiting += entries.filter { $0.kind == .directory }.map(\.path).reversed()
-            if let next = waiting.last {
+            if let next = waiting.last, !session.output.isJSON {
                 session.output.line("")
                 title = next
             }
@@ -107,8 +107,13 @@ struct ListCommand {
 
     private func show(_ entries: [Entry], names: Names) async throws {
         let text = try await EntryText(for: entries, client: session.client)
+        if session.output.isJSON {
+            for entry in entries { session.output.object(text.object(entry)) }
+            return
+        }
+        let colours = Colours(isOn: session.hasColours)
         let shown = entries.map { entry in
-            name(of: entry, names) + (isLong ? "" : text.mark(entry))
+            colours.name(name(of: entry, names), of: entry) + (isLong ? "" : text.mark(entry))
         }
         if isLong {
             let rows = zip(entries, shown).map { entry, name in

@@ -74,7 +74,9 @@ enum ListingCommands {
             while let page = try await pages.nextPage(), !session.output.isBroken {
                 let text = try await EntryText(for: page, client: session.client)
                 for entry in page {
-                    session.output.line(EntryText.name(entry, entry.path.bytes) + text.mark(entry))
+                    session.output.line(
+                        EntryText.name(entry, entry.path.bytes) + text.mark(entry),
+                        as: text.object(entry))
                 }
                 await session.output.awaitRoom()
             }
@@ -92,6 +94,13 @@ enum ListingCommands {
         }
         try await session.forEach(tops) { top in
             let usage = try await session.client.diskUsage(top)
+            if session.output.isJSON {
+                session.output.object([
+                    "path": .path(top), "bytes": .number(usage.bytes),
+                    "files": .number(usage.files), "directories": .number(usage.directories),
+                ])
+                return
+            }
             let bytes = call.has("h") ? Amounts.human(usage.bytes) : "\(usage.bytes)"
             let directories =
                 usage.directories == 1 ? "1 directory" : "\(usage.directories) directories"

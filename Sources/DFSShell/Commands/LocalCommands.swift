@@ -9,6 +9,7 @@ enum LocalCommands {
         Command(row: changeLocal, run: runChangeLocal),
         Command(row: listLocal, run: runListLocal),
         Command(row: localDirectory, run: runLocalDirectory),
+        Command(row: program, run: runProgram),
     ]
 
     private static let changeDirectory = CommandSpecification(
@@ -18,39 +19,50 @@ enum LocalCommands {
         exits: [.notFound, .unreachable])
 
     private static let workingDirectory = CommandSpecification(
-        "pwd", .files, [], "Shows the working directory.")
+        "pwd", .files, [], "Shows the working directory.",
+        examples: [("pwd", "/docs, where relative paths start")])
 
     private static let changeLocal = CommandSpecification(
         "lcd", .local, [.init("path", .localDirectory, .optional)],
         "Changes the working directory on this machine; without a path to your home.",
+        examples: [("lcd ~/Downloads", "where get puts files and put finds them")],
         exits: [.notFound, .denied])
 
     private static let listLocal = CommandSpecification(
         "lls", .local, [.init("path", .localPath, .optional)],
         options: [.init("a", "names that begin with a dot too")],
-        "Lists a directory on this machine.", exits: [.notFound, .denied])
+        "Lists a directory on this machine.",
+        examples: [("lls -a", "of the working directory, hidden names too")],
+        exits: [.notFound, .denied])
 
     private static let localDirectory = CommandSpecification(
-        "lpwd", .local, [], "Shows the working directory on this machine.")
+        "lpwd", .local, [], "Shows the working directory on this machine.",
+        examples: [("lpwd", "where get puts files and put finds them")])
+
+    private static let program = CommandSpecification(
+        "!", .local, [.init("command", .text, .any)],
+        "Runs a line with sh on this machine; alone, your own shell.",
+        examples: [("!df -h .", "all of the line is for sh, | and ; too")])
 
     private static func runChangeDirectory(
         _ session: ShellSession, _ call: Invocation
     ) async throws {
         guard let word = call.operands.first else {
-            return session.state.withLock { $0.workingDirectory = .root }
+            return session.changeDirectory(to: .root)
         }
         let path = try await session.onePath(word)
         let entry = try await session.client.stat(path).entry
         guard entry.kind == .directory else {
             throw ShellFailure(.failed, "\(path): is not a directory")
         }
-        session.state.withLock { $0.workingDirectory = path }
+        session.changeDirectory(to: path)
     }
 
     private static func runWorkingDirectory(
         _ session: ShellSession, _ call: Invocation
     ) async throws {
-        session.output.line("\(session.workingDirectory)")
+        let path = session.workingDirectory
+        session.output.line("\(path)", as: ["path": .path(path)])
     }
 
     private static func runChangeLocal(_ session: ShellSession, _ call: Invocation) async throws {
@@ -68,11 +80,19 @@ enum LocalCommands {
         do {
             names = try await session.disk.list(try await session.disk.open(directory: path))
         } catch let failure as LocalFailure where failure.number == ENOTDIR {
-            return session.output.line(Quoting.text(path))
+            return session.output.line(Quoting.text(path), as: ["name": .bytes(path)])
         }
         for entry in names where call.has("a") || entry.name.first != UInt8(ascii: ".") {
-            session.output.line(Quoting.text(entry.name) + (entry.kind == .directory ? "/" : ""))
+            let isDirectory = entry.kind == .directory
+            session.output.line(
+                Quoting.text(entry.name) + (isDirectory ? "/" : ""),
+                as: ["name": .bytes(entry.name), "type": isDirectory ? "directory" : "file"])
         }
+    }
+
+    /// Only for words of the process: in a line, `!` makes the whole of it one for `sh`.
+    private static func runProgram(_ session: ShellSession, _ call: Invocation) async throws {
+        try await session.runProgram(Array(call.operands.map(\.bytes).joined(separator: [0x20])))
     }
 
     private static func runLocalDirectory(
@@ -80,6 +100,7 @@ enum LocalCommands {
     ) async throws {
         guard let path = getcwd(nil, 0) else { throw LocalFailure.failure([], errno) }
         defer { free(path) }
-        session.output.line(Quoting.text(LocalName.bytes(path)))
+        let bytes = LocalName.bytes(path)
+        session.output.line(Quoting.text(bytes), as: ["path": .bytes(bytes)])
     }
 }

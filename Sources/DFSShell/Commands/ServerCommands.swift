@@ -37,12 +37,24 @@ enum ServerCommands {
                 ErrorSentence.safe(place.state.word),
             ]
             if place.state != .up { words[3] += " " + Amounts.seconds(place.seenMilliseconds) }
-            session.output.line(words.joined(separator: "  "))
+            session.output.line(
+                words.joined(separator: "  "),
+                as: [
+                    "path": .path(path), "server": .text(place.server.text),
+                    "address": .text("\(place.address)"), "state": .text(place.state.word),
+                    "silent": .number(place.seenMilliseconds), "size": .number(place.size),
+                    "version": .number(place.version),
+                ])
         }
     }
 
     private static func runServers(_ session: ShellSession, _ call: Invocation) async throws {
-        let rows = try await session.client.servers().map { server in
+        let servers = try await session.client.servers()
+        if session.output.isJSON {
+            for server in servers { session.output.object(object(server)) }
+            return
+        }
+        let rows = servers.map { server in
             var state = server.isAway ? "away" : ErrorSentence.safe(server.state.word)
             if server.state != .up, let seen = server.seenMilliseconds {
                 state += " " + Amounts.seconds(seen)
@@ -56,6 +68,16 @@ enum ServerCommands {
         for line in Columns.table(rows, rightAligned: [3, 4]) { session.output.line(line) }
     }
 
+    private static func object(_ server: ServerInfo) -> JSONObject {
+        [
+            "server": .text(server.id.text), "address": .text(server.address.map { "\($0)" }),
+            "state": .text(server.isAway ? "away" : server.state.word),
+            "silent": .number(server.seenMilliseconds), "files": .number(server.files),
+            "bytes": .number(server.bytes), "free": .number(server.free),
+            "mounts": .list(server.mounts.map { .path($0) }), "epoch": .number(server.epoch),
+        ]
+    }
+
     private static func runStatus(_ session: ShellSession, _ call: Invocation) async throws {
         let pairs: [(key: String, value: [UInt8])]
         if let word = call.operands.first {
@@ -63,6 +85,7 @@ enum ServerCommands {
         } else {
             pairs = try await session.client.status()
         }
+        if session.output.isJSON { return session.output.object(JSONObject(pairs: pairs)) }
         let rows = pairs.map {
             [
                 ErrorSentence.safe($0.key),

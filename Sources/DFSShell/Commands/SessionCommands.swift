@@ -27,7 +27,7 @@ enum SessionCommands {
         examples: [("session", "\"handles\" lists those of everybody")])
 
     private static let open = CommandSpecification(
-        "session open", aliases: ["open"], .sessions,
+        "session open", .sessions,
         [
             .init("path", .remotePath),
             .init("mode", .choice(OpenMode.allCases.map(\.rawValue)), .optional),
@@ -47,9 +47,12 @@ enum SessionCommands {
         "Opens a session on a file and tells its handle; r is the mode unless one is given.",
         examples: [
             ("session open /A/F1 r", "h1 size=6 ver=0 server=m1"),
-            ("open /A/new create", "makes the file where it is not there"),
-            ("open --lease 30000 /A/F1 rw", "tells the token by which another shell can resume it"),
-            ("open --lock exclusive --wait 5000 /A/F1 rw", "waits up to 5 s for its turn"),
+            ("session open /A/new create", "makes the file where it is not there"),
+            (
+                "session open --lease 30000 /A/F1 rw",
+                "tells the token by which another shell can resume it"
+            ),
+            ("session open --lock exclusive --wait 5000 /A/F1 rw", "waits up to 5 s for its turn"),
         ], exits: exits)
 
     private static let read = CommandSpecification(
@@ -116,11 +119,15 @@ enum SessionCommands {
             throw ShellFailure(
                 .usage, "session \(word.shown) is no command; \"session\" lists them")
         }
+        let below = CommandTable.rows(below: "session")
+        if session.output.isJSON {
+            return session.heldObjects.forEach(session.output.object)
+        }
         let rows = session.heldRows
         for line in Columns.table(rows) { session.output.line(line) }
         if rows.isEmpty { session.output.line("This shell holds no session.") }
         session.output.line("")
-        for line in HelpText.overview(CommandTable.rows(below: "session")) {
+        for line in HelpText.overview(below) {
             session.output.line(line)
         }
     }
@@ -156,7 +163,8 @@ enum SessionCommands {
 
     private static func runRenew(_ session: ShellSession, _ call: Invocation) async throws {
         let lease = try await session.file(call.operands[0]).renew()
-        session.output.line("lease=\(Amounts.lease(lease))")
+        session.output.line(
+            "lease=\(Amounts.lease(lease))", as: ["lease": .number(Amounts.milliseconds(lease))])
     }
 
     private static func runResume(_ session: ShellSession, _ call: Invocation) async throws {
@@ -204,7 +212,7 @@ enum SessionCommands {
             } else {
                 piece = try await file.readNext(count: size)
             }
-            try await session.output.content(piece.bytes.readableBytesView)
+            try await session.output.content(piece.bytes.readableBytesView, of: file.path)
             count -= Int64(piece.bytes.readableBytes)
             if piece.isEnd || piece.bytes.readableBytes == 0 { return }
         }
@@ -215,24 +223,29 @@ enum SessionCommands {
         let bytes = ByteBuffer(bytes: call.operands[2].bytes)
         let size = try await file.write(
             bytes, at: call.number(at: 1) ?? 0, ifVersion: call.number("if-version"))
-        session.output.line("bytes=\(bytes.readableBytes) size=\(size)")
+        session.output.line(
+            "bytes=\(bytes.readableBytes) size=\(size)",
+            as: ["bytes": .number(Int64(bytes.readableBytes)), "size": .number(size)])
     }
 
     private static func runAppend(_ session: ShellSession, _ call: Invocation) async throws {
         let file = try session.file(call.operands[0])
         let bytes = ByteBuffer(bytes: call.operands[1].bytes)
         let size = try await file.append(bytes)
-        session.output.line("bytes=\(bytes.readableBytes) size=\(size)")
+        session.output.line(
+            "bytes=\(bytes.readableBytes) size=\(size)",
+            as: ["bytes": .number(Int64(bytes.readableBytes)), "size": .number(size)])
     }
 
     private static func runTruncate(_ session: ShellSession, _ call: Invocation) async throws {
         let size = call.number(at: 1) ?? 0
         try await session.file(call.operands[0]).truncate(to: size)
-        session.output.line("size=\(size)")
+        session.output.line("size=\(size)", as: ["size": .number(size)])
     }
 
     private static func runSync(_ session: ShellSession, _ call: Invocation) async throws {
-        session.output.line("ver=\(try await session.file(call.operands[0]).sync())")
+        let version = try await session.file(call.operands[0]).sync()
+        session.output.line("ver=\(version)", as: ["version": .number(version)])
     }
 
     private static func runClose(_ session: ShellSession, _ call: Invocation) async throws {
@@ -241,7 +254,9 @@ enum SessionCommands {
         // The handle is gone whatever the server answers.
         _ = session.state.withLock { $0.sessions.removeValue(forKey: name) }
         let (size, version) = try await file.close()
-        session.output.line("size=\(size) ver=\(version)")
+        session.output.line(
+            "size=\(size) ver=\(version)",
+            as: ["size": .number(size), "version": .number(version)])
     }
 }
 
@@ -263,7 +278,25 @@ extension ShellSession {
             words.append("handle=\(Quoting.text(file.handle))")
             words.append("token=\(Quoting.text(token))")
         }
-        output.line(words.joined(separator: " "))
+        var object = object(file, named: name)
+        object["size"] = .number(file.facts.size)
+        object["version"] = .number(file.facts.version)
+        if let token = file.token { object["token"] = .bytes(token) }
+        output.line(words.joined(separator: " "), as: object)
+    }
+
+    private func object(_ file: RemoteFile, named name: String) -> JSONObject {
+        [
+            "here": .text(name), "server": .text(file.server.text), "handle": .bytes(file.handle),
+            "mode": .text(file.mode.rawValue), "lock": .text(file.lock?.rawValue),
+            "lease": .number(Amounts.milliseconds(file.lease)), "path": .path(file.path),
+        ]
+    }
+
+    /// What `session` tells of each session held here with `--json`.
+    fileprivate var heldObjects: [JSONObject] {
+        let held = state.withLock { $0.sessions }
+        return handleNames.compactMap { name in held[name].map { object($0, named: name) } }
     }
 
     /// What `session` shows: a row for each session held here, under a heading.

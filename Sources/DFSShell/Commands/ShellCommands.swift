@@ -15,47 +15,55 @@ enum ShellCommands {
         examples: [("help ls", "usage, options, examples and exit codes of ls")])
 
     private static let echo = CommandSpecification(
-        "echo", .shell, [.init("text", .text, .any)], "Writes its words and a newline.")
+        "echo", .shell, [.init("text", .text, .any)], "Writes its words and a newline.",
+        examples: [("echo 'to do' > list", "into a file on this machine")])
 
     private static let history = CommandSpecification(
-        "history", .shell, [], "Lists the lines that were typed.")
+        "history", .shell, [], "Lists the lines that were typed.",
+        examples: [("history | tail", "the last ten")])
 
     private static let quit = CommandSpecification(
         "quit", aliases: ["exit", "bye"], .shell, [],
-        "Leaves; sessions end, those with a lease once it has run out.")
+        "Leaves; jobs end, and sessions, those with a lease once it has run out.",
+        examples: [("quit", "warns once where jobs run")])
 
     private static func runHelp(_ session: ShellSession, _ call: Invocation) async throws {
         guard !call.operands.isEmpty else {
-            for line in HelpText.overview(CommandTable.rows) { session.output.line(line) }
-            return
+            return session.show(
+                HelpText.overview(CommandTable.rows), as: CommandTable.rows.map(\.object))
         }
         let name = call.operands.map(\.text).joined(separator: " ")
         guard let row = CommandTable.row(named: name) else {
-            throw ShellFailure(
-                .usage, "\(Quoting.text([UInt8](name.utf8))) is no command; help lists them")
+            if let text = session.state.withLock({ $0.aliases[[UInt8](name.utf8)] }) {
+                return session.output.line("\(name) stands for: \(ErrorSentence.safe(text))")
+            }
+            throw ShellFailure(.usage, CommandTable.unknown([UInt8](name.utf8)))
         }
-        for line in HelpText.details(row) { session.output.line(line) }
+        session.show(HelpText.details(row), as: [row.object])
         let below = CommandTable.rows(below: row.name)
         guard !below.isEmpty else { return }
-        session.output.line("")
-        for line in HelpText.overview(below) { session.output.line(line) }
+        session.show([""] + HelpText.overview(below), as: below.map(\.object))
     }
 
     private static func runEcho(_ session: ShellSession, _ call: Invocation) async throws {
         // What a person typed is shown as bytes only where they are harmless.
         let words = call.operands.map { ErrorSentence.safe($0.bytes) }
-        session.output.line(words.joined(separator: " "))
+        session.output.line(
+            words.joined(separator: " "),
+            as: ["text": .bytes(Array(call.operands.map(\.bytes).joined(separator: [0x20])))])
     }
 
     private static func runHistory(_ session: ShellSession, _ call: Invocation) async throws {
         let lines = session.state.withLock { $0.history }()
         for (number, line) in lines.enumerated() {
             // As it was typed, so that it can be typed again.
-            session.output.line("\(number + 1)  \(ErrorSentence.safe(line))")
+            session.output.line(
+                "\(number + 1)  \(ErrorSentence.safe(line))",
+                as: ["number": .number(Int64(number + 1)), "line": .bytes(line)])
         }
     }
 
     private static func runQuit(_ session: ShellSession, _ call: Invocation) async throws {
-        session.state.withLock { $0.wantsToQuit = true }
+        if session.mayLeave() { session.state.withLock { $0.wantsToQuit = true } }
     }
 }

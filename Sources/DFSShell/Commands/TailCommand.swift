@@ -66,7 +66,7 @@ enum TailCommand {
             let piece = try await file.read(at: place, count: count).bytes
             // Cut meanwhile: a follower tells, and nobody else needs to know.
             if piece.readableBytes == 0 { break }
-            try await session.output.content(piece.readableBytesView)
+            try await session.output.content(piece.readableBytesView, of: file.path)
             place += Int64(piece.readableBytes)
         }
     }
@@ -104,7 +104,7 @@ extension ShellSession {
             switch event {
             case .bytes(let bytes, let offset):
                 place = offset + Int64(bytes.readableBytes)
-                try await output.content(bytes.readableBytesView)
+                try await output.content(bytes.readableBytesView, of: path)
                 // What is added is shown now, and not when there is more.
                 output.flush()
             case .truncated(let size):

@@ -114,7 +114,7 @@ enum TransferCommands {
         try await session.forEach(sources) { path in
             do {
                 _ = try await session.client.fetch(path) { bytes in
-                    try await session.output.content(bytes.readableBytesView)
+                    try await session.output.content(bytes.readableBytesView, of: path)
                 }
             } catch let error as DFSError where error.known == .corrupt {
                 throw ShellFailure(

@@ -10,6 +10,10 @@ enum TreeCommand {
         let all = try await session.client.find(top).all()
         let entries = call.has("a") ? all : withoutHidden(all, below: top)
         let text = try await EntryText(for: entries, client: session.client)
+        if session.output.isJSON {
+            for entry in entries { session.output.object(text.object(entry)) }
+            return
+        }
         session.output.line("\(top)")
         for (entry, lead) in zip(entries, leads(entries.map(\.path), below: top)) {
             session.output.line(lead + EntryText.name(entry, entry.name) + text.mark(entry))

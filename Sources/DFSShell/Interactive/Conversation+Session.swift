@@ -1,5 +1,6 @@
 import DFSClient
 import DFSProtocol
+import Dispatch
 import Glibc
 
 extension Conversation {
@@ -8,12 +9,31 @@ extension Conversation {
     /// The first prompt waits for nothing: the name server is asked behind it.
     /// - Returns: What the last line ended with.
     public static func hold(with session: ShellSession) -> ExitCode {
-        let file = HistoryFile.usual { name in getenv(name).map { String(cString: $0) } }
-        let history = HistoryRecord(file: file)
+        let variable = { (name: String) in getenv(name).map { String(cString: $0) } }
+        let startup = StartupFile.usual(variable)
+        wait { await startup?.run(in: session) }
+        let history = HistoryRecord(
+            file: HistoryFile.usual(variable), limit: session.historyLines)
         session.setHistory { history.lines }
         let watch = session.watchesNameServer ? Task { await session.watchNameServer() } : nil
         defer { watch?.cancel() }
-        return Conversation(Shell(session), history: history).run()
+        let code = Conversation(Shell(session), history: history).run()
+        wait(atMost: .seconds(2)) { await session.endJobs() }
+        return code
+    }
+
+    /// Blocks the calling thread until something is done.
+    ///
+    /// - Parameter time: How long at most; what is not done then goes on.
+    private static func wait(
+        atMost time: DispatchTimeInterval = .never, _ body: @escaping @Sendable () async -> Void
+    ) {
+        let isDone = DispatchSemaphore(value: 0)
+        Task {
+            await body()
+            isDone.signal()
+        }
+        _ = isDone.wait(timeout: time == .never ? .distantFuture : .now() + time)
     }
 }
 
@@ -29,7 +49,8 @@ extension Conversation.Shell {
                 let prompt = session.prompt
                 return PromptState(
                     directory: prompt.workingDirectory.bytes,
-                    isNameServerAway: prompt.isNameServerReachable == false)
+                    isNameServerAway: prompt.isNameServerReachable == false,
+                    text: session.promptText, hasColours: session.hasColours)
             },
             run: { line in
                 let code = await session.run(line: line)
@@ -37,6 +58,16 @@ extension Conversation.Shell {
             },
             candidates: { await Conversation.Shell.candidates(for: $0, in: session) },
             closeConnections: { await session.client.closeConnections() })
+        aliases = { session.state.withLock { $0.aliases.all.map(\.name) } }
+        jobs = { session.shared.jobs.all.map { [UInt8]("%\($0.number)".utf8) } }
+        tellNews = {
+            session.tellJobs()
+            session.output.endLine()
+            session.output.settleBlocking()
+        }
+        mayLeave = { session.mayLeave() }
+        hasProgram = { session.isProgramInForeground }
+        historyLines = { session.historyLines }
     }
 
     private static func candidates(
@@ -61,7 +92,7 @@ extension Conversation.Shell {
             return (await session.serverHandleNames(within: .milliseconds(400)) ?? []).map {
                 CompletionCandidate(name: $0)
             }
-        case .commands, .subcommands, .options, .words, .local: return []
+        case .commands, .subcommands, .options, .words, .local, .aliases, .jobs: return []
         }
     }
 }

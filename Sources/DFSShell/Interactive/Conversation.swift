@@ -18,6 +18,18 @@ public final class Conversation {
         public var run: @Sendable (_ line: [UInt8]) async -> Outcome
         /// Names for Tab; no error and no output.
         public var candidates: @Sendable (CompletionSubject) async -> [CompletionCandidate]
+        /// Names that begin a command, beside those of the table.
+        public var aliases: @Sendable () -> [[UInt8]] = { [] }
+        /// Names of what runs beside the prompt.
+        public var jobs: @Sendable () -> [[UInt8]] = { [] }
+        /// Writes what is to be told before a prompt; returns when it is written.
+        public var tellNews: @Sendable () -> Void = {}
+        /// Whether the person may leave now; if not, that was told.
+        public var mayLeave: @Sendable () -> Bool = { true }
+        /// Whether a program has the terminal, and Ctrl-C is meant for it.
+        public var hasProgram: @Sendable () -> Bool = { false }
+        /// How many lines of history are kept.
+        public var historyLines: @Sendable () -> Int = { LineHistory.limit }
         /// Drops connections at once, so that a command that does not heed its cancellation fails.
         public var closeConnections: @Sendable () async -> Void
 
@@ -53,7 +65,6 @@ public final class Conversation {
     private let shell: Shell
     private let history: HistoryRecord
     private let supply: CandidateSupply
-    private let hasColours: Bool
     private let isEditable: Bool
     private var drawn: PromptState?
     /// The last second Ctrl-C.
@@ -64,18 +75,16 @@ public final class Conversation {
         self.shell = shell
         self.history = history
         let (source, local) = (shell.candidates, LocalNames.candidates)
-        supply = CandidateSupply(commands: shell.commands) { subject in
+        supply = CandidateSupply(
+            commands: shell.commands,
+            aliases: { shell.aliases().map { CompletionCandidate(name: $0) } },
+            jobs: { shell.jobs().map { CompletionCandidate(name: $0) } }
+        ) { subject in
             if case .local(let directory) = subject { return await local(directory) }
             return await source(subject)
         }
-        let terminal = Conversation.variable("TERM") ?? "dumb"
+        let terminal = ShellSession.variable("TERM") ?? "dumb"
         isEditable = terminal != "dumb" && isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1
-        hasColours = isEditable && Conversation.variable("NO_COLOR") == nil
-    }
-
-    private static func variable(_ name: String) -> String? {
-        guard let value = getenv(name), value.pointee != 0 else { return nil }
-        return String(cString: value)
     }
 
     /// Draws the prompt anew where it has changed, while it waits for keys.
@@ -94,8 +103,12 @@ public final class Conversation {
         defer { lines.close() }
         var code = ExitCode.ok
         while true {
+            shell.tellNews()
+            let limit = shell.historyLines()
+            history.keep(limit)
+            lines.keep(limit)
             switch lines.next() {
-            case .end: return code
+            case .end: if shell.mayLeave() { return code }
             case .interrupted: code = .interrupted
             case .terminated(let signal): end(by: signal, lines)
             case .line(let line):
@@ -124,7 +137,7 @@ public final class Conversation {
     private func prompt() -> [UInt8] {
         let state = shell.prompt()
         drawn = state
-        return PromptText.bytes(state, hasColours: hasColours)
+        return PromptText.bytes(state, hasColours: isEditable && state.hasColours)
     }
 
     private func end(by signal: Int32, _ lines: any LineSource) -> Never {
@@ -162,7 +175,9 @@ extension Conversation {
                 task.cancel()
                 end(by: dfs_signals_termination(), lines)
             }
-            for _ in 0..<dfs_signals_take_interrupts() {
+            let count = dfs_signals_take_interrupts()
+            // A program got them too, and knows what they are to mean.
+            for _ in 0..<(shell.hasProgram() ? 0 : count) {
                 interrupts += 1
                 interrupt(task, time: interrupts, lines)
             }

@@ -33,6 +33,15 @@ public struct CommandSpecification: Sendable {
         case pattern
         /// One of a few words.
         case choice([String])
+        /// What `set` can change, and a value for it.
+        case setting
+        case settingValue
+        /// A name that `alias` made.
+        case alias
+        /// A job, as `%1`.
+        case job
+        /// A whole command: all words from here on are its own.
+        case line
     }
 
     /// How often an operand stands.
@@ -175,11 +184,15 @@ extension CommandSpecification.Kind {
         case .localDirectory: "LOCAL-DIR"
         case .server: "SERVER"
         case .handle, .serverHandle: "HANDLE"
-        case .command: "COMMAND"
+        case .command, .line: "COMMAND"
         case .number: "N"
         case .text: "TEXT"
         case .pattern: "PATTERN"
         case .choice(let words): words.joined(separator: "|")
+        case .setting: "SETTING"
+        case .settingValue: "VALUE"
+        case .alias: "NAME"
+        case .job: "%N"
         }
     }
 }

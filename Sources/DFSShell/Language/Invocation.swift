@@ -25,6 +25,11 @@ public struct Invocation: Sendable {
             }
             guard takesOptions, specification.takesAsOption(word) else {
                 operands.append(word)
+                // From here on the words are another command's.
+                if specification.operand(at: operands.count - 1)?.kind == .line {
+                    operands += words[index...]
+                    break
+                }
                 continue
             }
             for option in try Invocation.options(in: word, of: specification) {

@@ -63,6 +63,25 @@ public struct Word: Equatable, Sendable {
 
     private static let shellSpecial = [UInt8]("*?['|<>&;".utf8)
 
+    /// The word as it could have been typed: quoted where it was, and where it would be cut else.
+    public var source: [UInt8] {
+        if bytes.isEmpty { return [UInt8]("\"\"".utf8) }
+        var result: [UInt8] = []
+        var run: [UInt8] = []
+        for (byte, isQuoted) in zip(bytes, quoted) {
+            if isQuoted || Word.cutting.contains(byte) || byte <= 0x20 || byte >= 0x7F {
+                run.append(byte)
+                continue
+            }
+            if !run.isEmpty { result += Quoting.quoteAlways(run) }
+            run = []
+            result.append(byte)
+        }
+        return run.isEmpty ? result : result + Quoting.quoteAlways(run)
+    }
+
+    private static let cutting = [UInt8]("\"'\\;#|&<>!".utf8)
+
     /// Whether the word begins with an unquoted `-` and something behind it.
     public var looksLikeOption: Bool {
         bytes.count > 1 && bytes[0] == UInt8(ascii: "-") && !quoted[0]

@@ -51,8 +51,13 @@ enum Amounts {
 
     /// A lease as the wire has it: whole milliseconds, or `conn`.
     static func lease(_ lease: Duration?) -> String {
-        guard let (seconds, attoseconds) = lease?.components else { return "conn" }
-        return "\(seconds * 1000 + attoseconds / 1_000_000_000_000_000)"
+        milliseconds(lease).map { "\($0)" } ?? "conn"
+    }
+
+    /// Whole milliseconds of a lease; nil where the session ends with its connection.
+    static func milliseconds(_ lease: Duration?) -> Int64? {
+        guard let (seconds, attoseconds) = lease?.components else { return nil }
+        return seconds * 1000 + attoseconds / 1_000_000_000_000_000
     }
 
     /// A time of the calendar to the second, in UTC: `2026-11-22 21:00:05Z`.

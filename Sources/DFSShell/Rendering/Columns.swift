@@ -39,6 +39,19 @@ enum Columns {
         }
     }
 
-    /// Characters of text; wide characters count as one, which costs alignment and nothing else.
-    private static func width(_ text: String) -> Int { text.count }
+    /// Characters of text without its colours.
+    ///
+    /// Wide characters count as one, which costs alignment and nothing else.
+    private static func width(_ text: String) -> Int {
+        guard text.utf8.contains(0x1B) else { return text.count }
+        // Names hold no escape: what begins with one is a colour of ours, up to its "m".
+        var count = 0
+        var isColour = false
+        for character in text {
+            if character == "\u{1B}" { isColour = true }
+            if !isColour { count += 1 }
+            if character == "m" { isColour = false }
+        }
+        return count
+    }
 }

@@ -25,7 +25,11 @@ struct ContentText {
 
     /// How many bytes at the end may go on in the next piece.
     private static func unfinished(_ bytes: [UInt8]) -> Int {
-        if bytes.last == UInt8(ascii: "\r") { return 1 }
+        bytes.last == UInt8(ascii: "\r") ? 1 : unfinishedCharacter(bytes)
+    }
+
+    /// How many bytes at the end are the beginning of a character.
+    static func unfinishedCharacter(_ bytes: [UInt8]) -> Int {
         for (count, byte) in bytes.suffix(3).reversed().enumerated() {
             switch byte {
             case 0x80..<0xC0: continue

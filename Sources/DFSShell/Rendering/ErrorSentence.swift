@@ -8,7 +8,7 @@ extension ShellFailure {
         case let error as ShellFailure: self = error
         case let error as LocalFailure: self = error.told
         case let error as DFSError:
-            self.init(error.exitCode, ErrorSentence.text(error))
+            self.init(error.exitCode, ErrorSentence.text(error), error)
         case let error as RequestError:
             self.init(.usage, ErrorSentence.safe(error.advice))
         case is CancellationError: self.init(.interrupted, "interrupted")

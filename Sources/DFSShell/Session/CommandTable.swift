@@ -1,3 +1,5 @@
+import DFSProtocol
+
 /// A command's row with what it does.
 struct Command: Sendable {
     /// What parsing, help and completion see.
@@ -9,9 +11,11 @@ struct Command: Sendable {
 /// The one table of dfsh's commands.
 public enum CommandTable {
     static let all: [Command] =
-        ListingCommands.all + ContentCommands.all + ChangingCommands.all + TransferCommands.all
-        + TailCommand.all + ServerCommands.all + SessionCommands.all + HandleCommands.all
-        + LocalCommands.all + ShellCommands.all
+        ListingCommands.all + ContentCommands.all + ViewingCommands.all + EditCommand.all
+        + ChangingCommands.all + TransferCommands.all
+        + TailCommand.all + ServerCommands.all + ExplainCommand.all + BrowseCommand.all
+        + SessionCommands.all + HandleCommands.all + LocalCommands.all + ShellCommands.all
+        + RunningCommands.all + SettingCommands.all + JobCommands.all + PackagingCommands.all
 
     /// Every row, in the order of help.
     public static var rows: [CommandSpecification] { all.map(\.row) }
@@ -45,6 +49,14 @@ public enum CommandTable {
             $0.name == name || $0.aliases.contains(name) || $0.name.hasPrefix(name + " ")
         }
         return isName ? [Word(plain: [UInt8]("help".utf8))] + words.dropLast() : words
+    }
+
+    /// What is said of a name that is no command's.
+    static func unknown(_ name: [UInt8]) -> String {
+        let typed = String(decoding: name, as: UTF8.self)
+        let nearest = NearestName.of(typed, among: CommandNames.firsts(in: rows))
+        return "\(Quoting.text(name)) is no command; "
+            + (nearest.map { "did you mean \($0)? " } ?? "") + "help lists them"
     }
 
     static func find(_ words: [Word]) -> (command: Command, rest: [Word])? {

@@ -1,3 +1,4 @@
+import DFSClient
 import DFSProtocol
 import Glibc
 import Synchronization
@@ -11,6 +12,10 @@ public final class ShellOutput: Sendable {
     public let isTerminal: Bool
     /// Whether complaints go to a terminal: progress is shown there only.
     public let isErrorTerminal: Bool
+    /// Whether results and complaints are objects of JSON, one a line.
+    public let isJSON: Bool
+    /// Whether results and complaints go where a program that is started writes by itself.
+    let isOfProcess: Bool
     /// Whether complaints stand among the results: a line of theirs must not end one of those.
     private let isOneStream: Bool
     private let results: Sink
@@ -22,10 +27,13 @@ public final class ShellOutput: Sendable {
     private struct State {
         var collected: [UInt8] = []
         var content: ContentText?
+        var objects: ContentObjects?
         /// Whether the last byte of the results ended a line.
         var isAtLineStart = true
         /// Whether a line of progress stands on the terminal.
         var hasProgress = false
+        /// Whether the person wants to see progress.
+        var showsProgress = true
         /// Why results could not be written, where that is more than a reader who left.
         var lost: Int32?
         /// The same, until it was told.
@@ -41,16 +49,23 @@ public final class ShellOutput: Sendable {
     /// - Parameter hangUp: Returns once nobody reads the results, or its task was cancelled.
     public init(
         results: @escaping Sink, complaints: @escaping Sink, isTerminal: Bool = false,
-        isErrorTerminal: Bool = false, isOneStream: Bool = false,
+        isErrorTerminal: Bool = false, isOneStream: Bool = false, isJSON: Bool = false,
+        isOfProcess: Bool = false,
         hangUp: @escaping @Sendable () async -> Void = ShellOutput.never
     ) {
         self.results = results
         self.complaints = complaints
-        self.isTerminal = isTerminal
-        self.isErrorTerminal = isErrorTerminal
+        // Objects are for programs, also where a person looks on.
+        self.isTerminal = isTerminal && !isJSON
+        self.isErrorTerminal = isErrorTerminal && !isJSON
+        self.isJSON = isJSON
         self.isOneStream = isOneStream
+        self.isOfProcess = isOfProcess
         self.hangUp = hangUp
-        state = Mutex(State(content: isTerminal ? ContentText() : nil))
+        state = Mutex(
+            State(
+                content: isTerminal && !isJSON ? ContentText() : nil,
+                objects: isJSON ? ContentObjects() : nil))
     }
 
     /// Waits for the task's cancellation.
@@ -60,7 +75,7 @@ public final class ShellOutput: Sendable {
     }
 
     /// Standard output and standard error of this process.
-    public static func ofProcess() -> ShellOutput {
+    public static func ofProcess(isJSON: Bool = false) -> ShellOutput {
         var (results, complaints) = (stat(), stat())
         let isOneStream =
             fstat(STDOUT_FILENO, &results) == 0 && fstat(STDERR_FILENO, &complaints) == 0
@@ -69,7 +84,8 @@ public final class ShellOutput: Sendable {
             results: { writeAll($0, to: STDOUT_FILENO) },
             complaints: { writeAll($0, to: STDERR_FILENO) },
             isTerminal: isatty(STDOUT_FILENO) == 1, isErrorTerminal: isatty(STDERR_FILENO) == 1,
-            isOneStream: isOneStream, hangUp: { await DescriptorWait.hangUp(of: STDOUT_FILENO) })
+            isOneStream: isOneStream, isJSON: isJSON, isOfProcess: true,
+            hangUp: { await DescriptorWait.hangUp(of: STDOUT_FILENO) })
     }
 
     /// Whether results could not be written, as where `head` has enough: no more need be made.
@@ -82,16 +98,40 @@ public final class ShellOutput: Sendable {
     var waitingBytes: Int { writer.waitingBytes }
 
     /// Adds a line to the results; names in it have passed through `Quoting`.
-    public func line(_ text: String) { collect([UInt8](text.utf8) + [UInt8(ascii: "\n")]) }
+    public func line(_ text: String) {
+        if isJSON { return object(["text": .text(text)]) }
+        collect([UInt8](text.utf8) + [UInt8(ascii: "\n")])
+    }
+
+    /// Adds a result: a line of text, or with `--json` an object.
+    func line(_ text: @autoclosure () -> String, as object: @autoclosure () -> JSONObject) {
+        if isJSON { self.object(object()) } else { line(text()) }
+    }
+
+    /// Adds an object to the results; to be called with `--json` only.
+    func object(_ object: JSONObject) { collect(object.line) }
+
+    /// Adds a line that is no result, such as a command that is echoed: as it is in any case.
+    func echo(_ text: String) { collect([UInt8](text.utf8) + [UInt8(ascii: "\n")]) }
 
     /// Adds bytes of a file to the results as they are, or as what is harmless on a terminal.
     ///
     /// Waits where more was made than is read.
+    /// - Parameter path: Whose bytes they are; told with `--json` only.
     /// - Throws: `ShellFailure` where nobody reads the results; `CancellationError`.
-    public func content(_ bytes: some Collection<UInt8> & Sendable) async throws {
-        let shown = state.withLock { $0.content?.next(bytes) }
-        collect(shown ?? Array(bytes))
+    public func content(
+        _ bytes: some Collection<UInt8> & Sendable, of path: TreePath? = nil
+    ) async throws {
+        collectContent(bytes, of: path)
         try await room()
+    }
+
+    /// Adds bytes as `content(_:of:)` does, and waits for nothing.
+    func collectContent(_ bytes: some Collection<UInt8> & Sendable, of path: TreePath? = nil) {
+        let shown = state.withLock {
+            $0.objects?.next(bytes, of: path) ?? $0.content?.next(bytes)
+        }
+        collect(shown ?? Array(bytes))
     }
 
     /// Waits where more was made than is read, whoever reads; to be called by whoever makes much.
@@ -107,7 +147,8 @@ public final class ShellOutput: Sendable {
         if isBroken { throw ShellFailure.told(.failed) }
     }
 
-    private func collect(_ bytes: [UInt8]) {
+    /// Adds bytes that are safe as they are, such as results of another output.
+    func collect(_ bytes: [UInt8]) {
         let isFull = state.withLock { state in
             state.collected += bytes
             if let last = bytes.last { state.isAtLineStart = last == UInt8(ascii: "\n") }
@@ -133,8 +174,18 @@ public final class ShellOutput: Sendable {
     }
 
     /// Writes `dfsh: sentence` to standard error, on a line of its own behind the results so far.
-    public func complain(_ sentence: String) {
+    ///
+    /// - Parameters:
+    ///   - code: What a failure ends a command with; nil for what is none, such as a summary.
+    ///   - error: What the service said, where that is what failed.
+    public func complain(_ sentence: String, _ code: ExitCode? = nil, _ error: DFSError? = nil) {
         endContent()
+        if isJSON {
+            let code = code ?? error?.exitCode
+            let object = code.map { FailureObject.failure(sentence, $0, error) }
+            let line = (object ?? FailureObject.note(sentence)).line
+            return tell(String(decoding: line, as: UTF8.self))
+        }
         let lead = state.withLock { state in
             if state.hasProgress {
                 state.hasProgress = false
@@ -148,9 +199,13 @@ public final class ShellOutput: Sendable {
 
     /// Shows a line of progress in the place of the last one; a complaint takes its place.
     func progress(_ text: String) {
+        guard state.withLock({ $0.showsProgress }) else { return }
         state.withLock { $0.hasProgress = !text.isEmpty }
         tell(ShellOutput.clearedLine + text)
     }
+
+    /// Shows progress from now on, or not.
+    func showProgress(_ isShown: Bool) { state.withLock { $0.showsProgress = isShown } }
 
     private static let clearedLine = "\r\u{1B}[K"
 
@@ -169,7 +224,8 @@ public final class ShellOutput: Sendable {
 
     /// Ends the content of files: what waited for the rest of a character comes as escapes.
     func endContent() {
-        guard let rest = state.withLock({ $0.content?.end() }), !rest.isEmpty else { return }
+        let rest = state.withLock { $0.objects?.end() ?? $0.content?.end() }
+        guard let rest, !rest.isEmpty else { return }
         collect(rest)
     }
 

@@ -16,12 +16,11 @@ public final class ShellSession: Sendable {
         public let isNameServerReachable: Bool?
     }
 
-    struct State {
-        var workingDirectory = TreePath.root
-        var sessions: [String: RemoteFile] = [:]
-        var sessionsOpened = 0
-        var wantsToQuit = false
-        var history: @Sendable () -> [[UInt8]] = { [] }
+    /// What all parts of a shell know, whoever of them changed it.
+    final class Shared: Sendable {
+        let state = SessionState()
+        let disk = LocalDisk()
+        let jobs = JobTable()
     }
 
     /// Asks the servers.
@@ -34,8 +33,18 @@ public final class ShellSession: Sendable {
     public let readsCommandsFromInput: Bool
     /// How long `tail -f` waits for a file server that is away; nil for as long as it takes.
     public let outagePatience: Duration?
-    let state = Mutex(State())
-    let disk = LocalDisk()
+    /// Whether this is a job's: nobody can be asked, and the keys are not its.
+    let isJob: Bool
+    let shared: Shared
+    /// The deadline where nobody set another one.
+    let usualDeadline: Duration
+    private let place: Place
+
+    /// Where relative paths start.
+    private final class Place: Sendable {
+        let directory: Mutex<TreePath>
+        init(_ directory: TreePath) { self.directory = Mutex(directory) }
+    }
 
     /// Starts at the top of the tree.
     public init(
@@ -47,60 +56,36 @@ public final class ShellSession: Sendable {
         self.client = client
         self.output = output
         self.isInteractive = isInteractive
+        isJob = false
+        shared = Shared()
+        usualDeadline = client.options.deadline
+        place = Place(.root)
     }
 
-    /// Runs the commands of a line one after another and stops at the first that fails.
-    ///
-    /// Failures have been told on standard error. Cancelling the task ends the command.
-    /// - Returns: The code of the command that failed, or `ok`.
-    public func run(line: [UInt8]) async -> ExitCode {
-        let code = await runAll(line)
-        // The next prompt starts a line, whatever a file ended in.
-        if isInteractive { output.endLine() }
-        _ = await output.settle()
-        return code
+    /// The same shell with its results elsewhere; a job stays in the directory it was started in.
+    init(_ session: ShellSession, output: ShellOutput, isJob: Bool = false) {
+        client = session.client
+        outagePatience = session.outagePatience
+        readsCommandsFromInput = session.readsCommandsFromInput || isJob
+        isInteractive = session.isInteractive
+        self.isJob = session.isJob || isJob
+        self.output = output
+        shared = session.shared
+        usualDeadline = session.usualDeadline
+        place = isJob ? Place(session.workingDirectory) : session.place
     }
 
-    private func runAll(_ line: [UInt8]) async -> ExitCode {
-        let commands: [[Word]]
-        do {
-            commands = try LineSplitter.split(line)
-        } catch {
-            return tell(error)
-        }
-        for words in commands {
-            let code = await run(words: words)
-            if code != .ok || wantsToQuit { return code }
-        }
-        return .ok
-    }
-
-    /// Runs one command; `-` before its name lets its failure pass as `ok`.
-    public func run(words: [Word]) async -> ExitCode {
-        let (words, marks) = CommandMarks.take(from: words)
-        guard let name = words.first else { return .ok }
-        var code = ExitCode.ok
-        do {
-            guard let (command, rest) = CommandTable.find(CommandTable.helpCall(words)) else {
-                throw ShellFailure(.usage, "\(name.shown) is no command; help lists them")
-            }
-            let invocation = try Invocation(command.row, words: rest)
-            try await command.run(self, invocation)
-        } catch {
-            code = tell(await explained(error))
-        }
-        if let number = await output.settle() {
-            output.complain(LocalFailure.sentence("standard output", number))
-            if code == .ok { code = .failed }
-            _ = await output.settle()
-        }
-        return marks.ignoresFailure && code != .interrupted ? .ok : code
-    }
+    var state: SessionState { shared.state }
+    var disk: LocalDisk { shared.disk }
 
     /// Tells a failure on standard error, unless that was done.
     func tell(_ error: any Error) -> ExitCode {
         let failure = ShellFailure(error)
-        if failure.sentence.isEmpty { output.flush() } else { output.complain(failure.sentence) }
+        if failure.sentence.isEmpty {
+            output.flush()
+        } else {
+            output.complain(failure.sentence, failure.code, failure.error)
+        }
         return failure.code
     }
 
@@ -114,7 +99,8 @@ public final class ShellSession: Sendable {
         else { return error }
         return ShellFailure(
             ExitCode(failure.category),
-            ErrorSentence.text(failure, goodbye: server.isAway ? .away : .stopped))
+            ErrorSentence.text(failure, goodbye: server.isAway ? .away : .stopped),
+            failure)
     }
 
     /// What a prompt shows now.
@@ -124,7 +110,10 @@ public final class ShellSession: Sendable {
     }
 
     /// Where relative paths start.
-    public var workingDirectory: TreePath { state.withLock { $0.workingDirectory } }
+    public var workingDirectory: TreePath { place.directory.withLock { $0 } }
+
+    /// Makes relative paths start elsewhere.
+    func changeDirectory(to path: TreePath) { place.directory.withLock { $0 = path } }
 
     /// Whether `quit` was run.
     public var wantsToQuit: Bool { state.withLock { $0.wantsToQuit } }
@@ -137,44 +126,23 @@ public final class ShellSession: Sendable {
     /// Asks the person whether to go on; a script is not asked.
     ///
     /// The terminal collects lines while a command runs. Its end and an empty line mean no.
-    /// - Throws: `CancellationError` after Ctrl-C; `LocalFailure`.
+    /// - Throws: `CancellationError` after Ctrl-C; `LocalFailure`; `ShellFailure` in a job.
     func confirms(_ question: String) async throws -> Bool {
         guard isInteractive else { return true }
+        if isJob {
+            throw ShellFailure(
+                .usage, "\(question) Nobody is asked in the background: -f says yes before")
+        }
         output.tell("dfsh: \(question) (y or n) ")
         _ = await output.settle()
         let answer = try await DescriptorWait.read(STDIN_FILENO, count: 4096)
         return answer.first == UInt8(ascii: "y") || answer.first == UInt8(ascii: "Y")
     }
 
-    /// Ends open sessions by closing the connections.
+    /// Ends jobs, and open sessions by closing the connections.
     public func close() async {
+        await shared.jobs.endAll()
         _ = await output.settle()
         await client.close()
-    }
-}
-
-/// What stands before a command's name: `-` and `@`.
-public struct CommandMarks: Equatable, Sendable {
-    /// `-`: a failure is told and then passes.
-    public var ignoresFailure = false
-    /// `@`: the command is not echoed.
-    public var isSilent = false
-
-    /// Takes the marks off the first word.
-    public static func take(from words: [Word]) -> (words: [Word], marks: CommandMarks) {
-        var marks = CommandMarks()
-        guard let first = words.first, !first.hasQuotes else { return (words, marks) }
-        var bytes = first.bytes[...]
-        while let mark = bytes.first, bytes.count > 1 {
-            if mark == UInt8(ascii: "-") {
-                marks.ignoresFailure = true
-            } else if mark == UInt8(ascii: "@") {
-                marks.isSilent = true
-            } else {
-                break
-            }
-            bytes = bytes.dropFirst()
-        }
-        return ([Word(plain: Array(bytes))] + words.dropFirst(), marks)
     }
 }

@@ -136,7 +136,7 @@ final class TransferTally: Sendable {
         if failure.code == .interrupted {
             // What is left in the tree is told also then.
             if let error = error as? DFSError, error.leftover != nil {
-                session.output.complain(ErrorSentence.text(error))
+                session.output.complain(ErrorSentence.text(error), nil, error)
                 counts.withLock { $0.leftovers += 1 }
             }
             throw CancellationError()
@@ -158,7 +158,9 @@ final class TransferTally: Sendable {
         let outage = (error as? DFSError).flatMap { ErrorSentence.outage($0) }
         // Of what may have been done more is said than that its server is away.
         let sentence = error.mayHaveChanged ? failure.sentence : outage ?? failure.sentence
-        if !sentence.isEmpty, isNamed(error) { session.output.complain(sentence) }
+        if !sentence.isEmpty, isNamed(error) {
+            session.output.complain(sentence, failure.code, failure.error)
+        }
         return outage != nil
     }
 
@@ -194,6 +196,17 @@ final class TransferTally: Sendable {
 
     /// The code that the transfer ends with.
     var code: ExitCode { counts.withLock { $0.firstFailure } ?? .ok }
+
+    /// Tells what was done and is missing, with `--json` as a result.
+    func tell(_ output: ShellOutput) {
+        guard output.isJSON else { return output.complain(summary) }
+        let counts = counts.withLock { $0 }
+        output.object([
+            "done": .text(verb), "files": .number(counts.files), "bytes": .number(counts.bytes),
+            "failed": .number(counts.failed), "skipped": .number(counts.skipped),
+            "rest": .flag(counts.hasRest || counts.isInterrupted),
+        ])
+    }
 
     /// `got 2 files, 12 bytes`, with what is missing, and the speed where that says something.
     var summary: String {
@@ -284,13 +297,13 @@ extension ShellSession {
             guard code != .interrupted else {
                 tally.interrupted()
                 tally.tellUnnamed(output)
-                output.complain(tally.summary)
+                tally.tell(output)
                 throw ShellFailure.told(code)
             }
             tally.cutShort(code)
         }
         tally.tellUnnamed(output)
-        output.complain(tally.summary)
+        tally.tell(output)
         if tally.code != .ok { throw ShellFailure.told(tally.code) }
     }
 }

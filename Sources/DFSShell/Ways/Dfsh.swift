@@ -14,14 +14,25 @@ public enum Dfsh {
         // A reader that went away is seen as a write that fails.
         signal(SIGPIPE, SIG_IGN)
         raiseDescriptorLimit()
-        let output = ShellOutput.ofProcess()
+        let options = Result { try DfshOptions(arguments) }
+        let output = ShellOutput.ofProcess(isJSON: wantsJSON(options, arguments))
         do {
-            return try run(DfshOptions(arguments), output).rawValue
+            return try run(options.get(), output).rawValue
         } catch {
             let failure = ShellFailure(error)
-            output.complain(failure.sentence)
+            output.complain(failure.sentence, failure.code, failure.error)
             output.settleBlocking()
             return failure.code.rawValue
+        }
+    }
+
+    /// Who asks for JSON is told in JSON also that the options are not understood.
+    private static func wantsJSON(
+        _ options: Result<DfshOptions, any Error>, _ arguments: [[UInt8]]
+    ) -> Bool {
+        switch options {
+        case .success(let options): options.isJSON
+        case .failure: arguments.contains([UInt8]("--json".utf8))
         }
     }
 
@@ -98,8 +109,10 @@ public enum Dfsh {
                 Glibc.close(descriptor)
             }
         }
+        // What was started is finished, unless somebody wants an end now: that is why it throws.
+        let jobs = (try? await session.waitForJobs()) ?? .interrupted
         await session.close()
-        return code
+        return code == .ok ? jobs : code
     }
 
     /// Words of the process stand for themselves: nothing in them is a pattern.

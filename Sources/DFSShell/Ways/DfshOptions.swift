@@ -25,6 +25,7 @@ struct DfshOptions: Equatable, Sendable {
     var nameServers: [UInt8]?
     var echoes = false
     var keepsGoing = false
+    var isJSON = false
     var trace = Trace.none
     var deadlineMilliseconds: Int64?
     var wantsHelp = false
@@ -41,6 +42,10 @@ struct DfshOptions: Equatable, Sendable {
             rest = rest.dropFirst()
             if text == "--" { break }
             try take(text, argument, &rest)
+        }
+        guard !isJSON || trace != .standardError else {
+            throw DfshOptions.misuse(
+                "--json leaves no room for the trace on standard error; --trace=FILE writes it")
         }
         guard !rest.isEmpty else { return }
         guard source == .standardInput else {
@@ -70,7 +75,7 @@ struct DfshOptions: Equatable, Sendable {
         try set(name, value)
     }
 
-    private static let flags = ["--echo", "--keep-going", "-h", "--help", "--version"]
+    private static let flags = ["--echo", "--keep-going", "--json", "-h", "--help", "--version"]
     private static let valued = [
         "-n", "--name-server", "-c", "--commands", "-f", "--file", "--deadline",
     ]
@@ -79,6 +84,7 @@ struct DfshOptions: Equatable, Sendable {
         switch flag {
         case "--echo": echoes = true
         case "--keep-going": keepsGoing = true
+        case "--json": isJSON = true
         case "--version": wantsVersion = true
         default: wantsHelp = true
         }
@@ -134,6 +140,7 @@ struct DfshOptions: Equatable, Sendable {
           -n HOST:PORT[,HOST:PORT]  name servers; else DFSH_NAMESERVER, else 127.0.0.1:7400
           --echo                    show each command before its output
           --keep-going              go on after a command that failed
+          --json                    results and failures as JSON, one object a line
           --trace[=FILE]            show every line of the protocol, C: sent and S: received
           --deadline MS             give up a wait after so many milliseconds (10000)
           --version                 the protocol's version

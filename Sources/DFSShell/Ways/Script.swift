@@ -40,19 +40,19 @@ struct Script {
 
     /// Runs the commands of one line; one that fails ends the line, and the script too.
     func run(_ line: [UInt8]) async -> ExitCode {
-        let commands: [[Word]]
+        let commands: [TypedCommand]
         do {
-            commands = try LineSplitter.split(line)
+            commands = try LineSplitter.commands(line)
         } catch {
-            if echoes { session.output.line("dfsh> " + ErrorSentence.safe(line)) }
+            if echoes { session.output.echo("dfsh> " + ErrorSentence.safe(line)) }
             return session.tell(error)
         }
-        if echoes, let first = commands.first, !CommandMarks.take(from: first).marks.isSilent {
-            session.output.line("dfsh> " + ErrorSentence.safe(line))
+        if echoes, let first = commands.first, !first.marks.isSilent {
+            session.output.echo("dfsh> " + ErrorSentence.safe(line))
         }
         var first = ExitCode.ok
-        for words in commands {
-            let code = await session.run(words: words)
+        for command in commands {
+            let code = await session.run(command)
             if first == .ok { first = code }
             if session.output.isBroken { return ended(first) }
             if code != .ok && !keepsGoing || session.wantsToQuit { break }

@@ -114,7 +114,7 @@ struct RemoteCompletionTests {
         // On a connection that stands only an answer can be missing.
         try terminal.type("cat b/f\r")
         try terminal.waitForRow("of fs2")
-        try terminal.type("open kept\r")
+        try terminal.type("session open kept\r")
         try terminal.waitUntil("the session") { $0.text.contains("h1") }
         try terminal.waitForLine(TerminalFixture.prompt)
         try fixture.cluster["fs2"].pause()
@@ -194,7 +194,7 @@ struct RemoteCompletionTests {
 
     @Test func `a handle of any client is completed where one is killed`() throws {
         let fixture = try TerminalFixture(files: [Self.file("log", "one\n")])
-        let opened = try fixture.cluster.shell(["-c", "open --lease 60000 /log"])
+        let opened = try fixture.cluster.shell(["-c", "session open --lease 60000 /log"])
         let words = opened.output.split(separator: " ").first { $0.hasPrefix("handle=") }
         let handle = try #require(words).dropFirst("handle=".count)
         let terminal = try fixture.open()
@@ -213,7 +213,7 @@ struct RemoteCompletionTests {
         try terminal.type("tail -f /log\r")
         try terminal.waitForRow("one")
         let other = try fixture.cluster.shell([
-            "-c", "open /log rw; session append h1 \"two\\n\"; close h1",
+            "-c", "session open /log rw; session append h1 \"two\\n\"; close h1",
         ])
         try terminal.waitForRow("two")
         try terminal.type("\u{3}")

@@ -15,6 +15,8 @@ final class CandidateSupply {
 
     private let commands: [CommandSpecification]
     private let source: Source
+    private let aliases: () -> [CompletionCandidate]
+    private let jobs: () -> [CompletionCandidate]
     private var cache = CompletionCache()
     private var pending: Question?
 
@@ -42,15 +44,22 @@ final class CandidateSupply {
         let candidates = Mutex<[CompletionCandidate]?>(nil)
     }
 
-    init(commands: [CommandSpecification], source: @escaping Source) {
+    init(
+        commands: [CommandSpecification], aliases: @escaping () -> [CompletionCandidate],
+        jobs: @escaping () -> [CompletionCandidate], source: @escaping Source
+    ) {
         self.commands = commands
+        self.aliases = aliases
+        self.jobs = jobs
         self.source = source
     }
 
     /// The candidates of a subject; nil where they did not come in time.
     func candidates(for subject: CompletionSubject) -> [CompletionCandidate]? {
         switch subject {
-        case .commands: return words(CommandNames.firsts(in: commands))
+        case .commands: return words(CommandNames.firsts(in: commands)) + aliases()
+        case .aliases: return aliases()
+        case .jobs: return jobs()
         case .subcommands(let first): return words(CommandNames.seconds(after: first, in: commands))
         case .options(let name): return words(CommandNames.options(of: name, in: commands))
         case .words(let list): return words(list)

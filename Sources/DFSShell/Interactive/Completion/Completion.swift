@@ -53,6 +53,7 @@ struct Completion: Equatable, Sendable {
             if !shown.isEmpty { found = shown }
         }
         if query.wantsDirectory { found = found.filter(\.isDirectory) }
+        if query.isShellText { found = found.filter { WordStyle.canStandInShellText($0.name) } }
         var seen: Set<[UInt8]> = []
         return found.filter { seen.insert($0.name).inserted }
             .sorted { $0.name.lexicographicallyPrecedes($1.name) }

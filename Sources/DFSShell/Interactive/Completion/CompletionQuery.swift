@@ -12,6 +12,8 @@ struct CompletionQuery: Equatable, Sendable {
     let prefix: [UInt8]
     /// Where the word starts in the line.
     let wordStart: Int
+    /// Whether the word is of a text that `sh` gets.
+    let isShellText: Bool
     /// How the word is quoted so far.
     let style: WordStyle
 
@@ -24,11 +26,24 @@ struct CompletionQuery: Equatable, Sendable {
         if splitter.current == nil, CompletionQuery.endsInComment(typed) { return nil }
         let word = splitter.current ?? Word()
         if word.isPattern { return nil }
-        guard
-            let place = CompletionQuery.place(of: word, after: splitter.words, commands: commands)
-        else { return nil }
+        let begun = WordStyle(raw: typed[splitter.currentStart...], quote: splitter.quote)
+        let place: Place
+        isShellText = splitter.endsInShellText
+        if splitter.endsInShellText {
+            // Between " and behind \ sh sees what dfsh does not: there it is better to insert
+            // nothing.
+            guard let style = begun.forShell else { return nil }
+            place = Place(subject: .local(directory: []), isPath: true)
+            self.style = style
+        } else {
+            guard
+                let found = CompletionQuery.place(
+                    of: word, after: splitter.words, commands: commands)
+            else { return nil }
+            place = found
+            style = begun
+        }
         wordStart = splitter.currentStart
-        style = WordStyle(raw: typed[splitter.currentStart...], quote: splitter.quote)
         var (subject, prefix, directory) = (place.subject, word.bytes, [UInt8]())
         if place.isPath {
             let cut = (prefix.lastIndex(of: UInt8(ascii: "/")) ?? -1) + 1
@@ -70,12 +85,15 @@ struct CompletionQuery: Equatable, Sendable {
         var position = 0
         var takesOptions = !row.options.isEmpty
         var awaited: CommandSpecification.Kind?
-        for word in words.dropFirst(used) {
+        for (index, before) in words.enumerated().dropFirst(used) {
             if awaited != nil {
                 awaited = nil
-            } else if takesOptions, row.takesAsOption(word) {
-                if word.text == "--" { takesOptions = false }
-                awaited = CompletionQuery.valueKind(of: word, in: row)
+            } else if takesOptions, row.takesAsOption(before) {
+                if before.text == "--" { takesOptions = false }
+                awaited = CompletionQuery.valueKind(of: before, in: row)
+            } else if row.operand(at: position)?.kind == .line {
+                // From here on it is another command, completed as one.
+                return place(of: word, after: Array(words[index...]), commands: commands)
             } else {
                 position += 1
             }
@@ -84,7 +102,13 @@ struct CompletionQuery: Equatable, Sendable {
         if takesOptions, word.bytes.first == UInt8(ascii: "-"), !word.hasQuotes {
             return Place(subject: .options(of: row.name))
         }
-        return row.operand(at: position).flatMap { place(for: $0.kind) }
+        guard let kind = row.operand(at: position)?.kind else { return nil }
+        if kind == .settingValue { return settingValue(of: words.last) }
+        // A job's name is told from a session's by its first byte.
+        if kind == .serverHandle, word.bytes.first == UInt8(ascii: "%") {
+            return Place(subject: .jobs)
+        }
+        return place(for: kind)
     }
 
     /// The kind of the value that an option word leaves to the next word.
@@ -98,6 +122,13 @@ struct CompletionQuery: Equatable, Sendable {
         }
     }
 
+    private static func settingValue(of word: Word?) -> Place? {
+        guard let setting = word.flatMap({ Setting(rawValue: $0.text) }),
+            case .choice(let words) = setting.value
+        else { return nil }
+        return Place(subject: .words(words))
+    }
+
     private static func place(for kind: CommandSpecification.Kind) -> Place? {
         switch kind {
         case .remotePath: Place(subject: .remote(directory: []), isPath: true)
@@ -109,9 +140,12 @@ struct CompletionQuery: Equatable, Sendable {
         case .server: Place(subject: .servers)
         case .handle: Place(subject: .handles)
         case .serverHandle: Place(subject: .serverHandles)
-        case .command: Place(subject: .commands)
+        case .command, .line: Place(subject: .commands)
+        case .setting: Place(subject: .words(Setting.allCases.map(\.rawValue)))
+        case .alias: Place(subject: .aliases)
+        case .job: Place(subject: .jobs)
         case .choice(let words): Place(subject: .words(words))
-        case .number, .text, .pattern: nil
+        case .number, .text, .pattern, .settingValue: nil
         }
     }
 }

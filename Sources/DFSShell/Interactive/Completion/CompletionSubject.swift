@@ -17,6 +17,10 @@ public enum CompletionSubject: Hashable, Sendable {
     case handles
     /// All sessions of all file servers.
     case serverHandles
+    /// Names that `alias` made.
+    case aliases
+    /// Commands that run beside the prompt.
+    case jobs
     /// A few fixed words.
     case words([String])
 }

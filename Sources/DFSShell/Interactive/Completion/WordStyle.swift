@@ -13,6 +13,8 @@ enum WordStyle: Equatable, Sendable {
     case double
     /// `'...'`, in which nothing is special.
     case single
+    /// As it is where `sh` sees nothing special in it, else in `'...'`; for text that `sh` gets.
+    case shell
 
     /// Reads the style off a word that is half typed.
     init(raw: ArraySlice<UInt8>, quote: LineSplitter.Quote) {
@@ -33,7 +35,7 @@ enum WordStyle: Equatable, Sendable {
     /// The byte that ends a word of this style.
     var mark: UInt8? {
         switch self {
-        case .bare, .backslashes: nil
+        case .bare, .backslashes, .shell: nil
         case .double: UInt8(ascii: "\"")
         case .single: UInt8(ascii: "'")
         }
@@ -42,6 +44,7 @@ enum WordStyle: Equatable, Sendable {
     /// This style where it can stand for the bytes, else the wire's.
     func fitting(_ value: [UInt8]) -> WordStyle {
         switch self {
+        case .shell: WordStyle.isPlain(value) ? .bare : .single
         case .double: .double
         case .bare: WordStyle.isPlain(value) ? .bare : .double
         case .backslashes: WordStyle.isPrintable(value) ? .backslashes : .double
@@ -50,10 +53,24 @@ enum WordStyle: Equatable, Sendable {
         }
     }
 
+    /// The style for text of `sh`; nil where the word was begun in one that `sh` reads otherwise.
+    var forShell: WordStyle? {
+        switch self {
+        case .bare, .shell: .shell
+        case .single: .single
+        case .double, .backslashes: nil
+        }
+    }
+
+    /// Whether a name can be written in text for `sh`: what no `'...'` there can hold is left out.
+    static func canStandInShellText(_ name: [UInt8]) -> Bool {
+        isPrintable(name) && !name.contains(UInt8(ascii: "'")) && name.first != UInt8(ascii: "-")
+    }
+
     /// Writes a value that may go on: a quotation mark that was opened stays open.
     func opened(_ value: [UInt8]) -> [UInt8] {
         switch self {
-        case .bare: return value
+        case .bare, .shell: return value
         case .single: return [UInt8(ascii: "'")] + value
         case .double: return Array(Quoting.quoteAlways(value).dropLast())
         case .backslashes:

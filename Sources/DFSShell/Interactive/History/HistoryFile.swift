@@ -27,14 +27,16 @@ public struct HistoryFile: Sendable {
     }
 
     /// Reads the newest lines, oldest first, and shortens a file that has grown too long.
-    public func load() -> LineHistory {
-        guard let (descriptor, isLocked) = openLocked() else { return LineHistory() }
+    ///
+    /// - Parameter limit: How many are kept, in the file too.
+    public func load(_ limit: Int = LineHistory.limit) -> LineHistory {
+        guard let (descriptor, isLocked) = openLocked() else { return LineHistory(limit: limit) }
         defer { close(descriptor) }
         let lines = HistoryFile.readAll(descriptor).split(separator: UInt8(ascii: "\n")).map {
             Array($0)
         }
-        let kept = LineHistory(loaded: lines)
-        if lines.count > LineHistory.limit, isLocked { replace(with: kept.lines) }
+        let kept = LineHistory(loaded: lines, limit: limit)
+        if lines.count > limit, isLocked { replace(with: kept.lines) }
         return kept
     }
 

@@ -6,10 +6,13 @@ public final class HistoryRecord: Sendable {
     private let history: Mutex<LineHistory>
 
     /// Reads the file; without one, history lasts as long as the process.
-    public init(file: HistoryFile?) {
+    public init(file: HistoryFile?, limit: Int = LineHistory.limit) {
         self.file = file
-        history = Mutex(file?.load() ?? LineHistory())
+        history = Mutex(file?.load(limit) ?? LineHistory(limit: limit))
     }
+
+    /// Keeps so many lines from now on; those beyond are forgotten.
+    func keep(_ limit: Int) { history.withLock { $0.keep(limit) } }
 
     /// Oldest first.
     public var lines: [[UInt8]] { history.withLock { $0.lines } }

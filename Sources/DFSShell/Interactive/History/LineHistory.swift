@@ -1,16 +1,28 @@
 /// The lines that a person typed and wants to find again, oldest first.
 public struct LineHistory: Sendable {
-    /// How many lines are kept, here and in the file.
+    /// How many lines are kept, here and in the file, where nobody set it.
     public static let limit = 1000
 
     /// Oldest first.
     public private(set) var lines: [[UInt8]] = []
+    private var limit: Int
 
     /// Starts empty.
-    public init() {}
+    public init(limit: Int = LineHistory.limit) { self.limit = limit }
+
+    /// Keeps so many lines from now on; the oldest of more are forgotten.
+    mutating func keep(_ limit: Int) {
+        self.limit = limit
+        shorten()
+    }
+
+    private mutating func shorten() {
+        if lines.count > limit { lines.removeFirst(lines.count - limit) }
+    }
 
     /// Takes lines from a file; those that could not have been kept are left away.
-    init(loaded lines: [[UInt8]]) {
+    init(loaded lines: [[UInt8]], limit: Int = LineHistory.limit) {
+        self.limit = limit
         for line in lines { add(line) }
     }
 
@@ -21,8 +33,8 @@ public struct LineHistory: Sendable {
     public mutating func add(_ line: [UInt8]) -> Bool {
         guard !LineHistory.isPrivate(line), line != lines.last else { return false }
         lines.append(line)
-        if lines.count > LineHistory.limit { lines.removeFirst(lines.count - LineHistory.limit) }
-        return true
+        shorten()
+        return limit > 0
     }
 
     /// Whether a line stays out: it is blank, begins with a space, gives away a secret, or holds

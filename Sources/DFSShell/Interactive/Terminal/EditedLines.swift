@@ -43,7 +43,8 @@ final class EditedLines: LineSource {
                 EditedLines.from(context).complete(bytes, cursor: cursor)
             },
             woken: { context in EditedLines.from(context).isPromptStale() ? 1 : 0 })
-        editor = dfs_editor_open("dfsh", owner, Int32(LineHistory.limit))
+        editor = dfs_editor_open(
+            "dfsh", owner, Int32(clamping: max(LineHistory.limit, history.count)))
         if editor == nil { return nil }
         for line in history { remember(line) }
     }
@@ -71,6 +72,10 @@ final class EditedLines: LineSource {
     func remember(_ line: [UInt8]) {
         guard let editor else { return }
         dfs_editor_remember(editor, line, line.count)
+    }
+
+    func keep(_ limit: Int) {
+        if let editor { dfs_editor_keep(editor, Int32(clamping: limit)) }
     }
 
     func close() {

@@ -18,6 +18,9 @@ protocol LineSource: AnyObject {
     /// Makes a line the newest that can be recalled.
     func remember(_ line: [UInt8])
 
+    /// Keeps so many of the lines that can be recalled.
+    func keep(_ limit: Int)
+
     /// Gives the terminal back; nothing is read afterwards.
     func close()
 }

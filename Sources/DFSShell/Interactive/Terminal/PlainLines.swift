@@ -68,5 +68,7 @@ final class PlainLines: LineSource {
 
     func remember(_ line: [UInt8]) {}
 
+    func keep(_ limit: Int) {}
+
     func close() {}
 }

@@ -6,11 +6,20 @@ public struct PromptState: Equatable, Sendable {
     public var directory: [UInt8]
     /// Whether the name server was asked last and did not answer.
     public var isNameServerAway: Bool
+    /// The text with `%d`, `%a` and `%%` in it.
+    public var text: String
+    /// Whether colours are wanted, where the terminal has them.
+    public var hasColours: Bool
 
-    /// Joins the two.
-    public init(directory: [UInt8], isNameServerAway: Bool = false) {
+    /// Joins them.
+    public init(
+        directory: [UInt8], isNameServerAway: Bool = false, text: String = Setting.prompt.usual,
+        hasColours: Bool = true
+    ) {
         self.directory = directory
         self.isNameServerAway = isNameServerAway
+        self.text = text
+        self.hasColours = hasColours
     }
 }
 
@@ -23,11 +32,29 @@ enum PromptText {
     ///
     /// The last visible characters follow the last sequence: libedit loses one at the very end.
     static func bytes(_ state: PromptState, hasColours: Bool) -> [UInt8] {
-        let directory = shown(state.directory)
-        let away = state.isNameServerAway ? " (name server away)" : ""
-        guard hasColours else { return Array("dfsh \(directory)\(away)> ".utf8) }
-        let warning = away.isEmpty ? "" : sequence("31") + away + sequence("0")
-        return Array("dfsh \(sequence("1;34"))\(directory)\(sequence("0"))\(warning)> ".utf8)
+        var text = ""
+        var isSign = false
+        for character in state.text {
+            guard isSign || character == "%" else {
+                text.append(character)
+                continue
+            }
+            switch (isSign, character) {
+            case (false, _): break
+            case (true, "d"): text += coloured(shown(state.directory), "1;34", hasColours)
+            case (true, "a"):
+                let away = state.isNameServerAway ? " (name server away)" : ""
+                text += coloured(away, "31", hasColours)
+            case (true, "%"): text += "%"
+            case (true, _): text += "%\(character)"
+            }
+            isSign.toggle()
+        }
+        return Array((text.last == "\u{1}" ? text + " " : text).utf8)
+    }
+
+    private static func coloured(_ text: String, _ colour: String, _ hasColours: Bool) -> String {
+        hasColours && !text.isEmpty ? sequence(colour) + text + sequence("0") : text
     }
 
     private static func sequence(_ parameters: String) -> String {

@@ -1,0 +1,56 @@
+/// The files that teach other shells how words behind `dfsh` go on; they ask dfsh itself.
+enum CompletionScript: String, CaseIterable {
+    case bash, zsh, fish
+
+    /// The file's text.
+    var text: String {
+        switch self {
+        case .bash: CompletionScript.forBash
+        case .zsh: CompletionScript.forZsh
+        case .fish: CompletionScript.forFish
+        }
+    }
+
+    private static let forBash = #"""
+        # bash completion of dfsh, as "dfsh completion bash" writes it.
+        # Where dfsh knows nothing, as of names on this machine, bash completes files.
+        _dfsh() {
+            local word
+            local -a typed=() found=()
+            for word in "${COMP_WORDS[@]:1:COMP_CWORD}"; do typed+=("${word//[\\\"\']/}"); done
+            mapfile -t found < <("$1" completion words -- "${typed[@]}" 2>/dev/null)
+            COMPREPLY=()
+            for word in "${found[@]}"; do COMPREPLY+=("$(printf %q "$word")"); done
+            if [[ ${#found[@]} -eq 1 && ${found[0]} == */ ]]; then compopt -o nospace; fi
+        }
+        complete -o bashdefault -o default -F _dfsh dfsh
+        """#
+
+    private static let forZsh = #"""
+        #compdef dfsh
+        # zsh completion of dfsh, as "dfsh completion zsh" writes it.
+        _dfsh() {
+            local -a found
+            found=("${(@f)$($words[1] completion words -- "${(@Q)words[2,CURRENT]}" 2>/dev/null)}")
+            found=(${found:#})
+            if (( ! $#found )); then _files; return; fi
+            compadd -S '' -- ${(M)found:#*/}
+            compadd -- ${found:#*/}
+        }
+        if [[ $funcstack[1] == _dfsh ]]; then _dfsh "$@"; else compdef _dfsh dfsh; fi
+        """#
+
+    private static let forFish = #"""
+        # fish completion of dfsh, as "dfsh completion fish" writes it.
+        function __dfsh_words
+            set -l typed (commandline -opc) (commandline -ct)
+            set -l found ($typed[1] completion words -- $typed[2..-1] 2>/dev/null)
+            if test (count $found) -gt 0
+                printf '%s\n' $found
+            else
+                __fish_complete_path (commandline -ct)
+            end
+        end
+        complete -c dfsh -f -a '(__dfsh_words)'
+        """#
+}
