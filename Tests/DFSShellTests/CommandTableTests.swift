@@ -36,7 +36,7 @@ import Testing
             "issue 2", "ls", "cd", "pwd", "cat", "get", "put", "rm", "mv", "mkdir", "stat", "tree",
             "find", "du", "locate", "servers", "open", "read", "write", "close", "help", "status",
             "handles", "digest", "session", "lcd", "lls", "lpwd", "echo", "history", "quit", "kill",
-            "tail",
+            "tail", "mget", "mput", "reget", "reput", "cp", "mirror",
             "session open", "session read", "session write", "session append", "session truncate",
             "session sync", "session renew", "session resume", "session follow", "session close",
             "session kill",
