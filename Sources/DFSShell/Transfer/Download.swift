@@ -19,7 +19,7 @@ struct Download: Sendable {
         try await tally.file { meter in
             if manner.isDry { return tell(entry, as: LocalName.join(directory.path, name), meter) }
             var start: Beginning?
-            if manner.continues {
+            if manner.continues || manner.isAgain {
                 start = try await beginning(of: entry, as: name, in: directory)
             }
             if let start, start.file == nil {
@@ -190,7 +190,7 @@ extension Download {
             let isTaken =
                 later?.takes(error) { later in
                     var manner = manner
-                    manner.continues = true
+                    manner.isAgain = true
                     let again = Download(session: session, tally: tally, manner: manner)
                     try await again.fileOrTell(entry, in: directory, later: later)
                 } ?? false

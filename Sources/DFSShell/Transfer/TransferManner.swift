@@ -7,6 +7,8 @@ struct TransferManner: Sendable {
     var keepsAttributes = false
     /// Whether what an earlier attempt left is compared and gone on with.
     var continues = false
+    /// Whether this is another attempt of the same command, whose server had gone away.
+    var isAgain = false
     /// How fast all of them together may travel; nil for as fast as it goes.
     var limit: RateLimit?
     /// Whether what would be done is only told.

@@ -51,7 +51,7 @@ struct Upload: Sendable {
         let limit = manner.limit
         _ = try await session.client.store(
             path, mode: mode(of: source), modified: modified(of: source),
-            continues: manner.continues, keepsPart: true,
+            continues: manner.continues || manner.isAgain, keepsPart: true,
             from: StoreSource(
                 size: source.size, progress: { meter.reached($0) },
                 pace: { try await limit?.pass($0) }
@@ -202,21 +202,37 @@ struct Upload: Sendable {
     /// Stores a file of a tree; tells a failure and lets the others go on.
     ///
     /// - Parameter later: Takes it where its server went away; nil for the last attempt.
+    /// - Parameter earlier: Why the attempt before this one failed; its part may still be there.
     func fileOrTell(
-        _ name: [UInt8], in directory: LocalDirectory, to path: TreePath, later: SecondAttempts?
+        _ name: [UInt8], in directory: LocalDirectory, to path: TreePath, later: SecondAttempts?,
+        after earlier: (any Error)? = nil
     ) async throws {
         do {
             try await file(name, in: directory, to: path)
-        } catch {
+        } catch let failure {
+            let error = failure.keeping(leftoverOf: earlier)
             let isTaken =
                 later?.takes(error) { later in
                     var manner = manner
-                    manner.continues = true
+                    manner.isAgain = true
                     let again = Upload(session: session, tally: tally, manner: manner)
-                    try await again.fileOrTell(name, in: directory, to: path, later: later)
+                    try await again.fileOrTell(
+                        name, in: directory, to: path, later: later, after: error)
                 } ?? false
             if !isTaken { try await tally.tell(error, session) }
         }
+    }
+}
+
+extension Error {
+    /// The same failure, with the part that an earlier attempt left, where this one tells of none.
+    fileprivate func keeping(leftoverOf earlier: (any Error)?) -> any Error {
+        guard var failure = self as? DFSError, failure.leftover == nil,
+            let earlier = earlier as? DFSError, let part = earlier.leftover
+        else { return self }
+        failure.leftover = part
+        failure.isPartKept = earlier.isPartKept
+        return failure
     }
 }
 
