@@ -91,6 +91,8 @@ public struct DFSError: Error, Equatable, Sendable {
     public var currentVersion: Int64?
     /// A part of a file that was sent and could not be removed again, as far as is known.
     public var leftover: TreePath?
+    /// Whether the part was left on purpose, so that another attempt can go on with it.
+    public var isPartKept = false
     /// What became of changes that the same session had been answered before it was lost, and that
     /// were not synced; nil where there are none, or the session was not lost.
     public var earlierChanges: EarlierChanges?

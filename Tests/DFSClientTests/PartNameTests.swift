@@ -60,4 +60,16 @@ import Testing
     @Test func `the top of the tree has no part`() {
         #expect(throws: DFSError.self) { try TreePath.root.nameOfPart() }
     }
+
+    @Test(arguments: names)
+    func `a part is known by its name, and nothing else is one`(name: [UInt8]) throws {
+        let path = try TreePath.root.appending(name)
+        let part = Array(try path.nameOfPart().name)
+
+        #expect(path.isName(ofPart: part))
+        #expect(!path.isName(ofPart: name))
+        #expect(!path.isName(ofPart: Array(part.dropLast())))
+        #expect(!path.isName(ofPart: [0x78] + part.dropFirst()) || part.first == 0x78)
+        #expect(!path.isName(ofPart: part.dropLast() + [UInt8(ascii: "A")]))
+    }
 }

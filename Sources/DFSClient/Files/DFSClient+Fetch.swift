@@ -12,23 +12,31 @@ extension DFSClient {
     ///
     /// - Parameter entry: An entry of a listing, or nil; saves the LOCATE.
     /// - Parameter verifies: Whether the server's SHA-256 is compared with that of what arrived.
+    /// - Parameter beginning: What is here already; only what follows travels. The file must still
+    ///   be the one that `begins(_:with:listedAs:)` said it of.
     /// - Parameter receive: Takes the pieces, each once and in order; runs in the caller's task.
     /// - Throws: `DFSError` with `server-down`, `not-found`, `stale-file` or `corrupt`; or what
     ///   `receive` throws.
     public func fetch(
         _ path: TreePath, listedAs entry: Entry? = nil, verifies: Bool = true,
+        after beginning: (prefix: FilePrefix, facts: FileFacts)? = nil,
         receive: (ByteBuffer) async throws -> Void
     ) async throws -> FileFacts {
+        let start = beginning?.prefix.count ?? 0
         let isThere = entry?.isAvailable ?? false
         let hint = try await location(of: path, on: isThere ? entry?.server : nil)
         let patience = patience()
         // A small file's digest travels beside its bytes; a large one's is computed meanwhile, and
         // whatever comes of the file lets it take longer.
         async let digest = verifies ? digest(of: path, at: hint, patience) : nil
-        let (first, place) = try await piece(of: path, at: hint, 0, options.pieceBytes, patience)
+        let (first, place) = try await piece(
+            of: path, at: hint, start, options.pieceBytes, patience)
+        if let facts = beginning?.facts, !facts.isSameContent(as: first.facts) {
+            throw Self.changed(path)
+        }
         // The server digests at its own pace, however slowly the pieces are taken here.
         patience.renew(allowing: options.work(on: first.facts.size))
-        var checksum = Checksum()
+        var checksum = beginning?.prefix.checksum ?? Checksum()
         var received: Int64 = 0
         func take(_ bytes: ByteBuffer) async throws {
             received += Int64(bytes.readableBytes)
@@ -38,13 +46,13 @@ extension DFSClient {
         }
         try await take(first.bytes)
         let step = Int64(first.bytes.readableBytes)
-        let rest = first.facts.size - step
+        let rest = first.facts.size - start - step
         if rest > 0 {
             guard step > 0 else { throw DFSError.violation("an empty piece", path: path) }
             try await OrderedWindow.run(
                 count: (rest - 1) / step + 1, width: options.piecesInFlight
             ) { [self] number in
-                let offset = step * (number + 1)
+                let offset = start + step * (number + 1)
                 let count = Int(min(step, first.facts.size - offset))
                 return try await piece(
                     of: path, at: place, offset, count, self.patience(), like: first.facts
@@ -132,12 +140,19 @@ extension DFSClient {
     }
 
     /// - Parameter waits: False for a question; true for what belongs to a transfer.
+    /// - Parameter count: How many bytes from the beginning on; nil for all.
     func digest(
-        of path: TreePath, at hint: FileLocation?, _ patience: Patience, waits: Bool = true
+        of path: TreePath, at hint: FileLocation?, _ patience: Patience, waits: Bool = true,
+        first count: Int64? = nil
     ) async throws(DFSError) -> FileDigest {
         let (reply, _) = try await reading(path, at: hint, patience, waits: waits) {
             (link) throws(ConnectionError) in
-            try await send(request(.digest, path), to: link, until: patience)
+            var request = request(.digest, path)
+            if let count {
+                request.operand(Int64(0))
+                request.operand(count)
+            }
+            return try await send(request, to: link, until: patience)
         }
         guard let text = reply.final.text("sha256"), text.utf8.count == 64 else {
             throw .violation("a digest without sha256=", path: path)

@@ -4,7 +4,7 @@ import NIOCore
 
 extension DFSClient {
     /// How long a large file's session outlives a lost connection while it is written.
-    private static let storingLease: Duration = .seconds(30)
+    static let storingLease: Duration = .seconds(30)
 
     /// Stores under a temporary name, and renames what is whole and verified.
     ///
@@ -43,7 +43,9 @@ extension DFSClient {
                 _ = await clearAway(part, file, after: nil)
                 throw error
             }
-            if await !clearAway(part, file, after: failure) { failure.leftover = part }
+            if await !clearAway(part, file, after: failure, wasRenaming: isRenaming) {
+                failure.leftover = part
+            }
             if !isRenaming {
                 failure.isTargetUntouched = true
                 failure.changedNothing()
@@ -53,14 +55,14 @@ extension DFSClient {
     }
 
     /// A failure of the client's own; nil for what the caller's side threw.
-    private static func failure(_ error: any Error) -> DFSError? {
+    static func failure(_ error: any Error) -> DFSError? {
         error is CancellationError
             ? DFSError(.cancelled, "given up by the caller") : error as? DFSError
     }
 
     /// The same failure, said of the file that was to be stored: the caller knows nothing of a
     /// temporary name.
-    private static func failure(
+    static func failure(
         _ error: DFSError, of part: TreePath, on server: ServerID, for path: TreePath
     ) -> DFSError {
         guard error.path == part else { return error }
@@ -81,7 +83,7 @@ extension DFSClient {
 
     /// Gives a whole part its name; waits for an owner that is down, or that was just started and
     /// has not told of the part.
-    private func rename(part: TreePath, to path: TreePath) async throws(DFSError) {
+    func rename(part: TreePath, to path: TreePath) async throws(DFSError) {
         let patience = patience()
         var backoff = Backoff()
         while true {
@@ -109,7 +111,7 @@ extension DFSClient {
     /// Claims a name for the part, on the server of the file that will be replaced.
     ///
     /// - Returns: The claim, and the permissions that the part must have.
-    private func placeOfPart(
+    func placeOfPart(
         _ path: TreePath, _ attributes: StoreAttributes
     ) async throws(DFSError) -> (place: FileLocation, mode: FileMode?) {
         do throws(DFSError) {
@@ -126,7 +128,7 @@ extension DFSClient {
     }
 
     /// The file that will be replaced, as its file server has it; nil where the name is free.
-    private func fileToReplace(
+    func fileToReplace(
         _ path: TreePath
     ) async throws(DFSError) -> (server: ServerID, mode: FileMode?)? {
         let patience = patience()
@@ -164,12 +166,15 @@ extension DFSClient {
     /// Removes a part and ends the session on it, also where the caller's task was cancelled.
     ///
     /// - Parameter failure: What led here; nil for what the caller's own side threw.
+    /// - Parameter wasRenaming: Whether it may have its name by now, and is no part any more.
     /// - Returns: Whether it is gone.
-    private func clearAway(
-        _ part: TreePath, _ file: RemoteFile?, after failure: DFSError?
+    func clearAway(
+        _ part: TreePath, _ file: RemoteFile?, after failure: DFSError?, wasRenaming: Bool = false
     ) async -> Bool {
+        let mayBeRenamed = wasRenaming && failure?.isOutcomeUnknown ?? false
         let clearing = Task {
-            let isGone = await remove(part: part, wasMade: file != nil, after: failure)
+            let isGone = await remove(
+                part: part, wasMade: file != nil, mayBeRenamed: mayBeRenamed, after: failure)
             // What it wrote takes room until its session ends. Removed before, it need not be
             // brought to the disk; that it was removed is what CLOSE answers, and a session that
             // can not be reached ends with its lease.
@@ -178,13 +183,20 @@ extension DFSClient {
             }
             return isGone
         }
-        return await clearing.value
+        // Whoever had given up before waits for the end; whoever gives up now does not.
+        if Task.isCancelled { return await clearing.value }
+        return await withTaskCancellationHandler {
+            await clearing.value
+        } onCancel: {
+            clearing.cancel()
+        }
     }
 
     /// - Parameter wasMade: Whether its file server has said that the part is there.
+    /// - Parameter mayBeRenamed: Whether it has its name, where it is not found.
     /// - Returns: Whether it is surely gone.
     private func remove(
-        part: TreePath, wasMade: Bool, after failure: DFSError?
+        part: TreePath, wasMade: Bool, mayBeRenamed: Bool, after failure: DFSError?
     ) async -> Bool {
         // A server that is stalled may still make it; one that has made it and is gone, or has just
         // made it, has not told the name server.
@@ -203,14 +215,15 @@ extension DFSClient {
                 return !(isAway && mayComeLater)
             } catch {
                 // The failure that led here is what the caller must hear of, with what is left.
+                if error.known == .notFound, mayBeRenamed { return true }
                 if error.known == .notFound, !wasMade { return !mayComeLater }
                 // One that was made and is not known will be told by its server.
                 guard waits, error.known == .serverDown || error.known == .notFound else {
                     return false
                 }
-                // Nobody cancels this task.
+                // Cancelled, it has waited long enough.
                 try? await patience.pause(backoff.pause())
-                if patience.isOver { return false }
+                if patience.isOver || Task.isCancelled { return false }
             }
         }
     }

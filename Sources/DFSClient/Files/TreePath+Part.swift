@@ -27,6 +27,25 @@ extension TreePath {
         }
     }
 
+    /// Whether a name in the same directory is one that `nameOfPart` could have made.
+    func isName(ofPart other: [UInt8]) -> Bool {
+        guard let parent, other.count > TreePath.partMark.count + TreePath.randomDigits else {
+            return false
+        }
+        let suffix = other.suffix(TreePath.partMark.count + TreePath.randomDigits)
+        guard suffix.starts(with: TreePath.partMark),
+            suffix.suffix(TreePath.randomDigits).allSatisfy({ byte in
+                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+                    || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+            })
+        else { return false }
+        let above = parent.isRoot ? 1 : parent.bytes.count + 1
+        let room = min(Limits.componentBytes, Limits.pathBytes - above) - suffix.count
+        guard room > 0 else { return false }
+        return other.dropLast(suffix.count).elementsEqual(
+            TreePath.beginning(of: name, atMost: room))
+    }
+
     private static let partMark = [UInt8](".dfs-part-".utf8)
     /// As many as 62 bits need.
     private static let randomDigits = 12

@@ -248,8 +248,10 @@ enum ErrorSentence {
     }
 
     private static func leftover(_ error: DFSError) -> String {
-        error.leftover.map { "; the part that was sent may be left as \($0), which rm removes" }
-            ?? ""
+        guard let part = error.leftover else { return "" }
+        return error.isPartKept
+            ? "; what was sent is kept as \(part), which rm removes and put -c goes on with"
+            : "; the part that was sent may be left as \(part), which rm removes"
     }
 
     /// How the file fares meanwhile, and what to do.

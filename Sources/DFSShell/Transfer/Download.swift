@@ -1,31 +1,58 @@
 import DFSClient
 import DFSProtocol
+import Glibc
+
+import struct DFSClient.FileFacts
 
 /// Brings files from the tree to this machine: to a temporary name, verified, then renamed.
 struct Download: Sendable {
     let session: ShellSession
     let tally: TransferTally
-    /// Whether permission bits and times are kept as they are.
-    let keepsAttributes: Bool
+    let manner: TransferManner
 
     /// Brings one file; the old one, if any, stays until the new one is whole.
+    ///
+    /// Where it is cut short, what came of it stays under its temporary name for `get -c`.
     func file(
         _ entry: Entry, as name: [UInt8], in directory: LocalDirectory
     ) async throws {
         try await tally.file { meter in
-            try await file(entry, as: name, in: directory, meter)
+            if manner.isDry { return tell(entry, as: LocalName.join(directory.path, name), meter) }
+            var start: Beginning?
+            if manner.continues || manner.isAgain {
+                start = try await beginning(of: entry, as: name, in: directory)
+            }
+            if let start, start.file == nil {
+                if manner.keepsAttributes {
+                    let attributes = try await attributes(of: entry)
+                    try await session.disk.adopt(attributes, name, in: directory)
+                }
+                return meter.isUnchanged()
+            }
+            meter.had(start?.prefix.count ?? 0)
+            try await file(entry, as: name, in: directory, after: start, meter)
         }
+        tally.keepsNoPart(of: entry.path)
+    }
+
+    /// Tells what would be brought.
+    func tell(_ entry: Entry, as place: [UInt8], _ meter: TransferTally.Meter) {
+        session.output.line("get \(entry.path) -> \(Quoting.text(place))")
+        meter.moved(Int(clamping: entry.size))
     }
 
     private func file(
-        _ entry: Entry, as name: [UInt8], in directory: LocalDirectory,
+        _ entry: Entry, as name: [UInt8], in directory: LocalDirectory, after start: Beginning?,
         _ meter: TransferTally.Meter
     ) async throws {
         let disk = session.disk
         var head: ByteBuffer?
-        var file: LocalFile?
+        var file = start?.file
         do {
-            _ = try await session.client.fetch(entry.path, listedAs: entry) { bytes in
+            _ = try await session.client.fetch(
+                entry.path, listedAs: entry, after: start.map { ($0.prefix, $0.facts) }
+            ) { bytes in
+                try await manner.limit?.pass(bytes.readableBytes)
                 meter.moved(bytes.readableBytes)
                 // The first piece waits: most files have no second, and need one visit to the disk.
                 guard let first = head else {
@@ -45,7 +72,13 @@ struct Download: Sendable {
                 try await disk.place(head ?? ByteBuffer(), as: name, in: directory, attributes)
             }
         } catch {
-            if let file { await disk.discard(file) }
+            if let file {
+                if error.letsGoOn {
+                    tally.keepsPart(of: entry.path)
+                } else {
+                    await disk.discard(file)
+                }
+            }
             throw error
         }
     }
@@ -57,118 +90,122 @@ struct Download: Sendable {
     private func attributes(of entry: Entry) async throws -> LocalAttributes {
         var mode = entry.mode
         if mode == nil { mode = try await session.client.stat(entry.path).entry.mode }
+        let keepsAll = manner.keepsAttributes
         return LocalAttributes(
-            mode: mode, keepsAll: keepsAttributes, modified: keepsAttributes ? entry.modified : nil)
+            mode: mode, keepsAll: keepsAll, modified: keepsAll ? entry.modified : nil)
     }
 }
 
-/// Brings a whole directory: many files side by side, and every failure told.
-struct TreeDownload {
-    /// How much travels at once, in units of a small file.
-    private static let capacity = 32
-    /// A file over this many bytes counts as several: memory is bounded by what is in flight.
-    private static let smallFileBytes: Int64 = 131_072
+/// What is here of a file already, and was found to be how it begins.
+struct Beginning: Sendable {
+    /// Where the rest is added; nil where the whole file stands under its name.
+    let file: LocalFile?
+    let prefix: FilePrefix
+    let facts: FileFacts
+}
 
-    private let download: Download
-    private let top: TreePath
-    /// The directories that are open from the top down to where the listing is.
-    private var open: [(path: TreePath, directory: LocalDirectory)]
-    /// A directory that can not be made here: what is below it is missing too, and told once.
-    private var blocked: TreePath?
+extension Download {
+    private static let pieceBytes = 1_048_576
 
-    init(_ download: Download, of top: TreePath, into directory: LocalDirectory) {
-        self.download = download
-        self.top = top
-        open = [(top, directory)]
-    }
-
-    /// Brings everything below the top; failures are told and counted.
-    ///
-    /// - Throws: What ends the whole: the listing itself failed, once what is under way has come
-    ///   to its end; or the task was cancelled.
-    mutating func run() async throws {
-        try await withThrowingTaskGroup(of: Int.self) { group in
-            var failure: DFSError?
-            do {
-                try await begin(in: &group)
-            } catch let error as DFSError {
-                failure = error
+    /// What an earlier attempt left of a file, or what has its name, where the file begins so.
+    private func beginning(
+        of entry: Entry, as name: [UInt8], in directory: LocalDirectory
+    ) async throws -> Beginning? {
+        let disk = session.disk
+        if let file = try await disk.leftOver(for: name, in: directory) {
+            let prefix = try await prefix { try await disk.read(file, at: $0, count: $1) }
+            if let facts = try await session.client.begins(
+                entry.path, with: prefix, listedAs: entry)
+            {
+                try await disk.cut(file, to: prefix.count)
+                return Beginning(file: file, prefix: prefix, facts: facts)
             }
-            try await group.waitForAll()
-            if let failure { throw failure }
+            session.output.complain(
+                "\(entry.path): what was left of it here is not how it begins now; all of it is "
+                    + "brought anew")
+            await disk.discard(file)
         }
-    }
-
-    /// Begins file after file, as many side by side as there is room for.
-    private mutating func begin(in group: inout ThrowingTaskGroup<Int, any Error>) async throws {
-        var used = 0
-        var pages = download.session.client.find(top).makeAsyncIterator()
-        while let page = try await pages.nextPage() {
-            for entry in page {
-                try Task.checkCancellation()
-                guard let directory = try await place(for: entry) else { continue }
-                // What can not be had is told at once, in the order of the listing.
-                guard entry.isAvailable else {
-                    try await download.fileOrTell(entry, in: directory)
-                    continue
-                }
-                let cost = TreeDownload.cost(of: entry)
-                while used > 0, used + cost > TreeDownload.capacity {
-                    used -= try await group.next() ?? 0
-                }
-                if download.tally.leavesTheRest() { return }
-                used += cost
-                group.addTask { [download] in
-                    try await download.fileOrTell(entry, in: directory)
-                    return cost
-                }
-            }
-        }
-    }
-
-    private static func cost(of entry: Entry) -> Int {
-        entry.size <= smallFileBytes ? 1 : entry.size <= 1_048_576 ? 4 : 8
-    }
-
-    /// Makes the directories that an entry needs; nil where it is one itself, or is blocked.
-    private mutating func place(for entry: Entry) async throws -> LocalDirectory? {
-        if let blocked, entry.path.isWithin(blocked) {
-            if entry.kind == .file { download.tally.failed(.failed) }
+        guard let present = try await disk.present(name, in: directory), present.size > 0 else {
             return nil
         }
-        let isFile = entry.kind == .file
-        guard let wanted = isFile ? entry.path.parent : entry.path else { return nil }
-        while open.count > 1, let last = open.last, !wanted.isWithin(last.path) {
-            open.removeLast()
+        guard present.size <= entry.size else { return nil }
+        let prefix = try await prefix { try await disk.read(present, at: $0, count: $1) }
+        guard let facts = try await session.client.begins(entry.path, with: prefix, listedAs: entry)
+        else { return nil }
+        if facts.size == prefix.count { return Beginning(file: nil, prefix: prefix, facts: facts) }
+        return Beginning(
+            file: try await copy(of: present, upTo: prefix.count, for: name, in: directory),
+            prefix: prefix, facts: facts)
+    }
+
+    private func prefix(
+        _ read: (Int64, Int) async throws -> ByteBuffer
+    ) async throws -> FilePrefix {
+        var prefix = FilePrefix()
+        while true {
+            try Task.checkCancellation()
+            let bytes = try await read(prefix.count, Download.pieceBytes)
+            if bytes.readableBytes == 0 { return prefix }
+            prefix.add(bytes)
         }
-        while let last = open.last, last.path != wanted {
-            guard let rest = wanted.relative(to: last.path),
-                let name = rest.split(separator: TreePath.slash).first
-            else { return nil }
-            let next = try last.path.appending(name)
-            do {
-                let directory = try await download.session.disk.directory(
-                    Array(name), in: last.directory, makes: true)
-                open.append((next, directory))
-            } catch let failure as LocalFailure {
-                blocked = next
-                download.tally.failed(download.session.tell(failure))
-                return nil
+    }
+
+    /// A shorter file keeps its name until the whole one takes it: the rest is added to a copy.
+    private func copy(
+        of present: LocalSource, upTo end: Int64, for name: [UInt8], in directory: LocalDirectory
+    ) async throws -> LocalFile {
+        let disk = session.disk
+        let file = try await disk.createTemporary(for: name, in: directory)
+        do {
+            var offset: Int64 = 0
+            while offset < end {
+                try Task.checkCancellation()
+                let count = Int(min(Int64(Download.pieceBytes), end - offset))
+                let bytes = try await disk.read(present, at: offset, count: count)
+                guard bytes.readableBytes == count else {
+                    throw LocalFailure(path: present.path, number: EAGAIN)
+                }
+                try await disk.append(bytes, to: file)
+                offset += Int64(count)
             }
+            return file
+        } catch {
+            await disk.discard(file)
+            throw error
         }
-        return isFile ? open.last?.directory : nil
     }
 }
 
 extension Download {
     /// Brings a file of a tree; tells a failure and lets the others go on.
     ///
+    /// - Parameter later: Takes it where its server went away; nil for the last attempt.
     /// - Throws: Only when the task was cancelled.
-    func fileOrTell(_ entry: Entry, in directory: LocalDirectory) async throws {
+    func fileOrTell(
+        _ entry: Entry, in directory: LocalDirectory, later: SecondAttempts?
+    ) async throws {
         do {
             try await file(entry, as: entry.name, in: directory)
         } catch {
-            try await tally.tell(error, session)
+            let isTaken =
+                later?.takes(error) { later in
+                    var manner = manner
+                    manner.isAgain = true
+                    let again = Download(session: session, tally: tally, manner: manner)
+                    try await again.fileOrTell(entry, in: directory, later: later)
+                } ?? false
+            if !isTaken { try await tally.tell(error, session) }
+        }
+    }
+}
+
+extension Error {
+    /// Whether what has arrived of a file is of use for another attempt.
+    var letsGoOn: Bool {
+        guard let error = self as? DFSError else { return self is CancellationError }
+        return switch error.category {
+        case .interrupted, .unreachable, .temporary: true
+        default: false
         }
     }
 }

@@ -33,6 +33,31 @@ extension LocalDisk {
         }
     }
 
+    /// What a run that was cut short left of a file of this name, locked now; nil for nothing.
+    ///
+    /// Of several the first is taken that has any bytes and that nobody is writing.
+    func leftOver(for name: [UInt8], in directory: LocalDirectory) throws -> LocalFile? {
+        try LocalDisk.refuseSpecial(name, in: directory)
+        for number in 0..<LocalDisk.namedTemporaries {
+            let temporary = LocalDisk.temporaryName("\(number)", name)
+            let file = LocalDisk.takeLeftOver(temporary, in: directory, isEmptied: false)
+            if let file { return file }
+        }
+        return nil
+    }
+
+    /// What has a name, opened for reading; nil where that is no regular file.
+    func present(_ name: [UInt8], in directory: LocalDirectory) throws -> LocalSource? {
+        do {
+            return try source(name, in: directory)
+        } catch let failure as LocalFailure where failure.number == ENOENT {
+            return nil
+        } catch let failure as LocalFailure where failure.number == ELOOP {
+            // A link that has the file's name is replaced, and not looked behind.
+            return nil
+        }
+    }
+
     private static func refuseSpecial(_ name: [UInt8], in directory: LocalDirectory) throws {
         var status = stat()
         let found = LocalName.withPath(name) {
@@ -43,15 +68,20 @@ extension LocalDisk {
         throw LocalPlace.refusal(of: LocalName.join(directory.path, name))
     }
 
+    /// Whether a name is one under which something is, or was, being received.
+    static func isTemporary(_ name: [UInt8]) -> Bool { name.starts(with: temporaryMark) }
+
+    private static let temporaryMark = [UInt8](".dfsh-part-".utf8)
+
     private static func temporaryName(_ number: String, _ name: [UInt8]) -> [UInt8] {
-        Array(([UInt8](".dfsh-part-\(number)-".utf8) + name).prefix(255))
+        Array((temporaryMark + [UInt8]("\(number)-".utf8) + name).prefix(255))
     }
 
     /// Makes a file; nil where the name is there already.
     private static func create(
         _ name: [UInt8], in directory: LocalDirectory
     ) throws -> LocalFile? {
-        let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+        let flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
         let descriptor = LocalName.withPath(name) {
             openat(directory.descriptor, $0, flags, 0o600)
         }
@@ -66,20 +96,23 @@ extension LocalDisk {
         return file
     }
 
-    /// Empties what a killed run left; nil where another run is writing it, or it is none of ours.
+    /// Takes what a killed run left; nil where another run is writing it, or it is none of ours.
+    ///
+    /// - Parameter isEmptied: Whether what it has is of no use; else it must have something.
     private static func takeLeftOver(
-        _ name: [UInt8], in directory: LocalDirectory
+        _ name: [UInt8], in directory: LocalDirectory, isEmptied: Bool = true
     ) -> LocalFile? {
         // Without O_NONBLOCK a FIFO would wait for a reader.
-        let flags = O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
+        let flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
         let descriptor = LocalName.withPath(name) { openat(directory.descriptor, $0, flags) }
         if descriptor < 0 { return nil }
         let file = LocalFile(descriptor: descriptor, directory: directory, temporaryName: name)
         var status = stat()
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0, fstat(descriptor, &status) == 0,
             status.st_mode & S_IFMT == S_IFREG, status.st_uid == geteuid(), status.st_nlink == 1,
-            holdsName(file), fchmod(descriptor, 0o600) == 0, ftruncate(descriptor, 0) == 0
+            holdsName(file), fchmod(descriptor, 0o600) == 0
         else { return nil }
+        guard isEmptied ? ftruncate(descriptor, 0) == 0 : status.st_size > 0 else { return nil }
         return file
     }
 

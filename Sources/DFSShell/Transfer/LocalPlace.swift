@@ -31,7 +31,7 @@ struct LocalPlace {
         endsInSlash = target.last == TreePath.slash && kind == nil
         var trimmed = target
         while trimmed.count > 1, trimmed.last == TreePath.slash { trimmed.removeLast() }
-        if !endsInSlash { trimmed = await disk.behindLinks(trimmed) }
+        if !endsInSlash { trimmed = try await disk.behindLinks(trimmed) }
         let (directory, last) = LocalPlace.cut(trimmed)
         if last.isEmpty || last == [0x2E] || last == [0x2E, 0x2E] {
             // The top of the tree into a directory that is named by a dot.
@@ -60,7 +60,11 @@ struct LocalPlace {
 
 extension LocalDisk {
     /// What the symbolic links at the end of a path lead to; it need not be there.
-    func behindLinks(_ path: [UInt8]) -> [UInt8] {
+    ///
+    /// - Throws: `ShellFailure` with `denied` for a link that somebody else has put into a
+    ///   directory where everybody may, such as /tmp: it may be a trap, and the system follows none
+    ///   either.
+    func behindLinks(_ path: [UInt8]) throws -> [UInt8] {
         var path = path
         // As many as the system follows; a circle of them has been refused before.
         for _ in 0..<40 {
@@ -68,11 +72,33 @@ extension LocalDisk {
             let count = LocalName.withPath(path) { readlink($0, &text, text.count) }
             // It is no link, or nothing is there.
             guard count > 0 else { break }
+            guard LocalDisk.isTrusted(link: path) else {
+                throw ShellFailure(
+                    .denied,
+                    "local \(Quoting.text(path)): is somebody else's symbolic link in a directory "
+                        + "where everybody may put one; it is not followed")
+            }
             let link = text[..<count].map { UInt8(bitPattern: $0) }
             path =
                 link.first == TreePath.slash
                 ? link : LocalName.join(LocalPlace.cut(path).directory, link)
         }
         return path
+    }
+    /// As the kernel's protected_symlinks has it, which does not look at a rename.
+    private static func isTrusted(link path: [UInt8]) -> Bool {
+        var (own, above) = (stat(), stat())
+        let directory = LocalPlace.cut(path).directory
+        guard
+            LocalName.withPath(path, { fstatat(AT_FDCWD, $0, &own, AT_SYMLINK_NOFOLLOW) }) == 0,
+            LocalName.withPath(directory, { fstatat(AT_FDCWD, $0, &above, 0) }) == 0
+        else { return false }
+        return isTrusted(owner: own.st_uid, directory: above)
+    }
+
+    /// Whether a link's owner is one whom the person, or the directory, trusts.
+    static func isTrusted(owner: uid_t, directory: stat) -> Bool {
+        let isShared = directory.st_mode & S_ISVTX != 0 && directory.st_mode & S_IWOTH != 0
+        return !isShared || owner == geteuid() || owner == directory.st_uid
     }
 }

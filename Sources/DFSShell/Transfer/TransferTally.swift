@@ -16,6 +16,14 @@ final class TransferTally: Sendable {
         /// Of those that failed, the ones that may have left a part in the tree.
         var leftovers: Int64 = 0
         var skipped: Int64 = 0
+        /// Files that were found to be the same already.
+        var unchanged: Int64 = 0
+        /// What a mirror removed.
+        var deleted: Int64 = 0
+        /// Of `bytes` and `moving`, what was there already and did not travel.
+        var had: Int64 = 0
+        /// Files of which a part stays on this machine.
+        var parts: Set<TreePath> = []
         /// Whether no name server answers any more: nothing further is begun.
         var isCutShort = false
         /// Whether something was not begun for that.
@@ -53,24 +61,60 @@ final class TransferTally: Sendable {
 
     /// One file that is under way: what has moved of it counts in the end only if it comes whole.
     final class Meter: Sendable {
+        private struct State {
+            var bytes: Int64 = 0
+            var had: Int64?
+            var isUnchanged = false
+        }
+
         private let tally: TransferTally
-        private let moved = Mutex<Int64>(0)
+        private let state = Mutex(State())
 
         fileprivate init(_ tally: TransferTally) { self.tally = tally }
 
         /// Counts bytes as they arrive.
         func moved(_ bytes: Int) {
-            moved.withLock { $0 += Int64(bytes) }
+            state.withLock { $0.bytes += Int64(bytes) }
             tally.counts.withLock { $0.moving += Int64(bytes) }
         }
 
-        fileprivate func end(isWhole: Bool) {
-            let bytes = moved.withLock { $0 }
+        /// Counts what was there before anything travelled.
+        func had(_ bytes: Int64) {
+            state.withLock { state in
+                state.had = bytes
+                state.bytes += bytes
+            }
             tally.counts.withLock { counts in
-                counts.moving -= bytes
-                guard isWhole else { return }
+                counts.moving += bytes
+                counts.had += bytes
+            }
+        }
+
+        /// Notes how many bytes are there in all; what the first call tells had been there before.
+        func reached(_ bytes: Int64) {
+            let (change, isFirst) = state.withLock { state -> (Int64, Bool) in
+                defer { state.bytes = bytes }
+                guard state.had == nil else { return (bytes - state.bytes, false) }
+                state.had = bytes
+                return (bytes, true)
+            }
+            tally.counts.withLock { counts in
+                counts.moving += change
+                if isFirst { counts.had += bytes }
+            }
+        }
+
+        /// Notes that the file is there already, and the same.
+        func isUnchanged() { state.withLock { $0.isUnchanged = true } }
+
+        fileprivate func end(isWhole: Bool) {
+            let state = state.withLock { $0 }
+            tally.counts.withLock { counts in
+                counts.moving -= state.bytes
+                guard isWhole else { return counts.had -= state.had ?? 0 }
+                if state.isUnchanged { return counts.unchanged += 1 }
                 counts.files += 1
-                counts.bytes += bytes
+                counts.bytes += state.bytes
             }
         }
     }
@@ -82,6 +126,22 @@ final class TransferTally: Sendable {
         defer { meter.end(isWhole: isWhole) }
         try await move(meter)
         isWhole = true
+    }
+
+    /// Counts a file that is known to be the same already.
+    func unchanged() { counts.withLock { $0.unchanged += 1 } }
+
+    /// Counts something that a mirror removed.
+    func deleted() { counts.withLock { $0.deleted += 1 } }
+
+    /// Notes that a part of a file stays on this machine.
+    func keepsPart(of path: TreePath) {
+        counts.withLock { counts in _ = counts.parts.insert(path) }
+    }
+
+    /// Notes that a file is whole.
+    func keepsNoPart(of path: TreePath) {
+        counts.withLock { counts in _ = counts.parts.remove(path) }
     }
 
     /// Counts something that is left out on purpose.
@@ -124,7 +184,12 @@ final class TransferTally: Sendable {
     func interrupted() { counts.withLock { $0.isInterrupted = true } }
 
     /// Whether there is something to sum up.
-    var hasBegun: Bool { counts.withLock { $0.files > 0 || $0.failed > 0 } }
+    var hasBegun: Bool {
+        counts.withLock { counts in
+            counts.files + counts.failed + counts.unchanged + counts.deleted > 0
+                || !counts.parts.isEmpty
+        }
+    }
 
     /// Tells and counts why one file of many is missing; what to do then is said once, at the end.
     ///
@@ -211,22 +276,40 @@ final class TransferTally: Sendable {
     /// `got 2 files, 12 bytes`, with what is missing, and the speed where that says something.
     var summary: String {
         let counts = counts.withLock { $0 }
-        return moved(counts.files, counts.bytes) + missing(counts)
+        return moved(counts) + missing(counts)
     }
 
-    /// As `summary`, with the bytes of files that are under way.
-    private var soFar: (text: String, bytes: Int64) {
+    /// What a line of progress tells.
+    struct Sight: Equatable {
+        let text: String
+        /// Files that failed.
+        let missing: Int64
+        /// What has come, also of files that are under way.
+        let bytes: Int64
+        /// Of those, what was there before.
+        let had: Int64
+    }
+
+    /// As `summary`, with the bytes of files that are under way, and without a rate.
+    var sight: Sight {
         let counts = counts.withLock { $0 }
         let bytes = counts.bytes + counts.moving
-        return (moved(counts.files, bytes) + missing(counts), bytes)
+        return Sight(
+            text: files(counts.files, bytes), missing: counts.failed, bytes: bytes,
+            had: counts.had)
     }
 
-    private func moved(_ files: Int64, _ bytes: Int64) -> String {
-        let text = "\(verb) \(Amounts.count(files, "file")), " + Amounts.sentence(bytes)
+    private func files(_ files: Int64, _ bytes: Int64) -> String {
+        "\(verb) \(Amounts.count(files, "file")), " + Amounts.sentence(bytes)
+    }
+
+    private func moved(_ counts: Counts) -> String {
+        let text = files(counts.files, counts.bytes)
         let elapsed = ContinuousClock.now - start
         let seconds =
             Double(elapsed.components.seconds)
             + Double(elapsed.components.attoseconds) / 1e18
+        let bytes = counts.bytes - counts.had
         guard seconds >= 1, bytes > 0 else { return text }
         let tenths = Int64(seconds * 10)
         let rate = Amounts.sentence(Int64(Double(bytes) / seconds))
@@ -235,6 +318,8 @@ final class TransferTally: Sendable {
 
     private func missing(_ counts: Counts) -> String {
         var text = ""
+        if counts.unchanged > 0 { text += "; \(counts.unchanged) unchanged" }
+        if counts.deleted > 0 { text += "; \(counts.deleted) deleted" }
         if counts.skipped > 0 { text += "; \(counts.skipped) skipped" }
         if counts.failed > 0 { text += "; \(counts.failed) missing" }
         if counts.hasRest { text += ", and the rest was not tried" }
@@ -245,6 +330,12 @@ final class TransferTally: Sendable {
                 ", \(counts.unavailable) of them \(relation) servers that are down: do it again "
                 + "when those are back (\"servers\" shows them)"
         }
+        if let part = counts.parts.first {
+            text +=
+                counts.parts.count == 1
+                ? "; a part of \(part) is kept here: get -c goes on with it"
+                : "; parts of \(counts.parts.count) files are kept here: get -c goes on with them"
+        }
         if counts.leftovers > 0 {
             let parts = Amounts.count(counts.leftovers, "part")
             text += "; \(parts) may be left under the names told above"
@@ -252,24 +343,6 @@ final class TransferTally: Sendable {
         let isMissing = counts.failed > 0 || counts.hasRest || counts.isInterrupted
         if isMissing, let command = counts.completion { text += "; to complete it: \(command)" }
         return text
-    }
-
-    /// Shows the tally twice a second until the task is cancelled, on one line of a terminal.
-    func show(on output: ShellOutput, total: Int64?) async {
-        var last: Int64 = -1
-        var still = 0
-        while !Task.isCancelled {
-            // A cancelled sleep ends the loop in the next line.
-            try? await Task.sleep(for: .milliseconds(500))
-            if Task.isCancelled { break }
-            var (text, bytes) = soFar
-            still = bytes == last ? still + 1 : 0
-            last = bytes
-            if let total, total > 0 { text += ", \(min(100, bytes * 100 / total)) %" }
-            if still >= 6 { text += ", stalled" }
-            output.progress(text)
-        }
-        output.progress("")
     }
 }
 

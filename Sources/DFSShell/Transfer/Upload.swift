@@ -5,25 +5,105 @@ import DFSProtocol
 struct Upload: Sendable {
     let session: ShellSession
     let tally: TransferTally
-    /// Whether permission bits and times are kept as they are.
-    let keepsAttributes: Bool
+    let manner: TransferManner
 
     /// Stores one file; readers see the old content or the new.
     func file(_ name: [UInt8], in directory: LocalDirectory?, to path: TreePath) async throws {
-        let disk = session.disk
-        let source = try await disk.source(name, in: directory)
-        let isExecutable = source.mode.bits & 0o100 != 0
-        let piece = Int(min(1_048_576, max(4096, source.size + 1)))
+        let source = try await session.disk.source(name, in: directory)
         try await tally.file { meter in
-            _ = try await session.client.store(
-                path, mode: keepsAttributes || isExecutable ? source.mode : nil,
-                modified: keepsAttributes ? source.modified : nil
-            ) {
-                guard let bytes = try await disk.read(source, count: piece) else { return nil }
-                meter.moved(bytes.readableBytes)
-                return bytes
+            if manner.isDry {
+                session.output.line("put \(Quoting.text(source.path)) -> \(path)")
+                return meter.moved(Int(clamping: source.size))
+            }
+            if manner.continues, try await isThere(source, as: path) {
+                if manner.keepsAttributes { try await adopt(source, as: path) }
+                return meter.isUnchanged()
+            }
+            if source.size > Int64(session.client.options.pieceBytes) {
+                try await large(source, to: path, meter)
+            } else {
+                try await small(source, to: path, meter)
             }
         }
+    }
+
+    /// One that is read to its end, whatever size the system tells.
+    private func small(
+        _ source: LocalSource, to path: TreePath, _ meter: TransferTally.Meter
+    ) async throws {
+        let disk = session.disk
+        let piece = Int(min(1_048_576, max(4096, source.size + 1)))
+        _ = try await session.client.store(
+            path, mode: mode(of: source), modified: modified(of: source)
+        ) {
+            guard let bytes = try await disk.read(source, count: piece) else { return nil }
+            try await manner.limit?.pass(bytes.readableBytes)
+            meter.moved(bytes.readableBytes)
+            return bytes
+        }
+    }
+
+    /// One that travels in pieces, and is gone on with where that was cut short.
+    private func large(
+        _ source: LocalSource, to path: TreePath, _ meter: TransferTally.Meter
+    ) async throws {
+        let disk = session.disk
+        let limit = manner.limit
+        _ = try await session.client.store(
+            path, mode: mode(of: source), modified: modified(of: source),
+            continues: manner.continues || manner.isAgain, keepsPart: true,
+            from: StoreSource(
+                size: source.size, progress: { meter.reached($0) },
+                pace: { try await limit?.pass($0) }
+            ) { offset, count in
+                let bytes = try await disk.read(source, at: offset, count: count)
+                guard bytes.readableBytes == count else {
+                    let shown = Quoting.text(source.path)
+                    throw ShellFailure(
+                        .conflict, "local \(shown): became shorter while it was read")
+                }
+                return bytes
+            })
+    }
+
+    /// Makes a directory of the tree whose parent is there; one that is there is fine.
+    func makeDirectory(_ path: TreePath) async throws {
+        guard manner.isDry else { return try await session.makeDirectoryWhereMissing(path) }
+    }
+
+    private func mode(of source: LocalSource) -> FileMode? {
+        manner.keepsAttributes || source.mode.bits & 0o100 != 0 ? source.mode : nil
+    }
+
+    private func modified(of source: LocalSource) -> WallTime? {
+        manner.keepsAttributes ? source.modified : nil
+    }
+
+    /// Gives a file of the tree the permissions and the time that the one here has.
+    private func adopt(_ source: LocalSource, as path: TreePath) async throws {
+        let file = try await session.client.open(path, .readWrite)
+        do {
+            try await file.setAttributes(mode: mode(of: source), modified: modified(of: source))
+        } catch {
+            // Why the attributes could not be set is what the person must hear of.
+            _ = try? await file.close()
+            throw error
+        }
+        try await file.close()
+    }
+
+    /// Whether the tree has the same bytes under the path already.
+    private func isThere(_ source: LocalSource, as path: TreePath) async throws -> Bool {
+        guard let entry = try await session.entry(at: path), entry.kind == .file,
+            entry.size == source.size, entry.isAvailable
+        else { return false }
+        var prefix = FilePrefix()
+        while prefix.count < source.size {
+            let bytes = try await session.disk.read(source, at: prefix.count, count: 1_048_576)
+            if bytes.readableBytes == 0 { return false }
+            prefix.add(bytes)
+        }
+        return try await session.client.begins(path, with: prefix)?.size == source.size
     }
 
     /// Stores a whole directory: many files side by side, and every failure told.
@@ -31,6 +111,8 @@ struct Upload: Sendable {
     /// Where no name server answers any more nothing further is begun.
     /// - Throws: What ends the whole: the target can not be made, or the task was cancelled.
     func tree(_ directory: LocalDirectory, to path: TreePath) async throws {
+        let later = SecondAttempts()
+        await later.begin(session)
         try await withThrowingTaskGroup(of: Int.self) { group in
             var used = 0
             try await walk(directory, to: path) { name, directory, path in
@@ -38,12 +120,13 @@ struct Upload: Sendable {
                 if tally.leavesTheRest() { return }
                 used += 1
                 group.addTask {
-                    try await fileOrTell(name, in: directory, to: path)
+                    try await fileOrTell(name, in: directory, to: path, later: later)
                     return 1
                 }
             }
             try await group.waitForAll()
         }
+        try await later.run(session)
     }
 
     /// How many files travel at once.
@@ -78,7 +161,7 @@ struct Upload: Sendable {
                     let next = try await orTell {
                         let open = try await session.disk.directory(
                             entry.name, in: directory, makes: false)
-                        try await session.makeDirectoryWhereMissing(target)
+                        try await makeDirectory(target)
                         return (open, target)
                     }
                     if let next { below.append(next) }
@@ -116,14 +199,40 @@ struct Upload: Sendable {
         }
     }
 
-    private func fileOrTell(
-        _ name: [UInt8], in directory: LocalDirectory, to path: TreePath
+    /// Stores a file of a tree; tells a failure and lets the others go on.
+    ///
+    /// - Parameter later: Takes it where its server went away; nil for the last attempt.
+    /// - Parameter earlier: Why the attempt before this one failed; its part may still be there.
+    func fileOrTell(
+        _ name: [UInt8], in directory: LocalDirectory, to path: TreePath, later: SecondAttempts?,
+        after earlier: (any Error)? = nil
     ) async throws {
         do {
             try await file(name, in: directory, to: path)
-        } catch {
-            try await tally.tell(error, session)
+        } catch let failure {
+            let error = failure.keeping(leftoverOf: earlier)
+            let isTaken =
+                later?.takes(error) { later in
+                    var manner = manner
+                    manner.isAgain = true
+                    let again = Upload(session: session, tally: tally, manner: manner)
+                    try await again.fileOrTell(
+                        name, in: directory, to: path, later: later, after: error)
+                } ?? false
+            if !isTaken { try await tally.tell(error, session) }
         }
+    }
+}
+
+extension Error {
+    /// The same failure, with the part that an earlier attempt left, where this one tells of none.
+    fileprivate func keeping(leftoverOf earlier: (any Error)?) -> any Error {
+        guard var failure = self as? DFSError, failure.leftover == nil,
+            let earlier = earlier as? DFSError, let part = earlier.leftover
+        else { return self }
+        failure.leftover = part
+        failure.isPartKept = earlier.isPartKept
+        return failure
     }
 }
 

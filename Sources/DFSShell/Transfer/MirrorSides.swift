@@ -1,0 +1,125 @@
+import DFSClient
+import DFSProtocol
+import Glibc
+
+/// What one side of a mirror has, as far as it could be read.
+struct MirrorSide: Sendable {
+    /// Each directory before what is in it.
+    var items: [MirrorItem] = []
+    /// Places of which it is not known what is in them, or who would have more.
+    var unknown: [[UInt8]] = []
+}
+
+extension MirrorSide {
+    /// Everything below a local directory; what can not be read is told, and is unknown.
+    ///
+    /// Symbolic links are not followed. What an interrupted `get` left is not looked at.
+    static func local(
+        _ top: LocalDirectory, _ session: ShellSession, _ tally: TransferTally
+    ) async throws -> MirrorSide {
+        var side = MirrorSide()
+        var waiting = [(directory: top, path: [UInt8]())]
+        while let (directory, path) = waiting.popLast() {
+            try Task.checkCancellation()
+            let found: [LocalDisk.Found]
+            do {
+                found = try await session.disk.look(into: directory)
+            } catch let failure as LocalFailure {
+                tally.failed(session.tell(failure))
+                side.unknown.append(path)
+                continue
+            }
+            var below: [(directory: LocalDirectory, path: [UInt8])] = []
+            for entry in found where !LocalDisk.isTemporary(entry.name) {
+                let place = LocalName.join(path, entry.name)
+                side.items.append(item(entry, at: place))
+                guard entry.kind == .directory else { continue }
+                do {
+                    below.append(
+                        (
+                            try await session.disk.directory(
+                                entry.name, in: directory, makes: false), place
+                        ))
+                } catch let failure as LocalFailure {
+                    tally.failed(session.tell(failure))
+                    side.unknown.append(place)
+                }
+            }
+            waiting += below.reversed()
+        }
+        return side
+    }
+
+    private static func item(_ entry: LocalDisk.Found, at place: [UInt8]) -> MirrorItem {
+        switch entry.kind {
+        case .file:
+            MirrorItem(path: place, kind: .file, size: entry.size, modified: entry.modified)
+        case .directory: MirrorItem(path: place, kind: .directory)
+        case .symbolicLink, .special: MirrorItem(path: place, kind: .other)
+        }
+    }
+
+    /// Everything below a directory of the tree, which is there.
+    ///
+    /// - Throws: Where the listing is not whole.
+    static func remote(
+        _ entries: [Entry], below top: TreePath
+    ) -> MirrorSide {
+        var side = MirrorSide()
+        for entry in entries {
+            guard let rest = entry.path.relative(to: top) else { continue }
+            side.items.append(
+                MirrorItem(
+                    path: Array(rest), kind: entry.kind == .file ? .file : .directory,
+                    size: entry.size, modified: entry.modified))
+        }
+        return side
+    }
+}
+
+/// File servers that are away, and what of a directory hangs on them.
+struct AbsentServers: Sendable {
+    /// One of them.
+    struct Absence: Sendable {
+        let server: ServerInfo
+        /// From the top on; empty for the top itself.
+        let place: [UInt8]
+        let path: TreePath
+    }
+
+    let absences: [Absence]
+
+    /// Who has a mount below a directory, or above it, and is not surely up.
+    init(_ servers: [ServerInfo], below top: TreePath) {
+        absences = servers.filter { $0.state != .up && $0.state != .draining }.flatMap { server in
+            server.mounts.compactMap { mount in
+                if top == mount || top.isWithin(mount) {
+                    return Absence(server: server, place: [], path: top)
+                }
+                guard let rest = mount.relative(to: top) else { return nil }
+                return Absence(server: server, place: Array(rest), path: mount)
+            }
+        }
+    }
+
+    /// Tells for each what is not deleted, and why.
+    func tell(_ session: ShellSession) {
+        for absence in absences {
+            let silence =
+                absence.server.seenMilliseconds.map { ", silent for \(Amounts.seconds($0))" } ?? ""
+            session.output.complain(
+                "\(absence.path): nothing is deleted at or below it: file server "
+                    + "\(absence.server.id) is \(absence.server.state.shown)\(silence)")
+        }
+    }
+}
+
+extension ServerState {
+    /// The word for a person.
+    fileprivate var shown: String {
+        switch self {
+        case .goodbye: "down"
+        default: ErrorSentence.safe(word)
+        }
+    }
+}
