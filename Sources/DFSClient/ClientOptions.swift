@@ -19,8 +19,11 @@ public struct ClientOptions: Sendable {
     public var pieceBytes = 1_048_576
     /// Pieces of one file that travel at once.
     public var piecesInFlight = 4
-    /// Connections that are kept at once, one a server.
+    /// Connections that are kept at once to all servers.
     public var connections = 64
+    /// Connections to one server; more than one is opened only where as many requests wait for
+    /// answers as a server takes at once.
+    public var connectionsPerServer = 4
     /// Whether single requests carry tags too.
     ///
     /// With tags, the tasks of one program do not queue behind each other. Without, a trace reads

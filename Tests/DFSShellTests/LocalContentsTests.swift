@@ -102,7 +102,7 @@ import Testing
                 try await disk.remove([UInt8]("full".utf8), in: folder, isDirectory: true)
             }
 
-            #expect(try await disk.look(into: folder).map(\.name) == [[UInt8]("full".utf8)])
+            #expect(try await disk.list(folder).map(\.name) == [[UInt8]("full".utf8)])
             #expect(try FileSystem.read("\(path)/full/target") == [UInt8]("x".utf8))
         }
     }

@@ -4,6 +4,9 @@ import NIOCore
 import Synchronization
 
 /// Keeps one connection a server, opens it when asked for and closes what nobody uses.
+///
+/// Where a connection has as many requests in flight as a server takes, others are opened beside
+/// it: nobody waits for them, and who asks meanwhile queues where the fewest do.
 actor ConnectionPool {
     /// A dial that several callers may wait for.
     private struct Dial {
@@ -13,7 +16,10 @@ actor ConnectionPool {
 
     private let group: any EventLoopGroup
     private let options: ClientOptions
-    private var links: [Endpoint: ServerLink] = [:]
+    /// The first of each is the one that is used as long as it has room.
+    private var links: [Endpoint: [ServerLink]] = [:]
+    /// Servers that did not take another connection; they are not asked for more.
+    private var full: Set<Endpoint> = []
     private var dials: [Endpoint: Dial] = [:]
     /// Whether the client was closed: no link is opened any more.
     private(set) var isShutDown = false
@@ -31,12 +37,9 @@ actor ConnectionPool {
         to endpoint: Endpoint, until patience: Patience
     ) async throws(ConnectionError) -> ServerLink {
         if isShutDown { throw .closed("the client is closed") }
-        if let link = links[endpoint] {
-            if link.isOpen {
-                link.isHandedOver()
-                return link
-            }
-            links[endpoint] = nil
+        if let link = openLink(to: endpoint) {
+            link.isHandedOver()
+            return link
         }
         let dial = dials[endpoint] ?? start(endpoint)
         guard let result = await dial.task.value(within: patience.remaining) else {
@@ -57,6 +60,26 @@ actor ConnectionPool {
         await closeUnused()
         return link
     }
+
+    /// An open connection with room, or else the one where the fewest requests wait.
+    private func openLink(to endpoint: Endpoint) -> ServerLink? {
+        guard let known = links[endpoint] else { return nil }
+        let open = known.filter(\.isOpen)
+        links[endpoint] = open.isEmpty ? nil : open
+        if open.isEmpty { full.remove(endpoint) }
+        var least: (link: ServerLink, pending: Int)?
+        for link in open {
+            let pending = link.pending
+            if pending < ConnectionPool.mostPending { return link }
+            if pending < least?.pending ?? .max { least = (link, pending) }
+        }
+        let mayGrow = open.count < options.connectionsPerServer && !full.contains(endpoint)
+        if least != nil, mayGrow, dials[endpoint] == nil { _ = start(endpoint) }
+        return least?.link
+    }
+
+    /// So many requests of one connection a server takes at once.
+    private static let mostPending = Limits().taggedRequests
 
     /// The connection to a file server, which greets as the one that is meant.
     ///
@@ -92,11 +115,12 @@ actor ConnectionPool {
                 let link = ServerLink(connection, pieceBytes: options.pieceBytes)
                 dials[endpoint] = nil
                 // Known from here on, though nobody may wait for it any more.
-                if !isShutDown, links[endpoint]?.isOpen != true { links[endpoint] = link }
+                if !isShutDown { links[endpoint, default: []].append(link) }
                 return .success(link)
             } catch {
                 // Whoever asks from here on tries anew, though nobody may have waited for this.
                 dials[endpoint] = nil
+                if links[endpoint]?.contains(where: \.isOpen) == true { full.insert(endpoint) }
                 return .failure(error)
             }
         }
@@ -110,25 +134,25 @@ actor ConnectionPool {
 
     /// Closes the links that were idle for longest until the bound is kept.
     private func closeUnused() async {
-        let excess = links.count - options.connections
+        let excess = links.values.reduce(0) { $0 + $1.count } - options.connections
         guard excess > 0 else { return }
-        let idle = links.values.filter(\.isIdle).sorted { $0.lastUse < $1.lastUse }
-        for link in idle.prefix(excess) {
-            links[link.endpoint] = nil
-            await link.close()
-        }
+        let idle = links.values.joined().filter(\.isIdle).sorted { $0.lastUse < $1.lastUse }
+        for link in idle.prefix(excess) { await discard(link) }
     }
 
     /// Forgets a link that did not keep its word, so that the next caller gets a new one.
     func discard(_ link: ServerLink) async {
-        if links[link.endpoint] === link { links[link.endpoint] = nil }
+        links[link.endpoint]?.removeAll { $0 === link }
         await link.close()
     }
 
     /// Closes every link; the next request opens a new one.
     func closeAll() async {
-        let all = links.values.sorted { $0.endpoint.description < $1.endpoint.description }
+        let all = links.values.joined().sorted {
+            $0.endpoint.description < $1.endpoint.description
+        }
         links = [:]
+        full = []
         for link in all { await link.close() }
     }
 

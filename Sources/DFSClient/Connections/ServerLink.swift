@@ -68,6 +68,8 @@ final class ServerLink: Sendable {
             return use.pending == 0 && use.streams == 0 && use.handles == 0 && !isWanted
         }
     }
+    /// How many requests wait for their answers.
+    var pending: Int { use.withLock { $0.pending } }
     var lastUse: ContinuousClock.Instant { use.withLock { $0.lastUse } }
 
     /// Notes that a caller has the link and is about to use it.

@@ -234,24 +234,17 @@ extension DFSClient {
     ) async throws -> (checksum: Checksum, size: Int64) {
         var checksum = Checksum()
         var offset: Int64 = 0
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            var inFlight = 0
-            while var bytes = try await next() {
-                checksum.update(bytes)
-                while bytes.readableBytes > 0 {
-                    let count = min(bytes.readableBytes, file.pieceBytes)
-                    guard let piece = bytes.readSlice(length: count) else { break }
-                    if inFlight >= options.piecesInFlight {
-                        try await group.next()
-                        inFlight -= 1
-                    }
-                    let place = offset
-                    group.addTask { _ = try await file.write(piece, at: place) }
-                    inFlight += 1
-                    offset += Int64(count)
-                }
+        var rest = ByteBuffer()
+        try await WrittenPieces.write(to: file, width: options.piecesInFlight) {
+            while rest.readableBytes == 0 {
+                guard let more = try await next() else { return nil }
+                checksum.update(more)
+                rest = more
             }
-            try await group.waitForAll()
+            let count = min(rest.readableBytes, file.pieceBytes)
+            guard let piece = rest.readSlice(length: count) else { return nil }
+            defer { offset += Int64(count) }
+            return (piece, offset)
         }
         return (checksum, offset)
     }

@@ -100,35 +100,24 @@ struct PartUpload {
         to opened: RemoteFile, after prefix: FilePrefix
     ) async throws -> Checksum {
         var checksum = prefix.checksum
-        var written = prefix.count
-        var offset = prefix.count
+        var (offset, written) = (prefix.count, Int64(0))
         let source = source
-        source.progress(written)
-        defer { farthest = max(farthest, written) }
-        try await withThrowingTaskGroup(of: Int64.self) { group in
-            var inFlight = 0
-            while offset < source.size {
-                let count = min(Int64(opened.pieceBytes), source.size - offset)
-                try await source.pace(Int(count))
-                let bytes = try await source.piece(at: offset, count)
-                checksum.update(bytes)
-                if inFlight >= client.options.piecesInFlight {
-                    written += try await group.next() ?? 0
-                    inFlight -= 1
-                    source.progress(written)
-                }
-                let place = offset
-                group.addTask {
-                    _ = try await opened.write(bytes, at: place)
-                    return Int64(bytes.readableBytes)
-                }
-                inFlight += 1
-                offset += Int64(bytes.readableBytes)
+        source.progress(prefix.count)
+        defer { farthest = max(farthest, prefix.count + written) }
+        try await WrittenPieces.write(
+            to: opened, width: client.options.piecesInFlight,
+            progress: {
+                written = $0
+                source.progress(prefix.count + $0)
             }
-            for try await count in group {
-                written += count
-                source.progress(written)
-            }
+        ) {
+            guard offset < source.size else { return nil }
+            let count = min(Int64(opened.pieceBytes), source.size - offset)
+            try await source.pace(Int(count))
+            let bytes = try await source.piece(at: offset, count)
+            checksum.update(bytes)
+            defer { offset += count }
+            return (bytes, offset)
         }
         return checksum
     }

@@ -107,6 +107,18 @@ extension DFSClient {
         _ = try await askNameServer(request, about: path, patience())
     }
 
+    /// Changes permission bits or the time of a directory; those of a file are changed in a session.
+    ///
+    /// - Throws: `not-found`; `not-dir` for a file.
+    public func setAttributes(
+        ofDirectory path: TreePath, mode: FileMode? = nil, modified: WallTime? = nil
+    ) async throws(DFSError) {
+        var request = request(.setAttributes, path)
+        if let mode { request.option("mode", mode.text) }
+        if let modified { request.option("mtime", modified.text) }
+        _ = try await askNameServer(request, about: path, patience())
+    }
+
     /// Removes a file or a directory, on disk too; durable when it returns.
     ///
     /// As with every change of names here, a lost answer is asked for again until the deadline, and

@@ -173,9 +173,6 @@ private struct MirrorUp: Sendable {
     private var session: ShellSession { upload.session }
     private var tally: TransferTally { upload.tally }
 
-    /// So many files travel at once.
-    private static let width = 32
-
     init(_ upload: Upload, deletes: Bool) {
         self.upload = upload
         self.deletes = deletes
@@ -239,21 +236,25 @@ private struct MirrorUp: Sendable {
         let later = SecondAttempts()
         await later.begin(session)
         // What is only told is told in the order of the tree.
-        let width = upload.manner.isDry ? 1 : MirrorUp.width
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            var running = 0
+        let capacity = upload.manner.isDry ? 1 : Upload.capacity
+        try await withThrowingTaskGroup(of: Int.self) { group in
+            var used = 0
+            var last: TreePath?
             for item in plan.files {
                 if tally.leavesTheRest() { break }
                 do {
                     let place = try self.path(of: item, below: path)
                     let (folder, name) = try await folders.place(of: item.path)
-                    if running >= width {
-                        try await group.next()
-                        running -= 1
+                    if place.parent != last, let parent = place.parent {
+                        try await upload.keepAttributes(of: folder, as: parent)
+                        last = parent
                     }
-                    running += 1
+                    let cost = Upload.cost(of: item.size)
+                    while used > 0, used + cost > capacity { used -= try await group.next() ?? 0 }
+                    used += cost
                     group.addTask {
                         try await upload.fileOrTell(name, in: folder, to: place, later: later)
+                        return cost
                     }
                 } catch {
                     try await tally.tell(error, session)
@@ -262,6 +263,7 @@ private struct MirrorUp: Sendable {
             try await group.waitForAll()
         }
         try await later.run(session)
+        try await upload.directories.send(session, tally)
     }
 
     private func path(of item: MirrorItem, below top: TreePath) throws -> TreePath {

@@ -7,16 +7,16 @@ enum MoveCommand {
         let sources = ShellSession.outermost(
             try await session.paths(call.operands.dropLast()))
         guard let last = call.operands.last else { return }
-        let target = last.isPattern ? try await session.onePath(last) : try session.path(last.bytes)
-        let isInto = try await session.entry(at: target)?.kind == .directory
-        if sources.count > 1, !isInto {
-            throw ShellFailure(.usage, "\(target): several sources need a directory as target")
+        let target = try await TreePlace(last, session)
+        if sources.count > 1, !target.isDirectory {
+            throw ShellFailure(.usage, "\(target.path): several sources need a directory as target")
         }
         try await session.forEach(sources) { source in
             if source.isRoot { throw ShellFailure(.usage, "/ can not be moved") }
-            var place = target
-            if isInto { place = try target.appending(source.name) }
-            try await move(source, to: place, session)
+            if target.endsInSlash, try await session.entry(at: source)?.kind == .file {
+                try target.mustTakeFile()
+            }
+            try await move(source, to: try target.place(of: source), session)
         }
     }
 
@@ -31,53 +31,71 @@ enum MoveCommand {
         guard let entry = try await session.entry(at: source) else {
             throw DFSError(.notFound, path: source, "not found")
         }
-        if entry.kind == .file {
-            try await moveFile(source, to: target, session)
-        } else {
-            try await moveDirectory(source, to: target, session)
+        if entry.kind == .directory {
+            return try await moveDirectory(source, to: target, session)
+        }
+        try await session.tallied("moved", total: entry.size) { tally in
+            try await Copying(session: session, tally: tally, moves: true).file(entry, to: target)
         }
     }
 
-    private static func moveFile(
-        _ source: TreePath, to target: TreePath, _ session: ShellSession
-    ) async throws {
-        let copy = try await session.client.copy(source, to: target)
-        // What was written to the source since it was copied must not go with it.
-        guard try await session.client.digest(of: source).sha256 == copy.sha256 else {
-            throw ShellFailure(
-                .conflict, "\(source): was changed while it was copied to \(target); both are kept")
-        }
-        try await session.client.remove(source, kind: .file)
-    }
-
-    /// Moves file by file, so that what fails stays where it was; directories go once empty.
+    /// Moves file by file, so that what fails stays where it was.
+    ///
+    /// What was moved stands under a name of its own beside the target until all of it is there:
+    /// the same command finds it again and goes on, where it would else go into the target.
     private static func moveDirectory(
         _ source: TreePath, to target: TreePath, _ session: ShellSession
     ) async throws {
-        if let entry = try await session.entry(at: target) {
-            guard entry.kind == .directory else {
-                throw DFSError(.notDirectory, path: target, "a file is in the way")
+        try await mustBeFree(target, session)
+        let half = try await half(of: target, for: source, session)
+        let total =
+            session.output.isErrorTerminal ? await session.bytes(below: [source]) : nil
+        try await session.tallied("moved", total: total) { tally in
+            // Under its own name it would be gone on with inside of itself.
+            let from = Quoting.text(LocalName.join(source.bytes, [0x2E]))
+            tally.completes(
+                with: half != target
+                    ? "mv \(source) \(target)"
+                    : "cp -r -c \(from) \(target), and rm -r \(source) once that is done")
+            tally.keepsHalves(of: source, in: half)
+            let directories = try await Copying(
+                session: session, tally: tally, continues: true, moves: true
+            ).tree(source, to: half)
+            guard tally.code == .ok else { return }
+            for directory in directories.reversed() {
+                try await session.client.remove(directory, kind: .directory)
             }
-            var pages = session.client.list(target, pageLimit: 1).makeAsyncIterator()
-            if try await pages.next() != nil {
-                throw DFSError(.notEmpty, path: target, "not empty")
-            }
-        } else {
-            try await session.client.makeDirectory(target)
+            if half != target { try await session.client.rename(half, to: target, replaces: true) }
+            try await session.client.remove(source, kind: .directory)
         }
-        let entries = try await session.client.find(source).all()
-        for entry in entries {
-            guard let rest = entry.path.relative(to: source) else { continue }
-            let place = try TreePath(target.bytes + [TreePath.slash] + rest)
-            if entry.kind == .directory {
-                try await session.client.makeDirectory(place)
-            } else {
-                try await moveFile(entry.path, to: place, session)
-            }
+    }
+
+    private static func mustBeFree(_ target: TreePath, _ session: ShellSession) async throws {
+        guard let entry = try await session.entry(at: target) else { return }
+        guard entry.kind == .directory else {
+            throw DFSError(.notDirectory, path: target, "a file is in the way")
         }
-        let directories = entries.filter { $0.kind == .directory }.map(\.path)
-        for directory in directories.reversed() + [source] {
-            try await session.client.remove(directory, kind: .directory)
+        var pages = session.client.list(target, pageLimit: 1).makeAsyncIterator()
+        if try await pages.next() != nil {
+            throw DFSError(.notEmpty, path: target, "not empty")
         }
+    }
+
+    /// Where what was moved stands until all of it is there.
+    ///
+    /// - Returns: The target itself where several servers would have it: it could not be renamed.
+    private static func half(
+        of target: TreePath, for source: TreePath, _ session: ShellSession
+    ) async throws -> TreePath {
+        let owners = try await session.client.servers().filter { server in
+            server.mounts.contains { target.isWithin($0) || $0.isWithin(target) }
+        }
+        guard owners.count == 1, let parent = target.parent else { return target }
+        // As long as the same is moved, it has the same name.
+        var mark: UInt64 = 14_695_981_039_346_656_037
+        for byte in source.bytes { mark = (mark ^ UInt64(byte)) &* 1_099_511_628_211 }
+        let suffix = [UInt8](".moving-\(String(mark, radix: 36))".utf8)
+        let room = Limits.componentBytes - suffix.count
+        return try parent.appending(Array(target.name.prefix(room)) + suffix)
     }
 }

@@ -68,6 +68,12 @@ enum PutCommand {
     private static func runMany(_ session: ShellSession, _ call: Invocation) async throws {
         let manner = try TransferManner(call, continues: false)
         let names = try await locals(call.operands[...], session)
+        if let last = call.operands.last, !last.isPattern, call.operands.count > 1,
+            call.value("O") == nil, try await session.disk.kind(of: last.bytes) == nil
+        {
+            throw call.misuse(
+                "local \(last.shown) is not there; the directory of the tree is -O DIR")
+        }
         var directory: TreePath?
         if let word = call.value("O") { directory = try await session.onePath(word) }
         try await several(
@@ -101,8 +107,7 @@ enum PutCommand {
     ) async throws {
         let source = try await source(name, session, call)
         let path = try await putTarget(session, call, target, source.path)
-        var total: Int64?
-        if !source.isDirectory { total = try await session.disk.source(name, in: nil).size }
+        let total = try await total(of: [source.path], session)
         try await session.tallied(manner.isDry ? "would put" : "put", total: total) { tally in
             let isNamed = try target.map { try path == session.path($0.bytes) } ?? false
             if source.isDirectory, isNamed, !self.name(of: source.path).isEmpty {
@@ -126,7 +131,8 @@ enum PutCommand {
                 "\(call.specification.name): \(directory) is no directory; several files go into "
                     + "one that is there (mkdir makes it)")
         }
-        try await session.tallied(manner.isDry ? "would put" : "put") { tally in
+        let total = try await total(of: names, session)
+        try await session.tallied(manner.isDry ? "would put" : "put", total: total) { tally in
             for name in names {
                 if tally.leavesTheRest() { break }
                 try await session.orTell(tally) {
@@ -136,6 +142,30 @@ enum PutCommand {
                 }
             }
         }
+    }
+
+    /// How many bytes local files have, for a progress line; nil where nobody sees one, or where
+    /// that can not be told.
+    private static func total(
+        of names: [[UInt8]], _ session: ShellSession
+    ) async throws -> Int64? {
+        guard session.output.isErrorTerminal else { return nil }
+        var total: Int64 = 0
+        for name in names {
+            var bytes: Int64?
+            switch try await session.disk.kind(of: name) {
+            case .file: bytes = try await session.disk.source(name, in: nil).size
+            case .directory:
+                let directory = try await session.disk.open(directory: name)
+                bytes = await session.disk.bytes(below: directory)
+            default: bytes = 0
+            }
+            guard let bytes else { return nil }
+            let (sum, isTooMuch) = total.addingReportingOverflow(bytes)
+            if isTooMuch { return nil }
+            total = sum
+        }
+        return total
     }
 
     /// Stores what standard input holds.
@@ -224,9 +254,10 @@ enum PutCommand {
             }
             return try child(name, of: session.workingDirectory, for: local)
         }
-        let path = try await session.onePath(target)
-        guard try await session.entry(at: path)?.kind == .directory else { return path }
-        return try place(of: local, in: path)
+        let place = try await TreePlace(target, session)
+        guard !place.isDirectory else { return try self.place(of: local, in: place.path) }
+        if try await session.disk.kind(of: local) != .directory { try place.mustTakeFile() }
+        return place.path
     }
 
     private static func child(

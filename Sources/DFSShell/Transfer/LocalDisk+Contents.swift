@@ -4,29 +4,29 @@ import Glibc
 
 /// What stands on this machine, looked at without following links.
 extension LocalDisk {
-    /// One thing in a local directory, as a mirror compares it.
-    struct Found: Sendable {
-        let name: [UInt8]
-        let kind: LocalName.Entry.Kind
-        let size: Int64
-        let modified: WallTime
-    }
-
-    /// The entries of a directory with their sizes and times, in bytewise order.
-    func look(into directory: LocalDirectory) throws -> [Found] {
-        try list(directory).compactMap { entry in
-            var status = stat()
-            let isThere = LocalName.withPath(entry.name) {
-                fstatat(directory.descriptor, $0, &status, AT_SYMLINK_NOFOLLOW)
+    /// How many bytes the files below a directory have; nil where that can not be told.
+    func bytes(below top: LocalDirectory) -> Int64? {
+        var total: Int64 = 0
+        var waiting = [top]
+        while let directory = waiting.popLast() {
+            // What can not be read now is told by the transfer.
+            for entry in (try? list(directory)) ?? [] {
+                if Task.isCancelled { return nil }
+                switch entry.kind {
+                case .file:
+                    let (sum, isTooMuch) = total.addingReportingOverflow(entry.size)
+                    if isTooMuch { return nil }
+                    total = sum
+                case .directory:
+                    // The same.
+                    if let next = try? self.directory(entry.name, in: directory, makes: false) {
+                        waiting.append(next)
+                    }
+                case .symbolicLink, .special: continue
+                }
             }
-            // An entry that went away meanwhile is not there.
-            guard isThere == 0 else { return nil }
-            return Found(
-                name: entry.name, kind: LocalDisk.kind(status.st_mode), size: Int64(status.st_size),
-                modified: WallTime(
-                    seconds: Int64(status.st_mtim.tv_sec),
-                    nanoseconds: Int32(status.st_mtim.tv_nsec)))
         }
+        return total
     }
 
     /// Gives a file that is there the permissions and the time that one of the tree has.
@@ -38,9 +38,39 @@ extension LocalDisk {
             throw LocalFailure(path: source.path, number: errno)
         }
         guard let modified = attributes.modified else { return }
-        let time = timespec(tv_sec: Int(modified.seconds), tv_nsec: Int(modified.nanoseconds))
-        guard futimens(source.descriptor, [time, time]) == 0 else {
+        guard futimens(source.descriptor, [modified.timespec, modified.timespec]) == 0 else {
             throw LocalFailure(path: source.path, number: errno)
+        }
+    }
+
+    /// Opens a directory that stands below another one, however deep; links are not followed.
+    func directory(below top: LocalDirectory, _ path: [UInt8]) throws -> LocalDirectory {
+        var place = top
+        for name in path.split(separator: TreePath.slash) {
+            place = try directory(Array(name), in: place, makes: false)
+        }
+        return place
+    }
+
+    /// The permissions and the time of a directory.
+    func attributes(of directory: LocalDirectory) throws -> LocalAttributes {
+        var status = stat()
+        guard fstat(directory.descriptor, &status) == 0 else {
+            throw LocalFailure(path: directory.path, number: errno)
+        }
+        return LocalAttributes(
+            mode: FileMode(bits: status.st_mode), keepsAll: true,
+            modified: WallTime(status.st_mtim))
+    }
+
+    /// Gives a directory the permissions and the time that one of the tree has.
+    func adopt(_ attributes: LocalAttributes, _ directory: LocalDirectory) throws {
+        if let mode = attributes.mode, fchmod(directory.descriptor, mode_t(mode.bits)) != 0 {
+            throw LocalFailure(path: directory.path, number: errno)
+        }
+        guard let modified = attributes.modified else { return }
+        guard futimens(directory.descriptor, [modified.timespec, modified.timespec]) == 0 else {
+            throw LocalFailure(path: directory.path, number: errno)
         }
     }
 
@@ -58,6 +88,19 @@ extension LocalDisk {
     /// - Returns: Fewer than were asked for only at its end.
     func read(_ source: LocalSource, at offset: Int64, count: Int) throws -> ByteBuffer {
         try LocalDisk.read(source.descriptor, source.path, at: offset, count: count)
+    }
+
+    /// Opens a file, and reads it in the same visit where it has no more than so many bytes.
+    ///
+    /// - Returns: No content where there is more, whatever size the system tells.
+    func source(
+        _ name: [UInt8], in directory: LocalDirectory?, withUpTo limit: Int
+    ) throws -> (source: LocalSource, content: ByteBuffer?) {
+        let source = try source(name, in: directory)
+        guard source.size <= limit else { return (source, nil) }
+        let room = max(4096, Int(source.size) + 1)
+        let content = try read(source, at: 0, count: room)
+        return (source, content.readableBytes < room ? content : nil)
     }
 
     /// Reads what a file that is being written has at an offset.

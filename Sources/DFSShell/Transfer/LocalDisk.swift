@@ -61,8 +61,7 @@ final class LocalSource: Sendable {
         self.path = path
         size = Int64(status.st_size)
         mode = FileMode(bits: status.st_mode)
-        modified = WallTime(
-            seconds: Int64(status.st_mtim.tv_sec), nanoseconds: Int32(status.st_mtim.tv_nsec))
+        modified = WallTime(status.st_mtim)
     }
 
     deinit { Glibc.close(descriptor) }
@@ -173,7 +172,7 @@ actor LocalDisk {
             }
             // An entry that went away meanwhile is not there.
             if known == 0 {
-                entries.append(.init(name: name, kind: LocalDisk.kind(status.st_mode)))
+                entries.append(LocalName.Entry(name, status))
             }
             errno = 0
         }
@@ -224,8 +223,7 @@ extension LocalDisk {
             throw LocalFailure(path: path, number: errno)
         }
         if let modified = attributes.modified {
-            let time = timespec(tv_sec: Int(modified.seconds), tv_nsec: Int(modified.nanoseconds))
-            guard futimens(file.descriptor, [time, time]) == 0 else {
+            guard futimens(file.descriptor, [modified.timespec, modified.timespec]) == 0 else {
                 throw LocalFailure(path: path, number: errno)
             }
         }

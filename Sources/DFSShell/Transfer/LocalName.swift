@@ -15,6 +15,18 @@ enum LocalName {
 
         let name: [UInt8]
         let kind: Kind
+        /// In bytes, of a file.
+        let size: Int64
+        let mode: FileMode
+        let modified: WallTime
+
+        init(_ name: [UInt8], _ status: stat) {
+            self.name = name
+            kind = LocalDisk.kind(status.st_mode)
+            size = Int64(status.st_size)
+            mode = FileMode(bits: status.st_mode)
+            modified = WallTime(status.st_mtim)
+        }
     }
 
     /// Hands a path to a system call.
@@ -49,6 +61,16 @@ enum LocalName {
         if directory.isEmpty { return Array(name) }
         return directory + (directory.last == TreePath.slash ? [] : [TreePath.slash]) + name
     }
+}
+
+extension WallTime {
+    /// A time as the system has it.
+    init(_ time: timespec) {
+        self.init(seconds: Int64(time.tv_sec), nanoseconds: Int32(time.tv_nsec))
+    }
+
+    /// The same for a system call.
+    var timespec: timespec { .init(tv_sec: Int(seconds), tv_nsec: Int(nanoseconds)) }
 }
 
 /// A system call on a local name that failed.

@@ -21,9 +21,9 @@ extension MirrorSide {
         var waiting = [(directory: top, path: [UInt8]())]
         while let (directory, path) = waiting.popLast() {
             try Task.checkCancellation()
-            let found: [LocalDisk.Found]
+            let found: [LocalName.Entry]
             do {
-                found = try await session.disk.look(into: directory)
+                found = try await session.disk.list(directory)
             } catch let failure as LocalFailure {
                 tally.failed(session.tell(failure))
                 side.unknown.append(path)
@@ -50,7 +50,7 @@ extension MirrorSide {
         return side
     }
 
-    private static func item(_ entry: LocalDisk.Found, at place: [UInt8]) -> MirrorItem {
+    private static func item(_ entry: LocalName.Entry, at place: [UInt8]) -> MirrorItem {
         switch entry.kind {
         case .file:
             MirrorItem(path: place, kind: .file, size: entry.size, modified: entry.modified)

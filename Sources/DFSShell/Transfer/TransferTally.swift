@@ -32,6 +32,8 @@ final class TransferTally: Sendable {
         var firstFailure: ExitCode?
         /// What failed for reasons that many share, in the order in which those came up.
         var reasons: [Reason] = []
+        /// A directory that is being moved, and where what was moved stands.
+        var halves: (source: TreePath, half: TreePath)?
         /// The command that brings what is missing; nil where it is the same again.
         var completion: String?
 
@@ -88,6 +90,11 @@ final class TransferTally: Sendable {
                 counts.moving += bytes
                 counts.had += bytes
             }
+        }
+
+        /// Counts all bytes of a file, of which some may have been counted as they passed.
+        func holds(_ bytes: Int64) {
+            moved(Int(clamping: bytes - state.withLock { $0.bytes }))
         }
 
         /// Notes how many bytes are there in all; what the first call tells had been there before.
@@ -259,6 +266,11 @@ final class TransferTally: Sendable {
     /// Notes the command that brings what is missing, where the same again would do something else.
     func completes(with command: String) { counts.withLock { $0.completion = command } }
 
+    /// Notes where what was moved stands until all of it is there.
+    func keepsHalves(of source: TreePath, in half: TreePath) {
+        counts.withLock { $0.halves = (source, half) }
+    }
+
     /// The code that the transfer ends with.
     var code: ExitCode { counts.withLock { $0.firstFailure } ?? .ok }
 
@@ -319,7 +331,11 @@ final class TransferTally: Sendable {
     private func missing(_ counts: Counts) -> String {
         var text = ""
         if counts.unchanged > 0 { text += "; \(counts.unchanged) unchanged" }
-        if counts.deleted > 0 { text += "; \(counts.deleted) deleted" }
+        if counts.deleted > 0 {
+            text +=
+                verb.hasPrefix("would")
+                ? "; would delete \(counts.deleted)" : "; \(counts.deleted) deleted"
+        }
         if counts.skipped > 0 { text += "; \(counts.skipped) skipped" }
         if counts.failed > 0 { text += "; \(counts.failed) missing" }
         if counts.hasRest { text += ", and the rest was not tried" }
@@ -341,6 +357,9 @@ final class TransferTally: Sendable {
             text += "; \(parts) may be left under the names told above"
         }
         let isMissing = counts.failed > 0 || counts.hasRest || counts.isInterrupted
+        if isMissing, let (source, half) = counts.halves {
+            text += "; one part stands in \(half) and the rest in \(source)"
+        }
         if isMissing, let command = counts.completion { text += "; to complete it: \(command)" }
         return text
     }

@@ -3,11 +3,6 @@ import DFSProtocol
 
 /// Brings a whole directory: many files side by side, and every failure told.
 struct TreeDownload {
-    /// How much travels at once, in units of a small file.
-    private static let capacity = 32
-    /// A file over this many bytes counts as several: memory is bounded by what is in flight.
-    private static let smallFileBytes: Int64 = 131_072
-
     private let download: Download
     private let top: TreePath
     /// The directories that are open from the top down to where the listing is.
@@ -17,6 +12,7 @@ struct TreeDownload {
     /// What of the tree is brought; nil for all of it.
     private let chosen: [Entry]?
     private let later = SecondAttempts()
+    private let directories = DirectoryAttributes()
 
     /// - Parameter chosen: Entries below the top in the order of the tree; nil for all of it.
     init(
@@ -46,6 +42,10 @@ struct TreeDownload {
             if let failure { throw failure }
         }
         try await later.run(download.session)
+        if download.manner.keepsAttributes, let first = open.first {
+            try await directories.bring(
+                below: top, into: first.directory, download.session, download.tally)
+        }
     }
 
     /// Begins file after file, as many side by side as there is room for.
@@ -63,8 +63,8 @@ struct TreeDownload {
                     try await download.fileOrTell(entry, in: directory, later: nil)
                     continue
                 }
-                let cost = TreeDownload.cost(of: entry)
-                while used > 0, used + cost > TreeDownload.capacity {
+                let cost = Upload.cost(of: entry.size)
+                while used > 0, used + cost > Upload.capacity {
                     used -= try await group.next() ?? 0
                 }
                 if download.tally.leavesTheRest() { return }
@@ -75,10 +75,6 @@ struct TreeDownload {
                 }
             }
         }
-    }
-
-    private static func cost(of entry: Entry) -> Int {
-        entry.size <= smallFileBytes ? 1 : entry.size <= 1_048_576 ? 4 : 8
     }
 
     /// Makes the directories that an entry needs; nil where it is one itself, or is blocked.
@@ -107,6 +103,7 @@ struct TreeDownload {
                 return nil
             }
         }
+        if let last = open.last, !last.path.isRoot { directories.add(last.path) }
         return isFile ? open.last?.directory : nil
     }
 }

@@ -6,10 +6,14 @@ struct Upload: Sendable {
     let session: ShellSession
     let tally: TransferTally
     let manner: TransferManner
+    /// What directories get at the end.
+    let directories = DirectoryAttributes()
 
     /// Stores one file; readers see the old content or the new.
     func file(_ name: [UInt8], in directory: LocalDirectory?, to path: TreePath) async throws {
-        let source = try await session.disk.source(name, in: directory)
+        // Most files are small: one visit to the disk brings all that is needed of them.
+        let limit = manner.isDry || manner.continues ? 0 : session.client.options.pieceBytes
+        let (source, content) = try await session.disk.source(name, in: directory, withUpTo: limit)
         try await tally.file { meter in
             if manner.isDry {
                 session.output.line("put \(Quoting.text(source.path)) -> \(path)")
@@ -19,11 +23,30 @@ struct Upload: Sendable {
                 if manner.keepsAttributes { try await adopt(source, as: path) }
                 return meter.isUnchanged()
             }
-            if source.size > Int64(session.client.options.pieceBytes) {
+            if let content {
+                try await whole(content, of: source, to: path, meter)
+            } else if source.size > Int64(session.client.options.pieceBytes) {
                 try await large(source, to: path, meter)
             } else {
                 try await small(source, to: path, meter)
             }
+        }
+    }
+
+    /// One that was read already.
+    private func whole(
+        _ content: ByteBuffer, of source: LocalSource, to path: TreePath,
+        _ meter: TransferTally.Meter
+    ) async throws {
+        var rest: ByteBuffer? = content.readableBytes > 0 ? content : nil
+        _ = try await session.client.store(
+            path, mode: mode(of: source), modified: modified(of: source)
+        ) {
+            guard let bytes = rest else { return nil }
+            rest = nil
+            try await manner.limit?.pass(bytes.readableBytes)
+            meter.moved(bytes.readableBytes)
+            return bytes
         }
     }
 
@@ -117,24 +140,41 @@ struct Upload: Sendable {
         let capacity = manner.isDry ? 1 : Upload.capacity
         try await withThrowingTaskGroup(of: Int.self) { group in
             var used = 0
-            try await walk(directory, to: path) { name, directory, path in
-                while used >= capacity { used -= try await group.next() ?? 0 }
+            try await walk(directory, to: path) { entry, directory, path in
+                let cost = Upload.cost(of: entry.size)
+                while used > 0, used + cost > capacity { used -= try await group.next() ?? 0 }
                 if tally.leavesTheRest() { return }
-                used += 1
+                used += cost
                 group.addTask {
-                    try await fileOrTell(name, in: directory, to: path, later: later)
-                    return 1
+                    try await fileOrTell(entry.name, in: directory, to: path, later: later)
+                    return cost
                 }
             }
             try await group.waitForAll()
         }
         try await later.run(session)
+        try await directories.send(session, tally)
     }
 
-    /// How many files travel at once.
-    private static let capacity = 32
+    /// Has a directory of the tree be as one here, once everything in it has come.
+    func keepAttributes(of directory: LocalDirectory, as path: TreePath) async throws {
+        guard manner.keepsAttributes, !manner.isDry, !path.isRoot else { return }
+        directories.add(path, try await session.disk.attributes(of: directory))
+    }
 
-    private typealias FoundFile = ([UInt8], LocalDirectory, TreePath) async throws -> Void
+    /// How much travels at once, in units of a small file.
+    ///
+    /// What is durable when it is answered waits for the disk of its server, which brings many
+    /// files there in the time of one: the more are under way, the less each of them costs.
+    static let capacity = 256
+
+    /// What a file counts for: memory is bounded by what is in flight.
+    static func cost(of size: Int64) -> Int {
+        size <= 131_072 ? 1 : size <= 1_048_576 ? 32 : 64
+    }
+
+    private typealias FoundFile =
+        (LocalName.Entry, LocalDirectory, TreePath) async throws -> Void
 
     /// Makes the directories of the tree and hands over its files, in order.
     private func walk(
@@ -145,9 +185,11 @@ struct Upload: Sendable {
         while let (directory, path) = waiting.popLast() {
             try Task.checkCancellation()
             if tally.leavesTheRest() { return }
-            guard let entries = try await orTell({ try await session.disk.list(directory) }) else {
-                continue
+            let listed = try await orTell {
+                try await keepAttributes(of: directory, as: path)
+                return try await session.disk.list(directory)
             }
+            guard let entries = listed else { continue }
             var below: [(directory: LocalDirectory, path: TreePath)] = []
             for entry in entries {
                 if tally.leavesTheRest() { return }
@@ -157,7 +199,7 @@ struct Upload: Sendable {
                 case .special: skip(shown, "neither a file nor a directory")
                 case .file:
                     guard let target = orSkip(shown, entry.name, in: path) else { continue }
-                    try await found(entry.name, directory, target)
+                    try await found(entry, directory, target)
                 case .directory:
                     guard let target = orSkip(shown, entry.name, in: path) else { continue }
                     let next = try await orTell {
