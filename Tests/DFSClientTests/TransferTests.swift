@@ -221,8 +221,8 @@ import Testing
     @Test func `a digest has the time of its file, however slowly the file is taken`() async throws
     {
         let (deadline, piece) = (Duration.seconds(2), 1_048_576)
-        // 64 MiB: four seconds more.
-        let facts = "size=67108864 ver=1 fid=7"
+        // 1 GiB: 64 seconds more.
+        let facts = "size=1073741824 ver=1 fid=7"
         let file = try await ScriptedServer.start(
             greeting: "OK DFS/1 role=file id=m1 epoch=1 max-data=\(piece)\n"
         ) { line, _ in

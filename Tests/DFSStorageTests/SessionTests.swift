@@ -15,6 +15,17 @@ import Testing
         disk = try OpenStore(folder)
     }
 
+    @Test func `only who made a file is told that it is new`() throws {
+        try disk.put("old", at: file)
+
+        #expect(try disk.store.open(path("/n"), .create, mode: nil).isNew)
+        #expect(try !disk.store.open(path("/n"), .create, mode: nil).isNew)
+        #expect(try disk.store.open(path("/m"), .createNew, mode: nil).isNew)
+        #expect(try !disk.store.open(file, .create, mode: nil).isNew)
+        #expect(try !disk.store.open(file, .readWrite, mode: nil).isNew)
+        #expect(try !disk.store.open(file, .read, mode: nil).isNew)
+    }
+
     @Test func `sessions of a replaced file read on, and every change is stale`() throws {
         try disk.put("old", at: file)
         let session = try disk.store.open(file, .readWrite, mode: nil)

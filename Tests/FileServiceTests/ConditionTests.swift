@@ -19,7 +19,7 @@ import Testing
         #expect(bench.ask("OPEN /f rw if-ver=1").hasPrefix("OK h=h2 size=4 ver=1 "))
         #expect(bench.ask("WRITE h1 0 X if-ver=1") == "OK bytes=1 size=4")
         bench.ask("SYNC h1")
-        #expect(bench.ask("STORE /f new if-ver=2") == "OK size=3 ver=3 fid=3")
+        #expect(bench.ask("STORE /f new if-ver=2") == "OK size=3 ver=3 fid=1")
     }
 
     @Test(arguments: ["OPEN /f rw if-ver=0", "OPEN /f create if-ver=2", "STORE /f x if-ver=0"])

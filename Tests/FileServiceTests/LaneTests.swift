@@ -250,36 +250,6 @@ import Testing
         }
     }
 
-    @Test(arguments: ["", " lock=shared"])
-    func `an OPEN that made its file makes no other after it was removed`(lock: String) throws {
-        for isReplaced in [false, true] {
-            var bench = Bench()
-            bench.runsAtOnce = false
-            // The open is made, and before it is told the file is opened, changed and removed.
-            let open = bench.send("@1 OPEN /f create\(lock) op=o1")
-            let made = bench.jobs.removeFirst()
-            let outcome = bench.perform(made)
-            bench.runsAtOnce = true
-            bench.ask("OPEN /f rw", on: 2)
-            bench.ask("WRITE h1 0 x", on: 2)
-            try bench.store.remove(try TreePath("/f"), recursive: false)
-            if isReplaced { bench.ask("STORE /f another", on: 2) }
-
-            bench.finish(made, outcome)
-
-            let repetition = bench.ask("@1 OPEN /f create\(lock) op=o1")
-            if isReplaced {
-                #expect((bench.reply(to: open) ?? "").hasPrefix("@1 OK h=h2 size=7 "))
-                #expect(repetition == bench.reply(to: open))
-            } else {
-                #expect((bench.reply(to: open) ?? "").hasPrefix("ERR stale-file path=/f "))
-                #expect(repetition == bench.reply(to: open))
-                #expect(bench.ask("STAT /f").hasPrefix("ERR not-found "))
-            }
-            #expect(bench.core.isIdle)
-        }
-    }
-
     @Test func `an OPEN that met a change is given up if its file was replaced meanwhile`() {
         var bench = opened()
         bench.send("@1 WRITE h1 0 x")

@@ -138,10 +138,14 @@ import Testing
         #expect(try bench.load().isEmpty)
         let again = try bench.reply(.done(order: 8, error: nil), "OK")
         #expect(again.texts == ["load inventory start"])
+        // That load another order waits for: a stream of them must not keep all from being told.
+        let second = bench.receive(.ordered(session: 1, number: 9, nil, generation: 0))
+        #expect(second.isEmpty)
         let report = try #require(try bench.load().compactMap(\.report).first)
 
         try bench.reply(.report(report.batch, generation: 0), "OK files=0")
-        #expect(bench.actions.texts == ["acknowledged 0", "caught up"])
+        #expect(bench.actions.texts == ["acknowledged 0", "send done 9 "])
+        #expect(try bench.reply(.done(order: 9, error: nil), "OK").texts == ["caught up"])
     }
 
     @Test func `an order waits for a later page that is being loaded, and for its report`() throws {

@@ -20,7 +20,10 @@ final class MemoryFile: OpenFile {
 
     var isStale: Bool { store.state.withLock { $0.nodes[node]?.isReplaced ?? true } }
 
-    func facts() throws(RequestError) -> FileFacts { store.state.withLock { $0.facts(node) } }
+    func facts() throws(RequestError) -> FileFacts {
+        try failIfAsked("facts")
+        return store.state.withLock { $0.facts(node) }
+    }
 
     func read(at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) throws(RequestError)
         -> Int

@@ -247,9 +247,14 @@ extension MemoryStore.State {
     mutating func add(_ path: TreePath, _ bytes: [UInt8], _ mode: FileMode) -> MemoryStore.Node {
         lastFile += 1
         let node = MemoryStore.Node(number: lastFile)
-        if let old = files[path] { nodes[old]?.isReplaced = true }
+        // As on a disk: what replaces a file is that file's next version.
+        var fid = lastFile
+        if let old = files[path] {
+            nodes[old]?.isReplaced = true
+            fid = nodes[old]?.fid ?? fid
+        }
         files[path] = node
-        nodes[node] = MemoryStore.Contents(bytes: bytes, mode: mode, fid: lastFile)
+        nodes[node] = MemoryStore.Contents(bytes: bytes, mode: mode, fid: fid)
         var parent = path.parent
         while let directory = parent {
             directories.insert(directory)

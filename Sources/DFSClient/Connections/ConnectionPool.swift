@@ -91,8 +91,6 @@ actor ConnectionPool {
                     trace: trace)
                 let link = ServerLink(connection, pieceBytes: options.pieceBytes)
                 dials[endpoint] = nil
-                // Who waits for it has it a moment later: it is not the one that nobody needs.
-                link.isHandedOver()
                 // Known from here on, though nobody may wait for it any more.
                 if !isShutDown, links[endpoint]?.isOpen != true { links[endpoint] = link }
                 return .success(link)

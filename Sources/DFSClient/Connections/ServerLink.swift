@@ -12,8 +12,11 @@ final class ServerLink: Sendable {
         var streams = 0
         var handles = 0
         /// How often the link was given to a caller who has not used it yet, and when last.
-        var handedOver = 0
+        ///
+        /// From the start it is meant for who dialed, who is handed it a moment later.
+        var handedOver = 1
         var lastHandOver = ContinuousClock.now
+        var isFresh = true
         /// Who wants to know when the connection has ended.
         var watchers: [ObjectIdentifier: @Sendable () -> Void] = [:]
         var isEnded = false
@@ -70,7 +73,8 @@ final class ServerLink: Sendable {
     /// Notes that a caller has the link and is about to use it.
     func isHandedOver() {
         use.withLock { use in
-            use.handedOver += 1
+            if !use.isFresh { use.handedOver += 1 }
+            use.isFresh = false
             use.lastHandOver = .now
         }
     }

@@ -21,7 +21,7 @@ final class DiskFile: OpenFile {
 
     init(
         _ descriptor: Descriptor, _ live: LiveFile, path: TreePath, canWrite: Bool,
-        isNew: Bool = false, in export: Export
+        isNew: Bool, in export: Export
     ) {
         self.descriptor = Mutex(descriptor)
         self.live = live

@@ -65,7 +65,7 @@ extension Export {
         let joined = try join(status.identity, path, ifVersion: version, in: folder)
         guard let joined else { return .changed }
         let file = DiskFile(
-            descriptor, joined, path: path, canWrite: access.writes, in: self)
+            descriptor, joined, path: path, canWrite: access.writes, isNew: false, in: self)
         do throws(RequestError) { try waitUntilDurable(joined.place) } catch {
             // Reading goes on where the ledger's disk is full; only writers need what it promises.
             if access.writes { throw error }

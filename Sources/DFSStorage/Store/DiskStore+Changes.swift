@@ -47,17 +47,17 @@ extension DiskStore {
             return kept
         }
         let names = path.map { export.relative($0).split(separator: TreePath.slash) } ?? []
-        var current = export.ledger.state.withLock { state in
-            path.flatMap { kept?.going(on: $0) }.map { page in
+        var (current, sequence) = export.ledger.state.withLock { state in
+            let page = path.flatMap { kept?.going(on: $0) }.map { page in
                 var page = page
                 page.refresh { path in
                     state.tree.find(export.relative(path).split(separator: TreePath.slash))
                         .flatMap(state.report)
                 }
                 return page
-            } ?? InventoryPage(walk: state.walk(after: names))
+            }
+            return (page ?? InventoryPage(walk: state.walk(after: names)), state.sequence)
         }
-        var sequence: Int64 = 0
         while current.reports.count < limit, !current.walk.isAtEnd {
             current.walk.sort()
             (current, sequence) = export.ledger.state.withLock { state in

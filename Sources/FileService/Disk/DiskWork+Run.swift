@@ -117,6 +117,10 @@ extension DiskWork {
         } catch {
             // The first error is the one to tell; nothing was written through this descriptor.
             _ = try? file.close()
+            if file.isNew {
+                throw RequestError(
+                    .io, path: path, "it was made, and then the disk did not tell what it is")
+            }
             throw error
         }
     }

@@ -45,7 +45,8 @@ extension Link {
 
     /// Nothing of what was on its way matters any more.
     private mutating func rest() {
-        (isLoading, isOutdated, isReporting, isTelling) = (false, false, false, false)
+        (isLoading, isOutdated, isLoadedAnew) = (false, false, false)
+        (isReporting, isTelling) = (false, false)
     }
 
     mutating func replied(

@@ -5,10 +5,12 @@ extension Link {
     /// Sends the next thing that is to be told, one at a time.
     ///
     /// DONE does not wait for the first load, which can be the scan of a million files. What it has
-    /// passed is loaded anew: a REPORT never takes back what DONE has told.
+    /// passed is loaded anew: a REPORT never takes back what DONE has told. That load it waits for,
+    /// so that orders without end do not keep everything else from being told.
     mutating func pump(at now: MonotonicTime) -> [LinkAction] {
         guard phase == .registered, !isReporting, !isTelling, pauseEnds == nil else { return [] }
-        if !isLoading || inventory?.after == nil,
+        let isFirstLoad = inventory.map { $0.after == nil } ?? false
+        if !isLoading || isFirstLoad && !isLoadedAnew,
             let index = finishedOrders.firstIndex(where: isTold)
         {
             let finished = finishedOrders.remove(at: index)
@@ -51,8 +53,10 @@ extension Link {
         isLoading = false
         if isOutdated {
             isOutdated = false
+            isLoadedAnew = true
             return pump(at: now)
         }
+        isLoadedAnew = false
         switch result {
         case .failure(let error):
             pauseEnds = now.advanced(milliseconds: backoff.next())

@@ -97,6 +97,8 @@ public struct Link: Sendable {
     var isLoading = false
     /// Whether DONE has passed what is being loaded, which may be older than what it tells.
     var isOutdated = false
+    /// Whether what is being loaded was passed by a DONE once, and is to be passed no more.
+    var isLoadedAnew = false
     /// Whether a REPORT is on its way; the next one, or DONE, waits for it.
     var isReporting = false
     /// Whether DONE is on its way; the next one, or load, waits for it.

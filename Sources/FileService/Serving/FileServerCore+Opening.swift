@@ -37,9 +37,8 @@ extension FileServerCore {
             sessions.release(on: connection)
             guard case .failure(let error) = result else { return [] }
             let said = order.explain(error)
-            guard order.hasMade else { return refuse(ticket, said, job.work, now) }
-            // It has done what it does once: a repeated OPEN makes no file either.
-            return [.refuse(ticket.id, said)] + conclude(ticket, .failed(said), nil, now)
+            guard let made = order.made else { return refuse(ticket, said, job.work, now) }
+            return [.refuse(ticket.id, said)] + keep(made, ticket, now)
         }
         if order.expectedFID > 0, facts.fid != order.expectedFID {
             return giveUp(ticket, order, file, facts, order.isAnotherFile, now)
@@ -117,11 +116,21 @@ extension FileServerCore {
         sessions.release(on: ticket.id.connection)
         let answer = error.map { [FileAction.refuse(ticket.id, $0)] } ?? []
         let actions = answer + putAway(file, now)
-        guard file.isNew else { return actions + forget(ticket, now) }
-        // The file was made: a repeated OPEN must find that one, not `exists`, and make no other.
-        let made = OperationMemory.Opening(
-            key: nil, size: facts.size, ver: facts.ver, fid: facts.fid)
-        return actions + conclude(ticket, .opened(made), nil, now)
+        guard let made = file.isNew ? facts : order.made else {
+            return actions + forget(ticket, now)
+        }
+        return actions + keep(made, ticket, now)
+    }
+
+    /// Remembers the file that an OPEN has made without coming to a session.
+    ///
+    /// Repeated, it must find that one and not `exists`, and make no other.
+    private mutating func keep(
+        _ made: FileFacts, _ ticket: Ticket, _ now: MonotonicTime
+    ) -> [FileAction] {
+        let opening = OperationMemory.Opening(
+            key: nil, size: made.size, ver: made.ver, fid: made.fid)
+        return conclude(ticket, .opened(opening), nil, now)
     }
 
     private mutating func putAway(_ file: any OpenFile, _ now: MonotonicTime) -> [FileAction] {
@@ -207,7 +216,7 @@ extension FileServerCore {
             // The name leads to another file by now: the lock is wanted of that one.
             _ = openings.remove(key)
             var order = opening.order
-            order.hasMade = order.hasMade || opening.file.isNew
+            if opening.file.isNew { order.made = opening.facts }
             return unlocked(key, opening.file.identity, now) + putAway(opening.file, now)
                 + reopen(order, opening.ticket, now)
         case .failure(let error): return abandon(key, with: error, at: now)
@@ -290,10 +299,10 @@ extension OpenOrder {
     /// Where one file is meant, another one or none in its place is told as such.
     fileprivate func explain(_ error: RequestError) -> RequestError {
         guard error.code == .notFound else { return error }
-        if hasMade {
+        if made != nil {
             return RequestError(
                 .staleFile, path: path,
-                "it was made, and removed by another before it was open; OPEN it again")
+                "it was made, and removed by another before it was open; OPEN it anew")
         }
         return expectedFID > 0 ? isAnotherFile : error
     }

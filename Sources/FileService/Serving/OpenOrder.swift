@@ -14,11 +14,11 @@ struct OpenOrder: Sendable {
     let client: ClientName
     /// The only file that will do, because an earlier OPEN with the same `op=` had it; 0 for any.
     var expectedFID: Int64 = 0
-    /// Whether it has made a file already, which lost its name at once: it makes no second one.
-    var hasMade = false
+    /// The file that it has made already, which lost its name since; it makes no second one.
+    var made: FileFacts?
 
     /// What the disk is asked for.
-    var diskAccess: FileAccess { hasMade ? .readWrite : access }
+    var diskAccess: FileAccess { made == nil ? access : .readWrite }
 
     /// Reads what stands in the request.
     init(

@@ -44,7 +44,7 @@ struct HistoryCheck {
     /// Takes the operations on one file in any order.
     ///
     /// - Parameter stateLimit: How many states are looked at before the search is given up.
-    init(_ operations: [FileOperation], stateLimit: Int = 1_000_000) {
+    init(_ operations: [FileOperation], stateLimit: Int = 8_000_000) {
         let seen = Set(operations.flatMap { $0.answer.content?.pieces.map(\.writer) ?? [] })
         entries = HistoryCheck.prepared(operations).sorted { $0.invoked < $1.invoked }
             .map { operation in
