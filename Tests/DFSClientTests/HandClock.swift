@@ -32,7 +32,7 @@ final class HandClock: Sendable {
 
     /// Waits until the task is not wanted any more.
     static func forever() async throws {
-        let (stream, continuation) = AsyncStream.makeStream(of: Never.self)
+        let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
         defer { continuation.finish() }
         for await _ in stream {}
         throw CancellationError()

@@ -79,7 +79,7 @@ import Testing
         }
 
         #expect(failure?.known == .serverDown)
-        #expect((.seconds(10)...Self.bound).contains(passed))
+        #expect((Duration.seconds(10)...Self.bound).contains(passed))
     }
 
     @Test func `a server that is said to be up and can not be reached is waited for one deadline`()
@@ -91,13 +91,15 @@ import Testing
         }
 
         #expect(failure?.code == "unreachable")
-        #expect((.seconds(10)...Self.bound).contains(passed))
+        #expect((Duration.seconds(10)...Self.bound).contains(passed))
     }
 
     @Test func `a server that is silent for another call is waited for one deadline`() async throws
     {
         let (failure, passed) = try await run(file: { _, _ in .silence }) { world in
             let (silences, other) = (world.client.silences, world.client.patience())
+            // A call is known by its patience, for as long as that is there.
+            defer { withExtendedLifetime(other) {} }
             silences.end(
                 other, at: world.file.endpoint, .timedOut(.fetch), since: .now, heard: nil)
             #expect(silences.begin(other, at: world.file.endpoint) == nil)
@@ -106,7 +108,7 @@ import Testing
 
         #expect(failure?.known == .timeout)
         #expect(failure?.advice.contains("was not asked for this") == true)
-        #expect((.seconds(10)...Self.bound).contains(passed))
+        #expect((Duration.seconds(10)...Self.bound).contains(passed))
     }
 
     // MARK: A lost answer
@@ -160,7 +162,7 @@ import Testing
         #expect(failure?.isOutcomeUnknown == true)
         // Eight attempts are enough of what begins to come and is lost again.
         #expect(lines.count { $0.hasPrefix("STORE") } > 8)
-        #expect((.seconds(10)...Self.bound).contains(passed))
+        #expect((Duration.seconds(10)...Self.bound).contains(passed))
     }
 
     // MARK: Sessions
@@ -187,7 +189,7 @@ import Testing
         }
 
         #expect(failure?.code == "unreachable")
-        #expect((.seconds(10)...Self.bound).contains(passed))
+        #expect((Duration.seconds(10)...Self.bound).contains(passed))
     }
 
     @Test func `a session's server that was said to be down is so when nobody says more`()
@@ -213,7 +215,7 @@ import Testing
 
         #expect(failure?.known == .serverDown)
         #expect(failure?.seenMilliseconds == 3000)
-        #expect((.seconds(10)...Self.bound).contains(passed))
+        #expect((Duration.seconds(10)...Self.bound).contains(passed))
     }
 
     @Test func `a CLOSE waits one deadline for a server that is away`() async throws {
@@ -226,7 +228,7 @@ import Testing
         }
 
         #expect(failure?.code == "unreachable")
-        #expect((.seconds(10)...Self.bound).contains(passed))
+        #expect((Duration.seconds(10)...Self.bound).contains(passed))
     }
 
     @Test func `a read from the cursor has its whole deadline from its turn on`() async throws {
