@@ -74,15 +74,16 @@ extension HeldSession {
                 earlier = failure
             }
             if patience.isOver { throw outage ?? lostFailure }
-            if let outage, limit.isOver { throw outage }
+            if limit.isOver { throw outage ?? earlier ?? lostFailure }
             attempts += 1
             try await patience.pause(backoff.pause())
             // The first attempts need nobody: a broken connection is mostly that alone.
             guard attempts % 3 == 0 else { continue }
             do throws(DFSError) {
                 let asking = patience.anew(min(patience.remaining, client.options.deadline))
-                address = try await currentAddress(asking) ?? address
-                outage = nil
+                if let current = try await currentAddress(asking) {
+                    (address, outage) = (current, nil)
+                }
             } catch {
                 guard opening.waitsForServer else { throw error }
                 outage = error
