@@ -10,7 +10,7 @@ import Testing
 ///
 /// What is asked gets many minutes for its work; a server that is away gets one deadline, of ten
 /// seconds.
-@Suite struct OutageTests {
+@Suite(.timeLimit(.minutes(2))) struct OutageTests {
     private static let work: Int64 = 1 << 33
     /// One deadline, and what the last attempt and its question to the name server take.
     private static let bound = Duration.seconds(25)
@@ -64,7 +64,7 @@ import Testing
         await client.close()
         try await nameServer.stop()
         // A test may have stopped it before.
-        try? await fileServer.stop()
+        try await fileServer.stop()
         return result
     }
 
@@ -154,15 +154,16 @@ import Testing
         #expect(failure?.isTargetUntouched == false)
     }
 
-    @Test func `what the name server answers is no progress of a STORE`() async throws {
-        let (failure, lines, passed) = try await run(file: { _, _ in .hangUp }) { world in
+    @Test func `a STORE that is hung up on each time ends in doubt after one deadline`() async throws {
+        let (failure, lines, passed) = try await run(
+            deadline: .seconds(40), file: { _, _ in .hangUp }
+        ) { world in
             (await Self.store(world.client), world.file.lines, world.clock.passed)
         }
 
         #expect(failure?.isOutcomeUnknown == true)
-        // Eight attempts are enough of what begins to come and is lost again.
-        #expect(lines.count { $0.hasPrefix("STORE") } > 8)
-        #expect((Duration.seconds(10)...Self.bound).contains(passed))
+        #expect(lines.count { $0.hasPrefix("STORE") } > 1)
+        #expect((Duration.seconds(40)...Duration.seconds(56)).contains(passed))
     }
 
     // MARK: Sessions
@@ -195,11 +196,12 @@ import Testing
     @Test func `a session's server that was said to be down is so when nobody says more`()
         async throws
     {
-        let counts = VerbCounts()
+        let clock = HandClock()
         let (failure, passed) = try await run(
+            clock,
             names: {
                 guard $0.hasPrefix("SERVERS") else { return nil }
-                return counts.next("SERVERS") == 1
+                return clock.passed < .seconds(5)
                     ? .send("* server id=m1 addr=127.0.0.1:1 state=down seen=3000\nOK count=1\n")
                     : .hangUp
             }, file: Self.leased
