@@ -79,19 +79,24 @@ enum SessionCommands {
 
     private static let truncate = CommandSpecification(
         "session truncate", .sessions, [.init("handle", .handle), .init("size", .number)],
-        "Cuts an open file, or extends it with zeros.", exits: exits)
+        "Cuts an open file, or extends it with zeros.",
+        examples: [("session truncate h1 5", "only the first 5 bytes are left")], exits: exits)
 
     private static let sync = CommandSpecification(
         "session sync", .sessions, [.init("handle", .handle)],
-        "Brings what was written to the disk of the server.", exits: exits)
+        "Brings what was written to the disk of the server.",
+        examples: [("session sync h1", "it outlives a power cut once this has returned")],
+        exits: exits)
 
     private static let close = CommandSpecification(
         "session close", aliases: ["close"], .sessions, [.init("handle", .handle)],
-        "Ends a session; what it wrote is on the disk afterwards.", exits: exits)
+        "Ends a session; what it wrote is on the disk afterwards.",
+        examples: [("session close h1", "its lock is free for the next in line")], exits: exits)
 
     private static let renew = CommandSpecification(
         "session renew", .sessions, [.init("handle", .handle)],
         "Starts a session's lease anew, which happens by itself while this shell runs.",
+        examples: [("session renew h1", "lease=30000")],
         exits: exits)
 
     private static let resume = CommandSpecification(
@@ -112,6 +117,7 @@ enum SessionCommands {
         "session follow", .sessions,
         [.init("handle", .handle), .init("offset", .number, .optional)],
         "Shows what is added to an open file, from its end or an offset on, until Ctrl-C.",
+        examples: [("session follow h1 0", "all of it, and then what comes")],
         exits: exits)
 
     private static func runOverview(_ session: ShellSession, _ call: Invocation) async throws {
