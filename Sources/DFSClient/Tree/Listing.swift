@@ -11,7 +11,7 @@ public struct Listing: AsyncSequence, Sendable {
     public typealias Failure = DFSError
 
     enum Source: Sendable {
-        case list
+        case list(after: [UInt8]?)
         case find(pattern: [UInt8]?, kind: Entry.Kind?)
     }
 
@@ -64,6 +64,11 @@ public struct Listing: AsyncSequence, Sendable {
             entries.reserveCapacity(reply.items.count)
             for item in reply.items where EntryReader.isKnown(item.line) {
                 let entry = try listing.read(item.line)
+                if last == nil, case .list(let start?) = listing.source,
+                    !start.lexicographicallyPrecedes(entry.name)
+                {
+                    throw .violation("an entry before those asked for", path: listing.path)
+                }
                 // Strictly ascending, or a server could keep a client reading the same for ever.
                 if let last, !listing.isAscending(last, entry) {
                     throw .violation("a listing that is out of order", path: listing.path)
@@ -90,9 +95,9 @@ public struct Listing: AsyncSequence, Sendable {
     private func ask(after last: Entry?) async throws(DFSError) -> Reply {
         var request: ClientRequest
         switch source {
-        case .list:
+        case .list(let name):
             request = client.request(.list, path)
-            if let last { request.option("after", last.name) }
+            if let name = last?.name ?? name { request.option("after", name) }
         case .find(let pattern, let kind):
             request = client.request(.find, path)
             if let pattern { request.option("name", pattern) }

@@ -10,7 +10,7 @@ enum JobCommands {
         "Lists the commands that run beside the prompt, since an & stood behind them.",
         examples: [
             ("jobs", "number, state, time and line of each"),
-            ("kill %1", "ends the first of them"),
+            ("jobs | grep get", "those that fetch; kill %1 ends the first of all"),
         ])
 
     private static let wait = CommandSpecification(

@@ -80,12 +80,12 @@ enum LocalCommands {
         do {
             names = try await session.disk.list(try await session.disk.open(directory: path))
         } catch let failure as LocalFailure where failure.number == ENOTDIR {
-            return session.output.line(Quoting.text(path), as: ["name": .bytes(path)])
+            return session.output.line(Word.typed(path), as: ["name": .bytes(path)])
         }
         for entry in names where call.has("a") || entry.name.first != UInt8(ascii: ".") {
             let isDirectory = entry.kind == .directory
             session.output.line(
-                Quoting.text(entry.name) + (isDirectory ? "/" : ""),
+                Word.typed(entry.name) + (isDirectory ? "/" : ""),
                 as: ["name": .bytes(entry.name), "type": isDirectory ? "directory" : "file"])
         }
     }
@@ -101,6 +101,6 @@ enum LocalCommands {
         guard let path = getcwd(nil, 0) else { throw LocalFailure.failure([], errno) }
         defer { free(path) }
         let bytes = LocalName.bytes(path)
-        session.output.line(Quoting.text(bytes), as: ["path": .bytes(bytes)])
+        session.output.line(Word.typed(bytes), as: ["path": .bytes(bytes)])
     }
 }

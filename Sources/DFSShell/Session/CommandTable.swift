@@ -53,8 +53,7 @@ public enum CommandTable {
 
     /// What is said of a name that is no command's.
     static func unknown(_ name: [UInt8]) -> String {
-        let typed = String(decoding: name, as: UTF8.self)
-        let nearest = NearestName.of(typed, among: CommandNames.firsts(in: rows))
+        let nearest = NearNames.first(name, among: CommandNames.firsts(in: rows))
         return "\(Quoting.text(name)) is no command; "
             + (nearest.map { "did you mean \($0)? " } ?? "") + "help lists them"
     }

@@ -52,7 +52,8 @@ struct CompletionQuery: Equatable, Sendable {
             if case .local = subject {
                 subject = .local(directory: directory)
             } else {
-                subject = .remote(directory: directory)
+                subject = .remote(
+                    directory: directory, prefix: prefix, onlyDirectories: place.wantsDirectory)
             }
         }
         self.subject = subject

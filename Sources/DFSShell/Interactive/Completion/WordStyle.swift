@@ -88,9 +88,10 @@ enum WordStyle: Equatable, Sendable {
 
     /// Writes a name of a list: as it would stand in the word that was begun.
     ///
-    /// A quotation mark that stands in the line already is not shown again.
+    /// A quotation mark that stands in the line already is not shown again; any other name is as
+    /// dfsh shows it everywhere.
     func shown(_ name: [UInt8]) -> String {
-        guard self != .bare, fitting(name) == self else { return Quoting.text(name) }
+        guard self != .bare, fitting(name) == self else { return Word.typed(name) }
         return String(decoding: opened(name).dropFirst(mark == nil ? 0 : 1), as: UTF8.self)
     }
 

@@ -62,10 +62,10 @@ enum PromptText {
     }
 
     private static func shown(_ directory: [UInt8]) -> String {
-        let whole = Quoting.text(directory)
+        let whole = Word.typed(directory)
         guard whole.count > longestDirectory else { return whole }
         let name = directory.split(separator: UInt8(ascii: "/")).last.map(Array.init) ?? directory
-        let end = Quoting.text(name)
+        let end = Word.typed(name)
         return end.count > longestDirectory ? "…" + end.suffix(longestDirectory) : "…/" + end
     }
 }
