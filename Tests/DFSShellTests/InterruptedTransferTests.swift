@@ -206,7 +206,11 @@ import Testing
             let part = "/A/big.dfs-part-0123456789ab"
 
             let locked = try cluster.shell(
-                ["-c", "put begun \(part); open --lock exclusive \(part) rw; put -c big /A/big"])
+                [
+                    "-c",
+                    "put begun \(part); session open --lock exclusive \(part) rw; "
+                        + "put -c big /A/big",
+                ])
             let free = try cluster.shell(["put", "-c", "big", "/A/big"])
 
             #expect(locked.exitCode == 5)

@@ -60,7 +60,8 @@ enum CopyCommand {
         guard !target.isWithin(source) else {
             throw ShellFailure(.usage, "\(source) can not be copied into itself, as \(target)")
         }
-        try await copying.tree(source, to: target, width: width)
+        // What is only told is told in the order of the tree.
+        try await copying.tree(source, to: target, width: copying.isDry ? 1 : width)
     }
 }
 

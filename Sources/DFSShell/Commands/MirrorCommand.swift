@@ -173,7 +173,7 @@ private struct MirrorUp: Sendable {
     private var session: ShellSession { upload.session }
     private var tally: TransferTally { upload.tally }
 
-    /// So many files travel, or are removed, at once.
+    /// So many files travel at once.
     private static let width = 32
 
     init(_ upload: Upload, deletes: Bool) {
@@ -238,6 +238,8 @@ private struct MirrorUp: Sendable {
         var folders = LocalFolders(top, session.disk)
         let later = SecondAttempts()
         await later.begin(session)
+        // What is only told is told in the order of the tree.
+        let width = upload.manner.isDry ? 1 : MirrorUp.width
         try await withThrowingTaskGroup(of: Void.self) { group in
             var running = 0
             for item in plan.files {
@@ -245,7 +247,7 @@ private struct MirrorUp: Sendable {
                 do {
                     let place = try self.path(of: item, below: path)
                     let (folder, name) = try await folders.place(of: item.path)
-                    if running >= MirrorUp.width {
+                    if running >= width {
                         try await group.next()
                         running -= 1
                     }

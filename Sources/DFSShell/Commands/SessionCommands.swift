@@ -80,22 +80,24 @@ enum SessionCommands {
     private static let truncate = CommandSpecification(
         "session truncate", .sessions, [.init("handle", .handle), .init("size", .number)],
         "Cuts an open file, or extends it with zeros.",
-        examples: [("session truncate h1 0", "makes it empty")], exits: exits)
+        examples: [("session truncate h1 5", "only the first 5 bytes are left")], exits: exits)
 
     private static let sync = CommandSpecification(
         "session sync", .sessions, [.init("handle", .handle)],
         "Brings what was written to the disk of the server.",
-        examples: [("session sync h1", "ver= of what is on the disk now")], exits: exits)
+        examples: [("session sync h1", "it outlives a power cut once this has returned")],
+        exits: exits)
 
     private static let close = CommandSpecification(
         "session close", aliases: ["close"], .sessions, [.init("handle", .handle)],
         "Ends a session; what it wrote is on the disk afterwards.",
-        examples: [("close h1", "size= and ver= of what it leaves")], exits: exits)
+        examples: [("session close h1", "its lock is free for the next in line")], exits: exits)
 
     private static let renew = CommandSpecification(
         "session renew", .sessions, [.init("handle", .handle)],
         "Starts a session's lease anew, which happens by itself while this shell runs.",
-        examples: [("session renew h1", "lease= in milliseconds")], exits: exits)
+        examples: [("session renew h1", "lease=30000")],
+        exits: exits)
 
     private static let resume = CommandSpecification(
         "session resume", .sessions,
@@ -115,10 +117,8 @@ enum SessionCommands {
         "session follow", .sessions,
         [.init("handle", .handle), .init("offset", .number, .optional)],
         "Shows what is added to an open file, from its end or an offset on, until Ctrl-C.",
-        examples: [
-            ("session follow h1", "what is added from now on"),
-            ("session follow h1 0", "all of the file, and then what is added"),
-        ], exits: exits)
+        examples: [("session follow h1 0", "all of it, and then what comes")],
+        exits: exits)
 
     private static func runOverview(_ session: ShellSession, _ call: Invocation) async throws {
         if let word = call.operands.first {

@@ -32,7 +32,7 @@ enum ViewingCommands {
         "Opens files in the desktop's program for their kind, and without a desktop as less does.",
         examples: [
             ("open /A/plan.pdf", "a copy that can not be written; \"edit\" brings changes back"),
-            ("help session open", "how a session is opened"),
+            ("open /A/a.txt /A/b.txt", "one after the other; \"session open\" opens a session"),
         ],
         exits: [.notFound, .denied, .temporary, .unreachable, .integrity, .conflict])
 

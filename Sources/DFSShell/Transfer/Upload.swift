@@ -113,10 +113,12 @@ struct Upload: Sendable {
     func tree(_ directory: LocalDirectory, to path: TreePath) async throws {
         let later = SecondAttempts()
         await later.begin(session)
+        // What is only told is told in the order of the tree.
+        let capacity = manner.isDry ? 1 : Upload.capacity
         try await withThrowingTaskGroup(of: Int.self) { group in
             var used = 0
             try await walk(directory, to: path) { name, directory, path in
-                while used >= Upload.capacity { used -= try await group.next() ?? 0 }
+                while used >= capacity { used -= try await group.next() ?? 0 }
                 if tally.leavesTheRest() { return }
                 used += 1
                 group.addTask {
