@@ -28,7 +28,8 @@ public struct Listing: AsyncSequence, Sendable {
         let listing: Listing
         private var page: [Entry] = []
         private var index = 0
-        private var isLast = false
+        /// Whether the last page has been read.
+        public private(set) var isAtEnd = false
         private var last: Entry?
 
         init(listing: Listing) { self.listing = listing }
@@ -55,7 +56,7 @@ public struct Listing: AsyncSequence, Sendable {
         public mutating func nextPage(
             isolation actor: isolated (any Actor)? = #isolation
         ) async throws(DFSError) -> [Entry]? {
-            guard !isLast else { return nil }
+            guard !isAtEnd else { return nil }
             let reply = try await listing.ask(after: last)
             guard Int64(reply.items.count) <= listing.pageLimit ?? 10_000 else {
                 throw .violation("more entries than were asked for", path: listing.path)
@@ -76,8 +77,8 @@ public struct Listing: AsyncSequence, Sendable {
                 last = entry
                 entries.append(entry)
             }
-            isLast = reply.final.text("more") != "yes"
-            if entries.isEmpty && !isLast {
+            isAtEnd = reply.final.text("more") != "yes"
+            if entries.isEmpty && !isAtEnd {
                 throw .violation("an empty page that is not the last", path: listing.path)
             }
             return entries

@@ -43,6 +43,11 @@ enum JobCommands {
     private static func runWait(_ session: ShellSession, _ call: Invocation) async throws {
         let named = try call.operands.map { try session.job($0).number }
         let code = try await session.waitForJobs(named.isEmpty ? nil : Set(named))
-        if code != .ok { throw ShellFailure.told(code) }
+        if code != .ok { throw JobFailure(code: code) }
     }
+}
+
+/// A job that was waited for has failed, as it has told itself.
+struct JobFailure: Error {
+    let code: ExitCode
 }

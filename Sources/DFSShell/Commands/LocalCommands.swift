@@ -15,7 +15,9 @@ enum LocalCommands {
     private static let changeDirectory = CommandSpecification(
         "cd", .files, [.init("path", .remoteDirectory, .optional)],
         "Changes the working directory; without a path to the top.",
-        examples: [("cd ../B", "to the directory B beside this one")],
+        examples: [
+            ("cd ../B", "to the directory B beside this one"), ("cd -", "back, and tells where that is"),
+        ],
         exits: [.notFound, .unreachable])
 
     private static let workingDirectory = CommandSpecification(
@@ -50,12 +52,14 @@ enum LocalCommands {
         guard let word = call.operands.first else {
             return session.changeDirectory(to: .root)
         }
-        let path = try await session.onePath(word)
+        let isBack = !word.hasQuotes && word.bytes == [UInt8(ascii: "-")]
+        let path = isBack ? session.lastDirectory : try await session.onePath(word)
         let entry = try await session.client.stat(path).entry
         guard entry.kind == .directory else {
             throw ShellFailure(.failed, "\(path): is not a directory")
         }
         session.changeDirectory(to: path)
+        if isBack { session.output.line("\(path)", as: ["path": .path(path)]) }
     }
 
     private static func runWorkingDirectory(

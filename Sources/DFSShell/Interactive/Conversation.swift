@@ -212,7 +212,8 @@ extension Conversation {
         if completion.isEmpty { return .beep }
         guard completion.choices.isEmpty else {
             return .list(
-                completion.choices.map { query.style.shown($0.name) + ($0.isDirectory ? "/" : "") },
+                completion.choices.map {
+                    (query.isOption ? .option : query.style).shown($0.name) + ($0.isDirectory ? "/" : "") },
                 hasMore: completion.hasMoreChoices)
         }
         return .replace(

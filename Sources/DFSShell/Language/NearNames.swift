@@ -6,11 +6,11 @@ enum NearNames {
     /// The names that the fewest slips lead to, at most three, in their own order.
     ///
     /// A slip is a letter too many, missing, wrong, or swapped with its neighbour; upper and lower
-    /// case are alike. More than two slips, or half of the letters, make another name.
+    /// case are alike. More than one slip, or two in six letters, make another name.
     static func of(_ typed: [UInt8], among names: [[UInt8]]) -> [[UInt8]] {
         guard typed.count <= longest else { return [] }
         let letters = typed.map(lower)
-        var best = min(2, letters.count / 2)
+        var best = letters.count < 2 ? 0 : letters.count < 6 ? 1 : 2
         var found: [[UInt8]] = []
         for name in names where abs(name.count - letters.count) <= best {
             let slips = slips(letters, name.map(lower))

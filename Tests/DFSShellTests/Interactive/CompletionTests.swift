@@ -140,7 +140,7 @@ struct CompletionTests {
     @Test(arguments: [
         ("cat re|", "re port", #""re port""#), (#"cat "re|"#, "re port", "re port"),
         ("cat 're|", "re port", "re port"), (#"cat re\ |"#, "re port", #"re\ port"#),
-        (#"cat 're|"#, "re'port", "re'port"), (#"cat "re|"#, "re\u{1B}", #"re\x1b"#),
+        (#"cat 're|"#, "re'port", #""re'port""#), (#"cat "re|"#, "re\u{1B}", #"re\x1b"#),
         (#"cat 're|"#, "re\u{1B}", #""re\x1b""#), (#"cat re\ |"#, "re\n", #""re\n""#),
         ("cat |", "#hash", ##""#hash""##), ("cat r|", "r|s", #""r|s""#),
         ("cat |", "-rf", #""-rf""#), ("cat 'r|", "r|s", "r|s"),
@@ -181,6 +181,17 @@ struct CompletionTests {
     @Test func `a common part is never cut inside a character`() {
         #expect(completed("cat |", "né", "nè") == "cat n|")
         #expect(completed("cat |", [[0x6E, 0xC3, 0x28], [0x6E, 0xC3, 0x29]]) == #"cat "n\xc3|"#)
+    }
+
+    @Test(arguments: [
+        ("get -|", ["-r", "-s"], nil), ("get --d|", ["--dry-run", "--limit-rate"], "get --dry-run |"),
+        ("get x y --l|", ["--dry-run", "--limit-rate"], "get x y --limit-rate |"),
+        ("get --|", ["--dry-run", "--dry"], "get --dry|"),
+    ] as [(String, [String], String?)])
+    func `an option is written bare, for in quotes it would be none`(
+        text: String, options: [String], expected: String?
+    ) {
+        #expect(completed(text, options.map { [UInt8]($0.utf8) }) == expected)
     }
 
     @Test func `hidden names wait until they are asked for`() {

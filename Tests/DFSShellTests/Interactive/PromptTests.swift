@@ -38,6 +38,16 @@ struct PromptTests {
         #expect(parts.last == "> ")
     }
 
+    @Test func `two sequences in a row are one, which libedit does not lose`() {
+        let state = PromptState(
+            directory: [UInt8]("/a".utf8), isNameServerAway: true, text: "%d%a%d%%")
+
+        let text = String(decoding: PromptText.bytes(state, hasColours: true), as: UTF8.self)
+
+        #expect(!text.contains("\u{1}\u{1}"))
+        #expect(text.count { $0 == "\u{1}" } % 2 == 0)
+    }
+
     @Test func `an answer is good for two seconds`() {
         var cache = CompletionCache()
         let subject = CompletionSubject.remote(directory: [UInt8]("/a/".utf8))

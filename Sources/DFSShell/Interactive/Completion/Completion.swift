@@ -21,15 +21,16 @@ struct Completion: Equatable, Sendable {
         guard let first = matches.first else { return }
         let typed = Array(line[query.wordStart..<cursor])
         let rest = line[cursor...]
+        let style = query.isOption ? .option : query.style
         if matches.count == 1, more == nil {
             let ending: Ending = first.isDirectory ? .directory : .word
             let value = query.directory + first.name
-            replace(typed, by: Completion.text(value, query.style, ending, before: rest))
+            replace(typed, by: Completion.text(value, style, ending, before: rest))
             return
         }
         let common = Completion.commonPrefix(of: matches.map(\.name) + (more.map { [$0] } ?? []))
         let value = query.directory + common
-        let text = Completion.text(value, query.style, .open, before: rest)
+        let text = Completion.text(value, style, .open, before: rest)
         if common.count > query.prefix.count { replace(typed, by: text) }
         if inserted.isEmpty { (choices, hasMoreChoices) = (matches, more != nil) }
     }
@@ -113,6 +114,12 @@ struct Completion: Equatable, Sendable {
 }
 
 extension CompletionQuery {
+    /// Whether the word is an option.
+    var isOption: Bool {
+        if case .options = subject { return true }
+        return false
+    }
+
     /// Whether names stand in directories.
     var isPath: Bool {
         switch subject {

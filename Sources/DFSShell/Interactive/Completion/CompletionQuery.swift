@@ -146,7 +146,7 @@ struct CompletionQuery: Equatable, Sendable {
         case .alias: Place(subject: .aliases)
         case .job: Place(subject: .jobs)
         case .choice(let words): Place(subject: .words(words))
-        case .number, .text, .pattern, .settingValue: nil
+        case .number, .seconds, .rate, .text, .pattern, .settingValue: nil
         }
     }
 }

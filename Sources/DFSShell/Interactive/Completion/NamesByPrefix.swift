@@ -8,6 +8,8 @@ import DFSProtocol
 struct NamesByPrefix: Sendable {
     /// More names than these are neither read nor shown.
     static let limit = 1000
+    /// Names of the first page that is asked for.
+    private static let firstPage: Int64 = 101
 
     let directory: TreePath
     let prefix: [UInt8]
@@ -52,17 +54,23 @@ struct NamesByPrefix: Sendable {
         behind name: [UInt8]?, _ client: DFSClient
     ) async throws -> ([CompletionCandidate], isWhole: Bool) {
         var found: [CompletionCandidate] = []
-        let page = onlyDirectories ? nil : Int64(NamesByPrefix.limit + 1)
-        var pages = client.list(directory, after: name, pageLimit: page).makeAsyncIterator()
-        while let page = try await pages.nextPage() {
+        // Mostly few begin so; directories are looked for among all.
+        var pageLimit: Int64? = onlyDirectories ? nil : NamesByPrefix.firstPage
+        var last = name
+        while true {
+            var pages = client.list(directory, after: last, pageLimit: pageLimit)
+                .makeAsyncIterator()
+            let page = try await pages.nextPage() ?? []
             for entry in page {
                 guard entry.name.starts(with: prefix) else { return (found, true) }
                 guard let candidate = candidate(entry) else { continue }
                 if found.count == NamesByPrefix.limit { return (found, false) }
                 found.append(candidate)
             }
+            if pages.isAtEnd { return (found, true) }
+            last = page.last?.name
+            if pageLimit != nil { pageLimit = Int64(NamesByPrefix.limit + 1) }
         }
-        return (found, true)
     }
 
     /// What all names of the range begin with, found from the first ones of it.

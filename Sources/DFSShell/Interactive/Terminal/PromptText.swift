@@ -34,19 +34,24 @@ enum PromptText {
     static func bytes(_ state: PromptState, hasColours: Bool) -> [UInt8] {
         var text = ""
         var isSign = false
+        /// libedit keeps one sequence for a visible character: two in a row have to be one.
+        func add(_ more: String) {
+            let joins = text.last == "\u{1}" && more.first == "\u{1}"
+            text = joins ? text.dropLast() + more.dropFirst() : text + more
+        }
         for character in state.text {
             guard isSign || character == "%" else {
-                text.append(character)
+                add(String(character))
                 continue
             }
             switch (isSign, character) {
             case (false, _): break
-            case (true, "d"): text += coloured(shown(state.directory), "1;34", hasColours)
+            case (true, "d"): add(coloured(shown(state.directory), "1;34", hasColours))
             case (true, "a"):
                 let away = state.isNameServerAway ? " (name server away)" : ""
-                text += coloured(away, "31", hasColours)
-            case (true, "%"): text += "%"
-            case (true, _): text += "%\(character)"
+                add(coloured(away, "31", hasColours))
+            case (true, "%"): add("%")
+            case (true, _): add("%\(character)")
             }
             isSign.toggle()
         }
