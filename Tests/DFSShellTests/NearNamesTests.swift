@@ -21,10 +21,13 @@ import Testing
     }
 
     @Test(arguments: [
-        "x", "ls", "zzzz", "nope", "mroe2", "", "frobnicate", "nonsense", String(repeating: "a", count: 300),
+        "x", "ls", "zzzz", "nope", "mroe2", "", "frobnicate", "nonsense",
+        String(repeating: "a", count: 300),
     ])
     func `another name leads nowhere`(typed: String) {
-        let names = ["servers", "cd", "tail", "move", "session open", String(repeating: "a", count: 299)]
+        let names = [
+            "servers", "cd", "tail", "move", "session open", String(repeating: "a", count: 299),
+        ]
 
         #expect(near(typed, names) == [])
     }

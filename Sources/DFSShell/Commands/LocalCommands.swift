@@ -16,7 +16,8 @@ enum LocalCommands {
         "cd", .files, [.init("path", .remoteDirectory, .optional)],
         "Changes the working directory; without a path to the top.",
         examples: [
-            ("cd ../B", "to the directory B beside this one"), ("cd -", "back, and tells where that is"),
+            ("cd ../B", "to the directory B beside this one"),
+            ("cd -", "back, and tells where that is"),
         ],
         exits: [.notFound, .unreachable])
 

@@ -213,7 +213,9 @@ extension Conversation {
         guard completion.choices.isEmpty else {
             return .list(
                 completion.choices.map {
-                    (query.isOption ? .option : query.style).shown($0.name) + ($0.isDirectory ? "/" : "") },
+                    (query.isOption ? .option : query.style).shown($0.name)
+                        + ($0.isDirectory ? "/" : "")
+                },
                 hasMore: completion.hasMoreChoices)
         }
         return .replace(

@@ -60,7 +60,9 @@ public enum CommandTable {
 
     /// What is said of a name that is no command's.
     static func unknown(_ name: [UInt8]) -> String {
-        let nearest = foreign[String(decoding: name, as: UTF8.self)] ?? NearNames.first(name, among: CommandNames.firsts(in: rows))
+        let nearest =
+            foreign[String(decoding: name, as: UTF8.self)]
+            ?? NearNames.first(name, among: CommandNames.firsts(in: rows))
         return "\(Quoting.text(name)) is no command; "
             + (nearest.map { "did you mean \($0)? " } ?? "") + "help lists them"
     }

@@ -183,11 +183,13 @@ struct CompletionTests {
         #expect(completed("cat |", [[0x6E, 0xC3, 0x28], [0x6E, 0xC3, 0x29]]) == #"cat "n\xc3|"#)
     }
 
-    @Test(arguments: [
-        ("get -|", ["-r", "-s"], nil), ("get --d|", ["--dry-run", "--limit-rate"], "get --dry-run |"),
-        ("get x y --l|", ["--dry-run", "--limit-rate"], "get x y --limit-rate |"),
-        ("get --|", ["--dry-run", "--dry"], "get --dry|"),
-    ] as [(String, [String], String?)])
+    @Test(
+        arguments: [
+            ("get -|", ["-r", "-s"], nil),
+            ("get --d|", ["--dry-run", "--limit-rate"], "get --dry-run |"),
+            ("get x y --l|", ["--dry-run", "--limit-rate"], "get x y --limit-rate |"),
+            ("get --|", ["--dry-run", "--dry"], "get --dry|"),
+        ] as [(String, [String], String?)])
     func `an option is written bare, for in quotes it would be none`(
         text: String, options: [String], expected: String?
     ) {

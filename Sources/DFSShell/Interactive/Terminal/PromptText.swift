@@ -34,10 +34,14 @@ enum PromptText {
     static func bytes(_ state: PromptState, hasColours: Bool) -> [UInt8] {
         var text = ""
         var isSign = false
-        /// libedit keeps one sequence for a visible character: two in a row have to be one.
+        // libedit keeps one sequence for a visible character: two in a row have to be one.
         func add(_ more: String) {
-            let joins = text.last == "\u{1}" && more.first == "\u{1}"
-            text = joins ? text.dropLast() + more.dropFirst() : text + more
+            if text.last == "\u{1}", more.first == "\u{1}" {
+                text.removeLast()
+                text += more.dropFirst()
+            } else {
+                text += more
+            }
         }
         for character in state.text {
             guard isSign || character == "%" else {
