@@ -14,7 +14,8 @@ import Synchronization
 /// A client of the service: one shared tree of files that lie on several file servers.
 ///
 /// It asks the name server who has a file and then reads and writes it there, over one connection a
-/// server, and over a few where very much is asked at once. Every call gives up where nothing comes for `ClientOptions.deadline`, tries the name
+/// server, and over a few where very much is asked at once.
+/// Every call gives up where nothing comes for `ClientOptions.deadline`, tries the name
 /// servers in turn, follows redirects, and reconnects by itself where what it asks may be asked
 /// twice. While a server lets a whole deadline pass, one call at a time waits for it, and others
 /// that need it fail at once with `timeout`: a thousand files on it cost no thousand deadlines.

@@ -92,6 +92,7 @@ struct TransferFixture {
     ) -> ScriptedServer.Answer {
         switch verb {
         case "OPEN", "RESUME": .send(leased)
+        case "SYNC": .send("OK ver=1\n")
         case "WRITE": .send("OK bytes=4 size=8\n")
         case "STORE": .send("OK size=8 ver=1 fid=7\n")
         case "CLOSE": .send("OK size=8 ver=1\n")

@@ -22,19 +22,23 @@ extension DFSClient {
             let opened = try await open(
                 Opening(
                     path: part, mode: .createNew, permissions: mode,
-                    lease: DFSClient.storingLease, waitsForServer: true), at: place, patience())
+                    lease: DFSClient.storingLease, lock: .exclusive, waitsForServer: true),
+                at: place, patience())
             file = opened
             let (checksum, size) = try await write(next, to: opened)
             if let modified = attributes.modified {
                 try await opened.setAttributes(modified: modified)
             }
-            try await opened.close()
+            // The session and its lock stay until the part has its name.
+            try await opened.sync()
             let digest = try await digest(of: part, at: place, patience(forWorkOn: size))
             if verifies, !digest.sha256.utf8.elementsEqual(checksum.text) {
                 throw DFSError(.corrupt, path: part, "the server has not what was sent")
             }
             isRenaming = true
             try await rename(part: part, to: path)
+            // All is durable and in place: a session that can not be ended ends with its lease.
+            _ = try? await opened.close()
             var facts = digest.facts
             if verifies { facts.sha256 = digest.sha256 }
             return facts

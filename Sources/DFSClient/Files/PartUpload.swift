@@ -50,6 +50,8 @@ struct PartUpload {
                 return try await finish(checksum)
             } catch let error as DFSError where isThere && !isRenaming && error.losesSession {
                 inVain = farthest > before ? 0 : inVain + 1
+                // Where the session lives on, its lock would keep the next one away.
+                await client.release(file)
                 if inVain >= PartUpload.mostInVain || Task.isCancelled { throw error }
             }
         }
@@ -76,7 +78,8 @@ struct PartUpload {
         if let modified = attributes.modified {
             try await opened.setAttributes(modified: modified)
         }
-        try await opened.close()
+        // The session and its lock stay until the part has its name: nobody else goes on with it.
+        try await opened.sync()
         return checksum
     }
 
@@ -130,6 +133,8 @@ struct PartUpload {
         }
         isRenaming = true
         try await client.rename(part: place.path, to: path)
+        // All is durable and in place: a session that can not be ended ends with its lease.
+        if let file { _ = try? await file.close() }
         var facts = digest.facts
         facts.sha256 = digest.sha256
         return facts

@@ -114,7 +114,7 @@ extension DFSClient {
     }
 
     /// Ends the session on a part that stays, so that its lock is free at once.
-    private func release(_ file: RemoteFile?) async {
+    func release(_ file: RemoteFile?) async {
         guard let file, file.session.lastSeat?.link.isOpen == true else { return }
         let patience = Patience(min(options.deadline, .seconds(2)))
         // A session that can not be ended ends with its lease.

@@ -27,6 +27,21 @@ extension TreePath {
         }
     }
 
+    /// Whether it is named as a file that is being stored, or was not stored to its end.
+    public var isNamedAsPart: Bool {
+        name.count > TreePath.partMark.count + TreePath.randomDigits
+            && TreePath.endsAsPart(name)
+    }
+
+    private static func endsAsPart(_ name: ArraySlice<UInt8>) -> Bool {
+        let suffix = name.suffix(TreePath.partMark.count + TreePath.randomDigits)
+        return suffix.starts(with: TreePath.partMark)
+            && suffix.suffix(TreePath.randomDigits).allSatisfy { byte in
+                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+                    || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+            }
+    }
+
     /// Whether a name in the same directory is one that `nameOfPart` could have made.
     func isName(ofPart other: [UInt8]) -> Bool {
         guard let parent, other.count > TreePath.partMark.count + TreePath.randomDigits else {

@@ -111,7 +111,7 @@ extension DFSClient {
         _ = try await askNameServer(request, about: path, patience())
     }
 
-    /// Changes permission bits or the time of a directory; those of a file are changed in a session.
+    /// Changes permission bits or the time of a directory; a session changes those of a file.
     ///
     /// - Throws: `not-found`; `not-dir` for a file.
     public func setAttributes(

@@ -138,6 +138,7 @@ enum GetCommand {
         _ sources: [TreePath], _ session: ShellSession, _ manner: TransferManner
     ) async throws {
         try await session.forEach(sources) { path in
+            if manner.isDry { return session.output.line("get \(path) -> -") }
             do {
                 _ = try await session.client.fetch(path) { bytes in
                     try await manner.limit?.pass(bytes.readableBytes)

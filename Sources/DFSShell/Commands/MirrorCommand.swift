@@ -68,6 +68,16 @@ enum MirrorCommand {
         tally.spoiled(.temporary)
         return false
     }
+
+    /// Keeps what was to be deleted where something could not be brought: it may be the same under
+    /// another name, and the only one that is left.
+    static func spares(_ plan: MirrorPlan, _ session: ShellSession, _ tally: TransferTally) -> Bool
+    {
+        guard tally.hasFailures, !plan.deletions.isEmpty else { return false }
+        session.output.complain(
+            "nothing is deleted, since not everything could be brought: do it again")
+        return true
+    }
 }
 
 /// From the tree to here.
@@ -97,7 +107,7 @@ private struct MirrorDown: Sendable {
         let mayDelete =
             deletes
             && MirrorCommand.mayDelete(from: source, target, "\(path)", session, tally)
-        var kept = target.unknown
+        var kept = target.unknown + source.unknown
         if mayDelete { kept += try await keptForAbsence(path) }
         let plan = MirrorPlan(
             source: source.items, target: target.items, deletes: mayDelete, keeping: kept)
@@ -110,7 +120,7 @@ private struct MirrorDown: Sendable {
         var tree = TreeDownload(download, of: path, into: top, only: chosen)
         try await tree.run()
         // Where the name server is gone, so is what the plan was made of.
-        if tally.leavesTheRest() { return }
+        if tally.leavesTheRest() || MirrorCommand.spares(plan, session, tally) { return }
         try await delete(plan.deletions, below: top)
     }
 
@@ -186,7 +196,7 @@ private struct MirrorUp: Sendable {
         let shown = "local \(Word.typed(local))"
         let mayDelete =
             deletes && MirrorCommand.mayDelete(from: source, target, shown, session, tally)
-        var kept = source.unknown
+        var kept = source.unknown + target.unknown
         if mayDelete {
             let servers = try await session.client.servers()
             let absent = AbsentServers(servers, below: path)
@@ -205,7 +215,7 @@ private struct MirrorUp: Sendable {
         for _ in 0..<plan.unchanged { tally.unchanged() }
         if entries == nil, !path.isRoot { try await upload.makeDirectory(path) }
         try await send(plan, to: path, from: top)
-        if tally.leavesTheRest() { return }
+        if tally.leavesTheRest() || MirrorCommand.spares(plan, session, tally) { return }
         try await delete(plan.deletions, below: path)
     }
 
@@ -289,6 +299,9 @@ private struct MirrorUp: Sendable {
                         place, kind: item.kind == .directory ? .directory : .file)
                 }
                 tally.deleted()
+            } catch let error as DFSError where error.known == .notFound {
+                // Somebody else has removed it.
+                continue
             } catch {
                 try await tally.tell(error, session)
             }

@@ -180,8 +180,9 @@ enum PutCommand {
                 .usage, "put: standard input holds the commands; use \"dfsh put - PATH\"")
         }
         let path = try await session.onePath(call.operands[1])
-        try await session.tallied("put") { tally in
+        try await session.tallied(manner.isDry ? "would put" : "put") { tally in
             try await tally.file { meter in
+                if manner.isDry { return session.output.line("put - -> \(path)") }
                 _ = try await session.client.store(path) {
                     let bytes = try await standardInput()
                     try await manner.limit?.pass(bytes.count)

@@ -68,6 +68,11 @@ extension MirrorSide {
         var side = MirrorSide()
         for entry in entries {
             guard let rest = entry.path.relative(to: top) else { continue }
+            // Somebody is storing it, or goes on with it: it is no mirror's to bring or to take.
+            if entry.kind == .file, entry.path.isNamedAsPart {
+                side.unknown.append(Array(rest))
+                continue
+            }
             side.items.append(
                 MirrorItem(
                     path: Array(rest), kind: entry.kind == .file ? .file : .directory,

@@ -35,7 +35,7 @@ struct TransferRate {
         let (seconds, attoseconds) = (last.time - first.time).components
         let time = Double(seconds) + Double(attoseconds) / 1e18
         let bytes = last.bytes - first.bytes
-        return time >= 0.5 && bytes > 0 ? Int64(Double(bytes) / time) : nil
+        return time >= 0.5 && bytes > 0 ? Int64(clamping: Double(bytes) / time) : nil
     }
 
     /// What is said behind the amount: how much of all, how fast, how long still.

@@ -78,19 +78,19 @@ final class TransferTally: Sendable {
 
         /// Counts bytes as they arrive.
         func moved(_ bytes: Int) {
-            state.withLock { $0.bytes += Int64(bytes) }
-            tally.counts.withLock { $0.moving += Int64(bytes) }
+            state.withLock { $0.bytes = $0.bytes.clampedAdding(Int64(bytes)) }
+            tally.counts.withLock { $0.moving = $0.moving.clampedAdding(Int64(bytes)) }
         }
 
         /// Counts what was there before anything travelled.
         func had(_ bytes: Int64) {
             state.withLock { state in
                 state.had = bytes
-                state.bytes += bytes
+                state.bytes = state.bytes.clampedAdding(bytes)
             }
             tally.counts.withLock { counts in
-                counts.moving += bytes
-                counts.had += bytes
+                counts.moving = counts.moving.clampedAdding(bytes)
+                counts.had = counts.had.clampedAdding(bytes)
             }
         }
 
@@ -108,8 +108,8 @@ final class TransferTally: Sendable {
                 return (bytes, true)
             }
             tally.counts.withLock { counts in
-                counts.moving += change
-                if isFirst { counts.had += bytes }
+                counts.moving = counts.moving.clampedAdding(change)
+                if isFirst { counts.had = counts.had.clampedAdding(bytes) }
             }
         }
 
@@ -119,11 +119,13 @@ final class TransferTally: Sendable {
         fileprivate func end(isWhole: Bool) {
             let state = state.withLock { $0 }
             tally.counts.withLock { counts in
-                counts.moving -= state.bytes
-                guard isWhole else { return counts.had -= state.had ?? 0 }
+                counts.moving = counts.moving.clampedAdding(-state.bytes)
+                guard isWhole else {
+                    return counts.had = counts.had.clampedAdding(-(state.had ?? 0))
+                }
                 if state.isUnchanged { return counts.unchanged += 1 }
                 counts.files += 1
-                counts.bytes += state.bytes
+                counts.bytes = counts.bytes.clampedAdding(state.bytes)
             }
         }
     }
@@ -191,6 +193,9 @@ final class TransferTally: Sendable {
 
     /// Notes that the person wanted no more.
     func interrupted() { counts.withLock { $0.isInterrupted = true } }
+
+    /// Whether files are missing.
+    var hasFailures: Bool { counts.withLock { $0.failed > 0 } }
 
     /// Whether there is something to sum up.
     var hasBegun: Bool {
@@ -310,7 +315,7 @@ final class TransferTally: Sendable {
     /// As `summary`, with the bytes of files that are under way, and without a rate.
     var sight: Sight {
         let counts = counts.withLock { $0 }
-        let bytes = counts.bytes + counts.moving
+        let bytes = counts.bytes.clampedAdding(counts.moving)
         return Sight(
             text: files(counts.files, bytes), missing: counts.failed, bytes: bytes,
             had: counts.had)
@@ -326,10 +331,10 @@ final class TransferTally: Sendable {
         let seconds =
             Double(elapsed.components.seconds)
             + Double(elapsed.components.attoseconds) / 1e18
-        let bytes = counts.bytes - counts.had
+        let bytes = counts.bytes.clampedAdding(-counts.had)
         guard seconds >= 1, bytes > 0 else { return text }
         let tenths = Int64(seconds * 10)
-        let rate = Amounts.sentence(Int64(Double(bytes) / seconds))
+        let rate = Amounts.sentence(Int64(clamping: Double(bytes) / seconds))
         return text + " in \(tenths / 10).\(tenths % 10) s (\(rate)/s)"
     }
 
@@ -370,41 +375,6 @@ final class TransferTally: Sendable {
         }
         if isMissing, let command = counts.completion { text += "; to complete it: \(command)" }
         return text
-    }
-}
-
-extension ShellSession {
-    /// Runs a transfer with its tally shown, and tells at the end what was done and is missing.
-    func tallied(
-        _ verb: String, total: Int64? = nil, _ body: (TransferTally) async throws -> Void
-    ) async throws {
-        let tally = TransferTally(verb)
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            if output.isErrorTerminal {
-                group.addTask { [output] in await tally.show(on: output, total: total) }
-            }
-            var end: (any Error)?
-            do {
-                try await body(tally)
-            } catch {
-                end = error
-            }
-            group.cancelAll()
-            try await group.waitForAll()
-            guard let end else { return }
-            guard tally.hasBegun else { throw end }
-            let code = tell(await explained(end))
-            guard code != .interrupted else {
-                tally.interrupted()
-                tally.tellUnnamed(output)
-                tally.tell(output)
-                throw ShellFailure.told(code)
-            }
-            tally.cutShort(code)
-        }
-        tally.tellUnnamed(output)
-        tally.tell(output)
-        if tally.code != .ok { throw ShellFailure.told(tally.code) }
     }
 }
 

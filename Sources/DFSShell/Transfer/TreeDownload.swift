@@ -43,6 +43,7 @@ struct TreeDownload {
         }
         try await later.run(download.session)
         if download.manner.keepsAttributes, let first = open.first {
+            if !top.isRoot { directories.add(top) }
             try await directories.bring(
                 below: top, into: first.directory, download.session, download.tally)
         }
