@@ -46,7 +46,7 @@ import Testing
         }
     }
 
-    @Test func `a payload is one line where it is sent, and its own lines where it is read`() {
+    @Test func `a payload is one line where it is sent, and its own lines where it is read`() throws {
         let payload = bytes("a\\\"b\n\u{1B}\n")
 
         #expect(
@@ -79,6 +79,7 @@ import Testing
             "* file name=\"a ver=3\" mtime=[TIME]"
         ),
         ("OK \"ver=3\" epoch=4", "OK \"ver=3\" epoch=[EPOCH]"),
+        ("* RESUME h token= \"takes over\"", "* RESUME h token= \"takes over\""),
         ("ERR not-found path=/a", "ERR not-found path=/a"),
         ("* h=h1 client=\"c 1\" lease=77", "* h=h1 client=[..] lease=[N]"),
     ])

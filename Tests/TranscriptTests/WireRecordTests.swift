@@ -23,9 +23,9 @@ struct WireRecordTests {
             a\u{0}b\nc\u{1B}d
             FETCH /docs/raw
             open /docs/a.txt rw lease=5000
-            OPEN /docs/a.txt
-            READ h2 0 100
-            READ h2 0 3 as=text
+            OPEN /docs/a.txt r
+            READ h1 0 100
+            READ h1 0 3 as=text
             HANDLES
             STATUS
             STAT /docs/a.txt

@@ -149,14 +149,14 @@ final class WireLink: Sendable {
     ) -> (Event?, consumed: Int)? {
         switch framer.next(bytes.span) {
         case .incomplete(let consumed, _): (nil, consumed)
-        case .frame(let frame):
-            (
-                .said(
-                    line: Array(bytes[frame.line]), payload: frame.payload.map { Array(bytes[$0]) }),
-                frame.consumed
-            )
+        case .frame(let frame): (said(frame, bytes), frame.consumed)
         case .tooLarge(_, let consumed): (.broken("a payload of more than 16 MiB"), consumed)
         case .broken(let error, _): (.broken(error.advice), 0)
         }
+    }
+
+    private static func said(_ frame: Framer.Frame, _ bytes: [UInt8]) -> Event {
+        let payload = frame.payload.map { Array(bytes[$0]) }
+        return .said(line: Array(bytes[frame.line]), payload: payload)
     }
 }

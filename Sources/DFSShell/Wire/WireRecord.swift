@@ -48,6 +48,7 @@ struct WireMask {
     private mutating func masked(
         _ value: String, of key: String, isItem: Bool, hasStatus: Bool
     ) -> String {
+        if value.isEmpty { return value }
         if key == "token" || key == "h" && value.hasPrefix("s") { return name(of: value, key) }
         let isNumber = !value.isEmpty && value.utf8.allSatisfy { (0x30...0x39).contains($0) }
         if isNumber {
@@ -55,7 +56,7 @@ struct WireMask {
             return hasStatus || isItem && key == "lease" ? "[N]" : value
         }
         switch key {
-        case "addr", "to": return "[ADDR]"
+        case "addr", "to", "name-server": return "[ADDR]"
         case "mtime", "time": return "[TIME]"
         case "client", "owner": return "[..]"
         default: return value
