@@ -24,7 +24,7 @@ public struct Listing: AsyncSequence, Sendable {
     public func makeAsyncIterator() -> Iterator { Iterator(listing: self) }
 
     /// Reads one entry after the other.
-    public struct Iterator: AsyncIteratorProtocol {
+    public struct Iterator: AsyncIteratorProtocol, Sendable {
         let listing: Listing
         private var page: [Entry] = []
         private var index = 0
@@ -50,6 +50,9 @@ public struct Listing: AsyncSequence, Sendable {
         public mutating func next() async throws(DFSError) -> Entry? {
             try await next(isolation: nil)
         }
+
+        /// Whether `nextPage` would ask for another page; false once the last has been read.
+        public var hasNextPage: Bool { !isLast }
 
         /// The next page of up to 10,000 entries, or nil at the end.
         public mutating func nextPage(
