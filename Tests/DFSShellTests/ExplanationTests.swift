@@ -92,7 +92,8 @@ import Testing
     @Test func `who has it open is told, the holder of the lock first, and how to get past`() throws
     {
         let explanation = try Self.explanation(try Self.server("m1"))
-        let open = try Self.session("h=c7.h1 path=/d/f mode=r client=x\\x1b lease=conn lock=none")
+        let open = try Self.session(
+            #"h=c7.h1 path=/d/f mode=r client="x\x1b" lease=conn lock=none"#)
         let locked = try Self.session(
             "h=s1f path=/d/f mode=rw client=dfsh lease=29000 lock=exclusive")
 

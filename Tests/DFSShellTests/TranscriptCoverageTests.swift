@@ -113,26 +113,55 @@ private struct Executed {
     }
 
     private mutating func note(line: some StringProtocol) {
-        for command in LineSplitter([UInt8](line.utf8)).commands {
+        for command in Executed.commands(of: line) {
             if case .command = command.shell { commands.insert("!") }
             note(command.words)
         }
     }
 
-    /// Every call of dfsh in a line for `sh`; where the call ends, both read alike.
+    /// None where the line is refused as a whole.
+    private static func commands(of line: some StringProtocol) -> [TypedCommand] {
+        // A document shows what is refused too, and that executes nothing.
+        (try? LineSplitter.commands([UInt8](line.utf8))) ?? []
+    }
+
+    /// Every call of dfsh in a line for `sh`.
     private mutating func note(shell line: some StringProtocol) {
         let isWord: (Character) -> Bool = { $0.isLetter || $0.isNumber || "/._-".contains($0) }
-        var rest = line[...]
+        var rest = String(line)[...]
         while let start = rest.firstRange(of: "dfsh ") {
             let isOwnWord =
                 start.lowerBound == rest.startIndex
                 || !isWord(rest[rest.index(before: start.lowerBound)])
             rest = rest[start.upperBound...]
-            guard isOwnWord, let call = LineSplitter([UInt8](rest.utf8)).commands.first else {
-                continue
+            if isOwnWord, let call = Executed.commands(of: Executed.call(rest)).first {
+                note(program: call.words)
             }
-            note(program: call.words)
         }
+    }
+
+    /// The words up to what is the business of `sh`.
+    private static func call(_ line: Substring) -> String {
+        var result = ""
+        var (quote, isEscaped): (Character?, Bool) = (nil, false)
+        for character in line {
+            if isEscaped {
+                isEscaped = false
+            } else if character == "\\", quote != "'" {
+                isEscaped = true
+            } else if let open = quote {
+                if character == open { quote = nil }
+            } else if character == "'" || character == "\"" {
+                quote = character
+            } else if ";|&<>)".contains(character) {
+                // The number of a descriptor belongs to its redirection.
+                let isRedirection = character == ">" && (result.last?.isNumber ?? false)
+                return isRedirection && result.dropLast().last == " "
+                    ? String(result.dropLast()) : result
+            }
+            result.append(character)
+        }
+        return result
     }
 
     /// The words behind `dfsh`: its own options, then a command or a line of them.

@@ -48,8 +48,11 @@ struct CompletionFileTests {
 
     /// Types a line that ends in Tab, and expects what the shell makes of it.
     private func expect(_ line: String, _ whole: String, _ terminal: Terminal) throws {
-        try terminal.type(line + "\t")
-        try terminal.waitForLine("ready: " + whole)
+        // The mark behind it shows that the shell is done, also where it has found nothing.
+        try terminal.type(line + "\t#")
+        try terminal.waitUntil("ready: \(whole)#") { screen in
+            ["ready: \(whole)#", "ready: \(whole) #"].contains(screen.line)
+        }
         try terminal.type("\u{3}")
         try terminal.waitForLine("ready:")
     }
