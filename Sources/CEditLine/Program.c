@@ -25,26 +25,34 @@ int dfs_program_owns_terminal(int terminal) {
     return terminal >= 0 && tcgetpgrp(terminal) == getpgrp();
 }
 
-static int prepare(posix_spawnattr_t *attributes, posix_spawn_file_actions_t *actions, int input,
-                   int terminal) {
+static int prepare(posix_spawnattr_t *attributes, posix_spawn_file_actions_t *actions,
+                   const dfs_program_places *places) {
     sigset_t none, all;
     sigemptyset(&none);
     sigfillset(&all);
     short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
     int code = posix_spawnattr_setsigmask(attributes, &none);
     if (code == 0) code = posix_spawnattr_setsigdefault(attributes, &all);
-    if (code == 0 && terminal >= 0) {
+    if (code == 0 && (places->terminal >= 0 || places->has_own_group)) {
         flags |= POSIX_SPAWN_SETPGROUP;
         code = posix_spawnattr_setpgroup(attributes, 0);
-        /* The child takes the terminal itself, before the program can ask it for anything. */
-        if (code == 0) code = posix_spawn_file_actions_addtcsetpgrp_np(actions, terminal);
     }
-    if (code == 0 && input > 0) code = posix_spawn_file_actions_adddup2(actions, input, 0);
+    if (code == 0 && places->terminal >= 0) {
+        /* The child takes the terminal itself, before the program can ask it for anything. */
+        code = posix_spawn_file_actions_addtcsetpgrp_np(actions, places->terminal);
+    }
+    const int sources[] = {places->input, places->output, places->errors, places->extra};
+    int count = places->extra < 0 ? 3 : 4;
+    for (int target = 0; code == 0 && target < count; target++) {
+        code = posix_spawn_file_actions_adddup2(actions, sources[target], target);
+    }
+    /* Nothing else of this process is its business, whoever forgot to say so. */
+    if (code == 0) code = posix_spawn_file_actions_addclosefrom_np(actions, count);
     if (code == 0) code = posix_spawnattr_setflags(attributes, flags);
     return code;
 }
 
-pid_t dfs_program_start(const char *const *argv, int input, int terminal) {
+pid_t dfs_program_start(const char *const *argv, dfs_program_places places) {
     posix_spawnattr_t attributes;
     posix_spawn_file_actions_t actions;
     pid_t pid = -1;
@@ -52,7 +60,7 @@ pid_t dfs_program_start(const char *const *argv, int input, int terminal) {
     if (code == 0) {
         code = posix_spawn_file_actions_init(&actions);
         if (code == 0) {
-            code = prepare(&attributes, &actions, input, terminal);
+            code = prepare(&attributes, &actions, &places);
             if (code == 0) {
                 code = posix_spawnp(&pid, argv[0], &actions, &attributes, (char *const *)argv,
                                     environ);
@@ -62,7 +70,7 @@ pid_t dfs_program_start(const char *const *argv, int input, int terminal) {
         posix_spawnattr_destroy(&attributes);
     }
     /* One that could not be started may have taken the terminal before. */
-    if (code != 0 && terminal >= 0) give_terminal(terminal, getpgrp());
+    if (code != 0 && places.terminal >= 0) give_terminal(places.terminal, getpgrp());
     errno = code;
     return code == 0 ? pid : -1;
 }

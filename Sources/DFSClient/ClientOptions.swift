@@ -54,7 +54,7 @@ extension Patience {
     /// - Throws: `cancelled`, with that doubt.
     func pause(_ duration: Duration, isDoubtful: Bool = false) async throws(DFSError) {
         do {
-            try await Task.sleep(for: min(duration, remaining))
+            try await sleep(min(duration, remaining))
         } catch {
             var failure = DFSError(.cancelled, "given up by the caller")
             if isDoubtful { failure.isOutcomeUnknown = true }

@@ -45,15 +45,22 @@ public final class DFSClient: Sendable {
     let addresses = Mutex<[ServerID: Endpoint]>([:])
     let claims = Mutex(OwnClaims())
     private let currentOptions: Mutex<ClientOptions>
+    private let clock: WaitingClock
     private let group: MultiThreadedEventLoopGroup
 
     /// Sets a client up; connects only when something is asked.
     ///
     /// - Parameter nameServers: Tried in turn, from the one that answered last.
-    public init(nameServers: [Endpoint], options: ClientOptions = ClientOptions()) {
+    public convenience init(nameServers: [Endpoint], options: ClientOptions = ClientOptions()) {
+        self.init(nameServers: nameServers, options: options, clock: WaitingClock())
+    }
+
+    /// - Parameter clock: Of what it waits for and of its pauses; tests move theirs by hand.
+    init(nameServers: [Endpoint], options: ClientOptions, clock: WaitingClock) {
         precondition(!nameServers.isEmpty, "a client needs the address of a name server")
         self.nameServers = nameServers
         currentOptions = Mutex(options)
+        self.clock = clock
         group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         pool = ConnectionPool(group: group, options: options)
     }
@@ -88,6 +95,6 @@ public final class DFSClient: Sendable {
     ///
     /// - Parameter bytes: How many of them a server must read or bring to its disk for the answer.
     func patience(forWorkOn bytes: Int64 = 0) -> Patience {
-        Patience(options.deadline + options.work(on: bytes))
+        Patience(options.deadline + options.work(on: bytes), on: clock)
     }
 }

@@ -4,17 +4,34 @@ import Synchronization
 
 /// SIGTERM, SIGINT and SIGHUP as a planned stop; a second one ends the process at once.
 ///
-/// SIGHUP comes when the terminal is closed, from the kernel and from the shell, so it hastens
-/// nothing, and one signal after it does not either; under nohup it is none of ours. Made before
-/// anything else, so that a signal during a long start is not lost.
+/// SIGHUP comes when the terminal is closed, from the kernel and from the shell, so it counts for
+/// nothing beside others; under nohup it is none of ours. Made before anything else, so that a
+/// signal during a long start is not lost.
 final class StopSignals: Sendable {
-    private enum State {
-        case none
-        case awaited(CheckedContinuation<String, Never>)
-        case arrived(String)
+    /// What has arrived so far.
+    struct Arrivals {
+        /// The signal that asked for the stop; nil before.
+        private(set) var first: String?
+        /// Whether one was among them that was sent on purpose.
+        private var isOrdered = false
+
+        /// Notes a signal.
+        ///
+        /// - Returns: Whether it ends the process at once.
+        mutating func add(_ name: String) -> Bool {
+            first = first ?? name
+            if name == "SIGHUP" { return false }
+            defer { isOrdered = true }
+            return isOrdered
+        }
     }
 
-    private let state = Mutex(State.none)
+    private struct State {
+        var arrivals = Arrivals()
+        var waiter: CheckedContinuation<String, Never>?
+    }
+
+    private let state = Mutex(State())
 
     init() {
         for (number, name) in [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT"), (SIGHUP, "SIGHUP")] {
@@ -38,9 +55,8 @@ final class StopSignals: Sendable {
     func first() async -> String {
         await withCheckedContinuation { continuation in
             let earlier: String? = state.withLock { state in
-                if case .arrived(let name) = state { return name }
-                state = .awaited(continuation)
-                return nil
+                if state.arrivals.first == nil { state.waiter = continuation }
+                return state.arrivals.first
             }
             if let earlier { continuation.resume(returning: earlier) }
         }
@@ -48,13 +64,9 @@ final class StopSignals: Sendable {
 
     private func arrived(_ name: String) {
         let waiting: CheckedContinuation<String, Never>? = state.withLock { state in
-            defer { state = .arrived(name) }
-            switch state {
-            case .arrived(let earlier) where [earlier, name].contains("SIGHUP"): return nil
-            case .none: return nil
-            case .awaited(let continuation): return continuation
-            case .arrived: stopAtOnce(name)
-            }
+            if state.arrivals.add(name) { stopAtOnce(name) }
+            defer { state.waiter = nil }
+            return state.waiter
         }
         waiting?.resume(returning: name)
     }

@@ -23,6 +23,7 @@ final class ScriptedServer: Sendable {
     let endpoint: Endpoint
     private let group: MultiThreadedEventLoopGroup
     private let channel: any Channel
+    private let isStopped = Mutex(false)
     /// Every request line in the order of arrival.
     private let seen: Seen
 
@@ -44,14 +45,25 @@ final class ScriptedServer: Sendable {
             return count
         }
 
+        /// Comes back at once where the test was given up.
         func wait(for count: Int) async {
-            await withCheckedContinuation { waiter in
-                let isThere = waiting.withLock { waiting in
-                    if lines.withLock({ $0.count >= count }) { return true }
-                    waiting.append((count, waiter))
-                    return false
+            await withTaskCancellationHandler {
+                await withCheckedContinuation { waiter in
+                    let isThere = waiting.withLock { waiting in
+                        if Task.isCancelled || lines.withLock({ $0.count >= count }) {
+                            return true
+                        }
+                        waiting.append((count, waiter))
+                        return false
+                    }
+                    if isThere { waiter.resume() }
                 }
-                if isThere { waiter.resume() }
+            } onCancel: {
+                let given = waiting.withLock { waiting in
+                    defer { waiting = [] }
+                    return waiting
+                }
+                for one in given { one.waiter.resume() }
             }
         }
     }
@@ -66,7 +78,7 @@ final class ScriptedServer: Sendable {
     func lines(_ isRight: @Sendable ([String]) -> Bool) async -> [String] {
         while true {
             let lines = lines
-            if isRight(lines) { return lines }
+            if isRight(lines) || Task.isCancelled { return lines }
             await seen.wait(for: lines.count + 1)
         }
     }
@@ -111,7 +123,13 @@ final class ScriptedServer: Sendable {
             seen: seen)
     }
 
+    /// Stops it, once: a second call does nothing.
     func stop() async throws {
+        let wasStopped = isStopped.withLock { stopped in
+            defer { stopped = true }
+            return stopped
+        }
+        if wasStopped { return }
         try await channel.close()
         try await group.shutdownGracefully()
     }

@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// Every operation against servers that accept and then say nothing, or begin to and stop.
-@Suite(.serialized) struct SilenceTests {
+@Suite(.serialized, .timeLimit(.minutes(3))) struct SilenceTests {
     enum Silence: CaseIterable, Sendable {
         case beforeGreeting, afterGreeting, inPayload, inLine, butForPing
 

@@ -4,7 +4,7 @@ import DFSProtocol
 import NIOCore
 import Testing
 
-@Suite struct TransferTests {
+@Suite(.timeLimit(.minutes(3))) struct TransferTests {
     /// A name server that says one file is on one file server, and that file server.
     private func withFile<Result: Sendable>(
         _ script: @escaping ScriptedServer.Script,

@@ -73,6 +73,24 @@ import Testing
             ])
     }
 
+    @Test(
+        arguments: [
+            ([0x61, 0xFF], #"{"base64":"Yf8="}"#), ([0xFF, 0xC3], #"{"base64":"/8M="}"#),
+            ([0x61, 0xF5], #"{"base64":"YfU="}"#), ([0x61, 0xC1], #"{"base64":"YcE="}"#),
+            ([0x61, 0xE0, 0x80], #"{"base64":"YeCA"}"#),
+            ([0x61, 0xED, 0xA0], #"{"base64":"Ye2g"}"#),
+        ] as [([UInt8], String)])
+    func `a piece that can become no text is one object`(piece: [UInt8], data: String) async throws
+    {
+        let screen = Screen()
+        let output = ShellOutput(results: screen.take, complaints: screen.take, isJSON: true)
+
+        try await output.content(piece, of: .root)
+        _ = await output.settle()
+
+        #expect(screen.lines == [#"{"path":"/","data":\#(data)}"#])
+    }
+
     @Test func `every line is JSON, also of a command that does not know of it`() async throws {
         let screen = Screen()
         let output = ShellOutput(

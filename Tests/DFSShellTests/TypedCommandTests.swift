@@ -187,20 +187,3 @@ import Testing
         #expect(PromptText.bytes(state, hasColours: true).last == UInt8(ascii: " "))
     }
 }
-
-@Suite struct NearestNameTests {
-    private let names = ["ls", "lcd", "cat", "cd", "mkdir", "servers", "session open", "stat"]
-
-    @Test(arguments: [
-        ("sl", "ls"), ("mkdri", "mkdir"), ("server", "servers"), ("LS", "ls"), ("catt", "cat"),
-        ("sttat", "stat"), ("mkkdirr", "mkdir"),
-    ])
-    func `a slip leads to the name that was meant`(typed: String, meant: String) {
-        #expect(NearestName.of(typed, among: names) == meant)
-    }
-
-    @Test(arguments: ["nonsense", "x", "", "frob", String(repeating: "a", count: 100)])
-    func `another word leads nowhere`(typed: String) {
-        #expect(NearestName.of(typed, among: names) == nil)
-    }
-}

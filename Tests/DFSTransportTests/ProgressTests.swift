@@ -55,7 +55,8 @@ struct ProgressTests {
             let clock = clock
             reader.send(
                 request, outcome.ticket, promise,
-                until: stream == nil ? Patience(.seconds(10), now: { clock.now }) : nil,
+                until: stream == nil
+                    ? Patience(.seconds(10), on: WaitingClock(now: { clock.now })) : nil,
                 to: stream)
             channel.embeddedEventLoop.run()
             return outcome

@@ -250,6 +250,27 @@ extension `A server's launch` {
     }
 }
 
+extension `A server's launch` {
+    @Test(arguments: [[SIGHUP, SIGTERM], [SIGTERM, SIGHUP], [SIGHUP, SIGHUP]])
+    func `is ended as planned by a closed terminal and what its shell sends then`(
+        signals: [Int32]
+    ) throws {
+        let pipe = try Pipe()
+        let process = try ChildProcess(
+            Executable.nameServer.path,
+            ["--listen", "127.0.0.1:0", "--state", scratch.file("state")], output: pipe.writing)
+        pipe.closeWriting()
+        _ = try pipe.line()
+
+        // Both wait for the process, however busy the machine is.
+        process.signal(SIGSTOP)
+        for signal in signals { process.signal(signal) }
+        process.signal(SIGCONT)
+
+        #expect(try process.wait() == .exit(0))
+    }
+}
+
 /// What a test says to a thread of another.
 private final class Flag: Sendable {
     let isSet = Atomic(false)

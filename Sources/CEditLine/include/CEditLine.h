@@ -4,7 +4,6 @@
  *
  * Everything here belongs to the one thread that reads lines, except what says otherwise. */
 
-#include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -119,11 +118,22 @@ void dfs_terminal_set_locale(void);
 /* Whether this process group is the one that a terminal belongs to now. */
 int dfs_program_owns_terminal(int terminal);
 
-/* Starts a program found in PATH, with this process's environment and with signals as a program
- * expects them.  `input` becomes its standard input (0: ours).  `terminal` (negative: none) goes to
- * a process group of its own, so that keys such as Ctrl-C are its own too.
- * Returns its number, or -1 with errno. */
-pid_t dfs_program_start(const char *_Nullable const *_Nonnull argv, int input, int terminal);
+/* Where a program reads and writes. */
+typedef struct {
+    /* Become 0, 1 and 2. */
+    int input, output, errors;
+    /* Becomes 3; negative: it has none. */
+    int extra;
+    /* Goes to a process group of its own, so that keys such as Ctrl-C are its own too; negative:
+     * none does. */
+    int terminal;
+    /* Whether it has a process group of its own without a terminal. */
+    int has_own_group;
+} dfs_program_places;
+
+/* Starts a program found in PATH, with this process's environment, no other descriptors than those,
+ * and signals as a program expects them.  Returns its number, or -1 with errno. */
+pid_t dfs_program_start(const char *_Nullable const *_Nonnull argv, dfs_program_places places);
 
 /* Waits for its end, and stops with it where it is stopped on a terminal.  Does not reap it. */
 void dfs_program_wait(pid_t pid, int terminal);
@@ -163,14 +173,7 @@ int dfs_screen_take_change(void);
  * and tells what was lost on it since that file was opened.  0, or -1 with errno.  Any thread. */
 int dfs_sync_file_system(int descriptor);
 
-/* ---- Programs -------------------------------------------------------------------------- */
-
-/* The environment of this process, for a program that it starts: environ(7) is a variable that
- * Swift does not let be read.  Nothing here changes it. */
-char *_Nullable const *_Nonnull dfs_environment(void);
-
-/* posix_spawn_file_actions_addclosefrom_np(3), which Swift's Glibc does not show. */
-int dfs_spawn_close_from(posix_spawn_file_actions_t *_Nonnull actions, int descriptor);
+/* ---- Pipes ------------------------------------------------------------------------------ */
 
 /* pipe2(2) with O_CLOEXEC, which Swift's Glibc does not show: 0, or -1 with errno. */
 int dfs_pipe(int *_Nonnull ends);

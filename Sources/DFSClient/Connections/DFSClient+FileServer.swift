@@ -35,7 +35,7 @@ extension DFSClient {
                 continue
             }
             // The search may have taken longer than the server remembers what was sent.
-            if let lost = search.lost, Repetition.isTooLate(after: search.firstSent) {
+            if let lost = search.lost, Repetition.isTooLate(after: search.firstSent, patience) {
                 throw lost.failure
             }
             let began = ContinuousClock.now
@@ -44,11 +44,12 @@ extension DFSClient {
                 let link = try await pool.link(
                     to: location.server, at: location.address, until: patience)
                 used = link
+                search.outage = nil
                 // Another run does not know the repetition, and would do it a second time.
                 if let lost = search.lost, lost.run != link.run {
                     throw .closed("the server was restarted")
                 }
-                search.firstSent = search.firstSent ?? .now
+                search.firstSent = search.firstSent ?? patience.now
                 let answer = try await body(link)
                 silences.end(patience, at: location.address, nil, since: began, heard: .now)
                 return (answer, location)
@@ -83,8 +84,15 @@ extension DFSClient {
             // A dial that was cut short by the end of the patience says less.
             if patience.isOver, wasCut { throw search.lastFailure ?? failure }
             if patience.isOver || search.losses.isEnough(patience) { throw failure }
-            if search.lost != nil, Repetition.isTooLate(after: search.firstSent) { throw failure }
-            if let pause {
+            if search.lost != nil, Repetition.isTooLate(after: search.firstSent, patience) {
+                throw failure
+            }
+            if let pause, wasCut {
+                // That the name server can reach it is of no use here.
+                guard try await goesOnWaiting(&search, patience, atLeast: pause) else {
+                    throw failure
+                }
+            } else if let pause {
                 try await patience.pause(
                     max(pause, search.backoff.pause()), isDoubtful: search.lost != nil)
             }
@@ -108,9 +116,7 @@ extension DFSClient {
             let asking =
                 isFirst ? patience : patience.anew(min(patience.remaining, options.deadline))
             do throws(DFSError) {
-                let place = try await locate(search, asking)
-                search.outage = nil
-                return place
+                return try await locate(search, asking)
             } catch {
                 // A question that was cut short by the end of the patience says less.
                 if error.isUnanswered, patience.isOver { throw search.lastFailure ?? error }
@@ -127,11 +133,12 @@ extension DFSClient {
 
     /// Pauses for a server that is away; false where it has been away for a whole deadline.
     private func goesOnWaiting(
-        _ search: inout OwnerSearch, _ patience: Patience
+        _ search: inout OwnerSearch, _ patience: Patience, atLeast shortest: Duration = .zero
     ) async throws(DFSError) -> Bool {
         let outage = search.outage ?? patience.anew(options.deadline)
         search.outage = outage
-        try await outage.pause(search.backoff.pause(), isDoubtful: search.lost != nil)
+        let pause = min(max(shortest, search.backoff.pause()), patience.remaining)
+        try await outage.pause(pause, isDoubtful: search.lost != nil)
         return !outage.isOver && !patience.isOver
     }
 

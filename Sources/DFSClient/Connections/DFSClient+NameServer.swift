@@ -54,14 +54,14 @@ extension DFSClient {
                 let isRepeatable = isQuestion || request.isOperationNamed
                 guard isWorthRetrying(error, isRepeatable, mayHaveDoneIt != nil, patience),
                     !losses.isEnough(patience),
-                    mayHaveDoneIt == nil || !Repetition.isTooLate(after: firstSent)
+                    mayHaveDoneIt == nil || !Repetition.isTooLate(after: firstSent, patience)
                 else { throw failure }
                 failures += 1
                 if mayHaveDoneIt == nil {
                     turn(from: index)
                     guard failures % nameServers.count == 0 else { continue }
                     let isImpatient = reconnecting?.isOver ?? false
-                    reconnecting = reconnecting ?? Patience(options.reconnectPatience)
+                    reconnecting = reconnecting ?? patience.anew(options.reconnectPatience)
                     if isImpatient, !error.isSilence { throw failure }
                 }
                 if patience.isOver { throw failure }
@@ -104,7 +104,7 @@ extension DFSClient {
             let link = try await pool.link(to: endpoint, until: own)
             used = link
             if link.role == "name" {
-                firstSent = firstSent ?? .now
+                firstSent = firstSent ?? patience.now
                 reply = try await ask(request, at: endpoint, own, redirects: options.redirects)
             }
             silences.end(patience, at: endpoint, nil, since: began, heard: .now)
@@ -128,7 +128,7 @@ extension DFSClient {
     /// With others to turn to, one name server that hangs does not take the whole wait.
     private func attemptPatience(_ isQuestion: Bool, _ patience: Patience) -> Patience {
         guard isQuestion, nameServers.count > 1 else { return patience }
-        return Patience(
+        return patience.anew(
             min(patience.remaining, max(.milliseconds(500), options.deadline / 3)))
     }
 

@@ -14,8 +14,10 @@ enum Repetition: Sendable {
     private static let longest = Duration.seconds(55)
 
     /// Whether a repetition would not be known as one any more.
-    static func isTooLate(after first: ContinuousClock.Instant?) -> Bool {
-        first.map { .now - $0 > longest } ?? false
+    static func isTooLate(
+        after first: ContinuousClock.Instant?, _ patience: Patience
+    ) -> Bool {
+        first.map { patience.now - $0 > longest } ?? false
     }
 }
 
@@ -76,9 +78,10 @@ struct OwnerSearch {
     var losses: Losses
     var redirects: Int
     var backoff = Backoff()
-    /// How long its server may still be away; nil while it is not.
+    /// How long its server may still be away, or silent; nil while nobody has found it so.
     ///
-    /// No answer renews it: whoever waits asks again and again, and is answered each time.
+    /// It ends with a connection to the server. No other answer renews it: whoever waits asks the
+    /// name server again and again, and is answered each time.
     var outage: Patience?
     var lost: LostAnswer?
     var firstSent: ContinuousClock.Instant?

@@ -60,7 +60,8 @@ extension DFSClient {
                 isFirst = false
                 // The wait for a lock comes on top, without a word in between.
                 let own =
-                    opening.wait.map { Patience(patience.remaining + max(.zero, $0)) } ?? patience
+                    opening.wait.map { patience.anew(patience.remaining + max(.zero, $0)) }
+                    ?? patience
                 return (try await send(asked, to: link, until: own).final, link, wasFirst)
             }
         } catch {

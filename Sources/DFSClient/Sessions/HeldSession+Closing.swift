@@ -50,9 +50,12 @@ extension HeldSession {
         request.operand(seat.handle)
         var backoff = Backoff()
         var link = seat.link
+        // How long the server may still be away: what it may take to sync is no time for that.
+        var outage: Patience?
         while true {
             do throws(ConnectionError) {
                 if link.isOpen {
+                    outage = nil
                     return try await client.send(request, to: link, until: patience).final
                 }
                 // Nobody else knows the session by this name but the run that gave it.
@@ -71,9 +74,11 @@ extension HeldSession {
                     }
                 guard isLost, link.outage == nil || waits, !patience.isOver else { throw error }
                 guard await !client.pool.isShutDown else { throw error }
+                let limit = outage ?? patience.anew(client.options.deadline)
+                outage = limit
                 // A cancelled pause is seen by the next request.
-                try? await patience.pause(backoff.pause())
-                if patience.isOver { throw error }
+                try? await limit.pause(min(backoff.pause(), patience.remaining))
+                if patience.isOver || limit.isOver { throw error }
             }
         }
     }

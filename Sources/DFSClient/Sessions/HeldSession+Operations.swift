@@ -68,10 +68,12 @@ extension HeldSession {
             let seat = try await seat(for: operation, sentIn, patience)
             let request = operation.request(
                 seat.handle, tagged: client.options.tagsEveryRequest, isRepeated: sentIn != nil)
-            if sentIn != nil, request.isOperationNamed, Repetition.isTooLate(after: firstSent) {
+            if sentIn != nil, request.isOperationNamed,
+                Repetition.isTooLate(after: firstSent, patience)
+            {
                 throw tooLateToRepeat(operation)
             }
-            firstSent = firstSent ?? .now
+            firstSent = firstSent ?? patience.now
             let (mark, sending) = (noteSending(operation, &ticket), ContinuousClock.now)
             do throws(ConnectionError) {
                 let reply = try await client.send(request, to: seat.link, until: patience)

@@ -52,8 +52,7 @@ extension HeldSession {
         var attempts = 0
         var earlier: DFSError?
         // Who waits for a server that is down is told so, if it does not come back.
-        var outage =
-            opening.waitsForServer ? lost.link.outage.map { down($0.seenMilliseconds) } : nil
+        var outage = toldDown(lost)
         // No answer renews it: whoever waits asks again and again, and is answered each time.
         let limit = patience.anew(client.options.deadline)
         while true {
@@ -70,24 +69,31 @@ extension HeldSession {
                     ?? DFSError(error, path: opening.path, server: server, endpoint: address)
                 guard await isWorthRetrying(error) else { throw failure }
                 // A dial that was cut short by the end of the patience says less.
-                if patience.isOver { throw outage ?? earlier ?? failure }
+                if patience.isOver { throw outage ?? toldDown(lost) ?? earlier ?? failure }
                 earlier = failure
             }
-            if patience.isOver { throw outage ?? lostFailure }
-            if let outage, limit.isOver { throw outage }
+            if patience.isOver { throw outage ?? toldDown(lost) ?? lostFailure }
+            if limit.isOver { throw outage ?? toldDown(lost) ?? earlier ?? lostFailure }
             attempts += 1
             try await patience.pause(backoff.pause())
             // The first attempts need nobody: a broken connection is mostly that alone.
             guard attempts % 3 == 0 else { continue }
             do throws(DFSError) {
                 let asking = patience.anew(min(patience.remaining, client.options.deadline))
-                address = try await currentAddress(asking) ?? address
-                outage = nil
+                if let current = try await currentAddress(asking) {
+                    (address, outage) = (current, nil)
+                }
             } catch {
                 guard opening.waitsForServer else { throw error }
-                outage = error
+                // Nobody's silence takes back what was said before.
+                if outage == nil || !error.isUnanswered { outage = error }
             }
         }
+    }
+
+    /// What those who watch over the connection were told, which may be after it was lost.
+    private func toldDown(_ lost: Seat) -> DFSError? {
+        opening.waitsForServer ? lost.link.outage.map { down($0.seenMilliseconds) } : nil
     }
 
     private func down(_ milliseconds: Int64?) -> DFSError {

@@ -27,7 +27,7 @@ final class Turns: Sendable {
         guard let number else { return true }
         let timer = Task {
             // A cancelled sleep has nobody left to send away.
-            guard (try? await Task.sleep(for: patience.remaining)) != nil else { return }
+            guard (try? await patience.sleep(patience.remaining)) != nil else { return }
             leave(number)
         }
         defer { timer.cancel() }

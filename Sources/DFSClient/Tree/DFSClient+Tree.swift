@@ -32,9 +32,13 @@ extension DFSClient {
 
     /// The entries of a directory, in bytewise order; files on servers that are down among them.
     ///
-    /// - Parameter pageLimit: Entries a page; the server's default where nil.
-    public func list(_ path: TreePath, pageLimit: Int64? = nil) -> Listing {
-        Listing(client: self, path: path, source: .list, pageLimit: pageLimit)
+    /// - Parameters:
+    ///   - name: Only entries behind it, which need not be there itself; nil for all.
+    ///   - pageLimit: Entries a page; the server's default where nil.
+    public func list(
+        _ path: TreePath, after name: [UInt8]? = nil, pageLimit: Int64? = nil
+    ) -> Listing {
+        Listing(client: self, path: path, source: .list(after: name), pageLimit: pageLimit)
     }
 
     /// Everything below a path, a directory before its contents.

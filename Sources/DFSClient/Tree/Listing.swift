@@ -11,7 +11,7 @@ public struct Listing: AsyncSequence, Sendable {
     public typealias Failure = DFSError
 
     enum Source: Sendable {
-        case list
+        case list(after: [UInt8]?)
         case find(pattern: [UInt8]?, kind: Entry.Kind?)
     }
 
@@ -28,7 +28,8 @@ public struct Listing: AsyncSequence, Sendable {
         let listing: Listing
         private var page: [Entry] = []
         private var index = 0
-        private var isLast = false
+        /// Whether the last page has been read.
+        public private(set) var isAtEnd = false
         private var last: Entry?
 
         init(listing: Listing) { self.listing = listing }
@@ -58,7 +59,7 @@ public struct Listing: AsyncSequence, Sendable {
         public mutating func nextPage(
             isolation actor: isolated (any Actor)? = #isolation
         ) async throws(DFSError) -> [Entry]? {
-            guard !isLast else { return nil }
+            guard !isAtEnd else { return nil }
             let reply = try await listing.ask(after: last)
             guard Int64(reply.items.count) <= listing.pageLimit ?? 10_000 else {
                 throw .violation("more entries than were asked for", path: listing.path)
@@ -67,6 +68,11 @@ public struct Listing: AsyncSequence, Sendable {
             entries.reserveCapacity(reply.items.count)
             for item in reply.items where EntryReader.isKnown(item.line) {
                 let entry = try listing.read(item.line)
+                if last == nil, case .list(let start?) = listing.source,
+                    !start.lexicographicallyPrecedes(entry.name)
+                {
+                    throw .violation("an entry before those asked for", path: listing.path)
+                }
                 // Strictly ascending, or a server could keep a client reading the same for ever.
                 if let last, !listing.isAscending(last, entry) {
                     throw .violation("a listing that is out of order", path: listing.path)
@@ -74,8 +80,8 @@ public struct Listing: AsyncSequence, Sendable {
                 last = entry
                 entries.append(entry)
             }
-            isLast = reply.final.text("more") != "yes"
-            if entries.isEmpty && !isLast {
+            isAtEnd = reply.final.text("more") != "yes"
+            if entries.isEmpty && !isAtEnd {
                 throw .violation("an empty page that is not the last", path: listing.path)
             }
             return entries
@@ -93,9 +99,9 @@ public struct Listing: AsyncSequence, Sendable {
     private func ask(after last: Entry?) async throws(DFSError) -> Reply {
         var request: ClientRequest
         switch source {
-        case .list:
+        case .list(let name):
             request = client.request(.list, path)
-            if let last { request.option("after", last.name) }
+            if let name = last?.name ?? name { request.option("after", name) }
         case .find(let pattern, let kind):
             request = client.request(.find, path)
             if let pattern { request.option("name", pattern) }

@@ -52,7 +52,7 @@ struct EditCommand {
         _ = await session.output.settle()
         let code: Int32
         do {
-            code = try await ForegroundProgram(shell: editor, copy.path).run()
+            code = try await LocalProgram(shell: editor, copy.path).run()
         } catch {
             copy.remove()
             throw error
@@ -148,6 +148,6 @@ struct EditCommand {
     }
 
     private func kept(_ copy: PrivateCopy) -> String {
-        "your text is in \(Quoting.text(copy.path))"
+        "your text is in \(Word.typed(copy.path))"
     }
 }

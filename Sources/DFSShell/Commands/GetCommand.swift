@@ -82,7 +82,7 @@ enum GetCommand {
         guard try await session.disk.kind(of: target) != .directory else { return }
         throw ShellFailure(
             .usage,
-            "\(call.specification.name): local \(Quoting.text(target)) is no directory; several "
+            "\(call.specification.name): local \(Word.typed(target)) is no directory; several "
                 + "files go into one that is there, such as \".\"")
     }
 

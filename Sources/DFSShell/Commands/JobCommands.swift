@@ -10,7 +10,7 @@ enum JobCommands {
         "Lists the commands that run beside the prompt, since an & stood behind them.",
         examples: [
             ("jobs", "number, state, time and line of each"),
-            ("kill %1", "ends the first of them"),
+            ("jobs | grep get", "those that fetch; kill %1 ends the first of all"),
         ])
 
     private static let wait = CommandSpecification(
@@ -43,6 +43,11 @@ enum JobCommands {
     private static func runWait(_ session: ShellSession, _ call: Invocation) async throws {
         let named = try call.operands.map { try session.job($0).number }
         let code = try await session.waitForJobs(named.isEmpty ? nil : Set(named))
-        if code != .ok { throw ShellFailure.told(code) }
+        if code != .ok { throw JobFailure(code: code) }
     }
+}
+
+/// A job that was waited for has failed, as it has told itself.
+struct JobFailure: Error {
+    let code: ExitCode
 }

@@ -15,7 +15,10 @@ enum LocalCommands {
     private static let changeDirectory = CommandSpecification(
         "cd", .files, [.init("path", .remoteDirectory, .optional)],
         "Changes the working directory; without a path to the top.",
-        examples: [("cd ../B", "to the directory B beside this one")],
+        examples: [
+            ("cd ../B", "to the directory B beside this one"),
+            ("cd -", "back, and tells where that is"),
+        ],
         exits: [.notFound, .unreachable])
 
     private static let workingDirectory = CommandSpecification(
@@ -50,12 +53,14 @@ enum LocalCommands {
         guard let word = call.operands.first else {
             return session.changeDirectory(to: .root)
         }
-        let path = try await session.onePath(word)
+        let isBack = !word.hasQuotes && word.bytes == [UInt8(ascii: "-")]
+        let path = isBack ? session.lastDirectory : try await session.onePath(word)
         let entry = try await session.client.stat(path).entry
         guard entry.kind == .directory else {
             throw ShellFailure(.failed, "\(path): is not a directory")
         }
         session.changeDirectory(to: path)
+        if isBack { session.output.line("\(path)", as: ["path": .path(path)]) }
     }
 
     private static func runWorkingDirectory(
@@ -80,12 +85,12 @@ enum LocalCommands {
         do {
             names = try await session.disk.list(try await session.disk.open(directory: path))
         } catch let failure as LocalFailure where failure.number == ENOTDIR {
-            return session.output.line(Quoting.text(path), as: ["name": .bytes(path)])
+            return session.output.line(Word.typed(path), as: ["name": .bytes(path)])
         }
         for entry in names where call.has("a") || entry.name.first != UInt8(ascii: ".") {
             let isDirectory = entry.kind == .directory
             session.output.line(
-                Quoting.text(entry.name) + (isDirectory ? "/" : ""),
+                Word.typed(entry.name) + (isDirectory ? "/" : ""),
                 as: ["name": .bytes(entry.name), "type": isDirectory ? "directory" : "file"])
         }
     }
@@ -101,6 +106,6 @@ enum LocalCommands {
         guard let path = getcwd(nil, 0) else { throw LocalFailure.failure([], errno) }
         defer { free(path) }
         let bytes = LocalName.bytes(path)
-        session.output.line(Quoting.text(bytes), as: ["path": .bytes(bytes)])
+        session.output.line(Word.typed(bytes), as: ["path": .bytes(bytes)])
     }
 }

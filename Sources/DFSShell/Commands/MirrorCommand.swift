@@ -134,7 +134,7 @@ private struct MirrorDown: Sendable {
         _ plan: MirrorPlan, _ entries: [Entry], _ path: TreePath, _ local: [UInt8]
     ) async {
         for item in plan.directories {
-            session.output.line("make local \(Quoting.text(LocalName.join(local, item.path)))")
+            session.output.line("make local \(Word.typed(LocalName.join(local, item.path)))")
         }
         let wanted = Set(plan.files.map(\.path))
         for entry in entries {
@@ -145,7 +145,7 @@ private struct MirrorDown: Sendable {
             try? await tally.file { download.tell(entry, as: LocalName.join(local, rest), $0) }
         }
         for item in plan.deletions {
-            session.output.line("delete local \(Quoting.text(LocalName.join(local, item.path)))")
+            session.output.line("delete local \(Word.typed(LocalName.join(local, item.path)))")
             tally.deleted()
         }
     }
@@ -186,7 +186,7 @@ private struct MirrorUp: Sendable {
         let source = try await MirrorSide.local(top, session, tally)
         let entries = try await entries(below: path)
         let target = MirrorSide.remote(entries ?? [], below: path)
-        let shown = "local \(Quoting.text(local))"
+        let shown = "local \(Word.typed(local))"
         let mayDelete =
             deletes && MirrorCommand.mayDelete(from: source, target, shown, session, tally)
         var kept = source.unknown
@@ -270,7 +270,7 @@ private struct MirrorUp: Sendable {
         } catch {
             throw ShellFailure(
                 .failed,
-                "local \(Quoting.text(item.path)): skipped: \(ErrorSentence.safe(error.advice))")
+                "local \(Word.typed(item.path)): skipped: \(ErrorSentence.safe(error.advice))")
         }
     }
 

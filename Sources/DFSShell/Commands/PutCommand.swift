@@ -182,7 +182,7 @@ enum PutCommand {
         if kind == .directory, !call.has("r") {
             throw ShellFailure(
                 .failed,
-                "local \(Quoting.text(path)): is a directory; \(call.specification.name) -r brings "
+                "local \(Word.typed(path)): is a directory; \(call.specification.name) -r brings "
                     + "it with all in it")
         }
         return (path, kind == .directory)
@@ -220,7 +220,7 @@ enum PutCommand {
         guard let target else {
             let name = name(of: local)
             if name.isEmpty {
-                throw call.misuse("\(Quoting.text(local)) has no name to be put under")
+                throw call.misuse("\(Word.typed(local)) has no name to be put under")
             }
             return try child(name, of: session.workingDirectory, for: local)
         }
@@ -236,7 +236,7 @@ enum PutCommand {
             return try directory.appending(name)
         } catch {
             throw ShellFailure(
-                .failed, "local \(Quoting.text(local)): \(ErrorSentence.safe(error.advice))")
+                .failed, "local \(Word.typed(local)): \(ErrorSentence.safe(error.advice))")
         }
     }
 }

@@ -21,7 +21,7 @@ enum RunningCommands {
     private static let watch = CommandSpecification(
         "watch", .servers, [.init("command", .line, .oneOrMore)],
         options: [
-            .init("n", "seconds between two runs; 2 where not given", value: .text),
+            .init("n", "seconds between two runs; 2 where not given", value: .seconds),
             .init("c", "ends after so many runs, and not only with Ctrl-C", value: .number),
         ],
         "Runs a command again and again; on a terminal, always in the same place.",
@@ -31,7 +31,7 @@ enum RunningCommands {
         ], exits: [.interrupted])
 
     private static let sleep = CommandSpecification(
-        "sleep", .shell, [.init("seconds", .text)], "Waits.",
+        "sleep", .shell, [.init("seconds", .seconds)], "Waits.",
         examples: [("sleep 0.5", "half a second")], exits: [.interrupted])
 
     private static let source = CommandSpecification(

@@ -62,7 +62,7 @@ enum ServerCommands {
             return [
                 server.id.text, server.address.map { ErrorSentence.safe("\($0)") } ?? "-", state,
                 Amounts.count(server.files, "file"), Amounts.sentence(server.bytes),
-                server.mounts.map(\.description).joined(separator: " "),
+                server.mounts.map { "\($0)" }.joined(separator: " "),
             ]
         }
         for line in Columns.table(rows, rightAligned: [3, 4]) { session.output.line(line) }

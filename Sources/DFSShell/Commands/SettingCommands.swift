@@ -41,7 +41,7 @@ enum SettingCommands {
 
     private static func setting(_ word: Word) throws -> Setting {
         if let setting = Setting(rawValue: word.text) { return setting }
-        let nearest = NearestName.of(word.text, among: Setting.allCases.map(\.rawValue))
+        let nearest = NearNames.first(word.bytes, among: Setting.allCases.map(\.rawValue))
         throw ShellFailure(
             .notFound,
             "\(word.shown) is no setting; " + (nearest.map { "did you mean \($0)? " } ?? "")

@@ -13,7 +13,7 @@ enum TransferCommands {
     static func again(_ call: Invocation, _ from: [UInt8], _ to: [UInt8]) -> String {
         let letters = ["p", "c"].filter(call.has).map { "-\($0) " }.joined()
         let name = call.specification.name
-        return "\(name) -r \(letters)\(Quoting.text(from)) \(Quoting.text(to))"
+        return "\(name) -r \(letters)\(Word.typed(from)) \(Word.typed(to))"
     }
 }
 

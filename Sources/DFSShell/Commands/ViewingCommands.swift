@@ -155,11 +155,11 @@ extension ShellSession {
         guard let desktop = ProgramChoice().desktop else { return try await show(path) }
         let copy = try PrivateCopy(of: path.name)
         _ = try await copy.receive(path, from: client, mode: 0o400)
-        let code = try await ForegroundProgram(shell: desktop, copy.path).run()
+        let code = try await LocalProgram(shell: desktop, copy.path).run()
         guard code == 0 else {
             copy.remove()
             throw ShellFailure(.failed, "\(path): \(desktop) ended with \(code)")
         }
-        output.complain("\(path): opened \(Quoting.text(copy.path)), a copy of it")
+        output.complain("\(path): opened \(Word.typed(copy.path)), a copy of it")
     }
 }

@@ -31,7 +31,13 @@ struct WatchCommand {
     }
 
     private func append() async -> ExitCode {
-        session.output.line("\(WatchCommand.now)  \(title)")
+        let heading = "\(WatchCommand.now)  \(title)"
+        // For programs it is no result of the command.
+        if session.output.isJSON {
+            session.output.complain(heading)
+        } else {
+            session.output.line(heading)
+        }
         let code = await session.run(text: text)
         if !session.output.isJSON { session.output.line("") }
         _ = await session.output.settle()

@@ -66,21 +66,26 @@ extension Conversation.Shell {
             session.output.settleBlocking()
         }
         mayLeave = { session.mayLeave() }
-        hasProgram = { session.isProgramInForeground }
         historyLines = { session.historyLines }
     }
 
     private static func candidates(
         for subject: CompletionSubject, in session: ShellSession
+    ) async -> CompletionAnswer {
+        if case .remote(let directory, let prefix, let onlyDirectories) = subject {
+            // A name that can not be in the tree has no entries.
+            guard let path = try? session.path(directory) else { return CompletionAnswer() }
+            let names = NamesByPrefix(
+                directory: path, prefix: prefix, onlyDirectories: onlyDirectories)
+            return await session.find(names, within: patience) ?? CompletionAnswer()
+        }
+        return CompletionAnswer(await names(of: subject, in: session))
+    }
+
+    private static func names(
+        of subject: CompletionSubject, in session: ShellSession
     ) async -> [CompletionCandidate] {
         switch subject {
-        case .remote(let directory):
-            // A name that can not be in the tree has no entries.
-            guard let path = try? session.path(directory) else { return [] }
-            let entries = await session.entries(in: path, within: patience)
-            return (entries ?? []).map {
-                CompletionCandidate(name: $0.name, isDirectory: $0.kind == .directory)
-            }
         case .servers:
             return (await session.serverNames(within: patience) ?? []).map {
                 CompletionCandidate(name: [UInt8]($0.utf8))
@@ -92,7 +97,8 @@ extension Conversation.Shell {
             return (await session.serverHandleNames(within: .milliseconds(400)) ?? []).map {
                 CompletionCandidate(name: $0)
             }
-        case .commands, .subcommands, .options, .words, .local, .aliases, .jobs: return []
+        case .commands, .subcommands, .options, .words, .local, .remote, .aliases, .jobs:
+            return []
         }
     }
 }

@@ -17,7 +17,7 @@ public final class Conversation {
         /// Runs one line to its end, or until its task is cancelled; prints what is to be said.
         public var run: @Sendable (_ line: [UInt8]) async -> Outcome
         /// Names for Tab; no error and no output.
-        public var candidates: @Sendable (CompletionSubject) async -> [CompletionCandidate]
+        public var candidates: @Sendable (CompletionSubject) async -> CompletionAnswer
         /// Names that begin a command, beside those of the table.
         public var aliases: @Sendable () -> [[UInt8]] = { [] }
         /// Names of what runs beside the prompt.
@@ -26,8 +26,6 @@ public final class Conversation {
         public var tellNews: @Sendable () -> Void = {}
         /// Whether the person may leave now; if not, that was told.
         public var mayLeave: @Sendable () -> Bool = { true }
-        /// Whether a program has the terminal, and Ctrl-C is meant for it.
-        public var hasProgram: @Sendable () -> Bool = { false }
         /// How many lines of history are kept.
         public var historyLines: @Sendable () -> Int = { LineHistory.limit }
         /// Drops connections at once, so that a command that does not heed its cancellation fails.
@@ -37,7 +35,7 @@ public final class Conversation {
         public init(
             commands: [CommandSpecification], prompt: @escaping @Sendable () -> PromptState,
             run: @escaping @Sendable (_ line: [UInt8]) async -> Outcome,
-            candidates: @escaping @Sendable (CompletionSubject) async -> [CompletionCandidate],
+            candidates: @escaping @Sendable (CompletionSubject) async -> CompletionAnswer,
             closeConnections: @escaping @Sendable () async -> Void
         ) {
             self.commands = commands
@@ -80,7 +78,9 @@ public final class Conversation {
             aliases: { shell.aliases().map { CompletionCandidate(name: $0) } },
             jobs: { shell.jobs().map { CompletionCandidate(name: $0) } }
         ) { subject in
-            if case .local(let directory) = subject { return await local(directory) }
+            if case .local(let directory) = subject {
+                return CompletionAnswer(await local(directory))
+            }
             return await source(subject)
         }
         let terminal = ShellSession.variable("TERM") ?? "dumb"
@@ -175,9 +175,7 @@ extension Conversation {
                 task.cancel()
                 end(by: dfs_signals_termination(), lines)
             }
-            let count = dfs_signals_take_interrupts()
-            // A program got them too, and knows what they are to mean.
-            for _ in 0..<(shell.hasProgram() ? 0 : count) {
+            for _ in 0..<dfs_signals_take_interrupts() {
                 interrupts += 1
                 interrupt(task, time: interrupts, lines)
             }
@@ -208,13 +206,17 @@ extension Conversation {
     private func complete(_ line: [UInt8], cursor: Int) -> EditedLines.TabAction {
         guard
             let query = CompletionQuery(line: line, cursor: cursor, commands: shell.commands),
-            let candidates = supply.candidates(for: query.subject)
+            let answer = supply.candidates(for: query.subject)
         else { return .beep }
-        let completion = Completion(query, line: line, cursor: cursor, candidates: candidates)
+        let completion = Completion(query, line: line, cursor: cursor, answer)
         if completion.isEmpty { return .beep }
         guard completion.choices.isEmpty else {
             return .list(
-                completion.choices.map { query.style.shown($0.name) + ($0.isDirectory ? "/" : "") })
+                completion.choices.map {
+                    (query.isOption ? .option : query.style).shown($0.name)
+                        + ($0.isDirectory ? "/" : "")
+                },
+                hasMore: completion.hasMoreChoices)
         }
         return .replace(
             removedCharacters: completion.removedCharacters, by: completion.inserted)

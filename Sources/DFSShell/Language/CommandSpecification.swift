@@ -28,6 +28,10 @@ public struct CommandSpecification: Sendable {
         /// A command of this table.
         case command
         case number
+        /// Seconds, such as 2 or 0.5.
+        case seconds
+        /// Bytes a second, such as 500K.
+        case rate
         case text
         /// A pattern for names, which the command matches itself.
         case pattern
@@ -196,6 +200,8 @@ extension CommandSpecification.Kind {
         case .handle, .serverHandle: "HANDLE"
         case .command, .line: "COMMAND"
         case .number: "N"
+        case .seconds: "SECONDS"
+        case .rate: "RATE"
         case .text: "TEXT"
         case .pattern: "PATTERN"
         case .choice(let words): words.joined(separator: "|")

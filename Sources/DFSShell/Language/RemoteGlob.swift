@@ -73,7 +73,7 @@ struct RemoteGlob {
         do throws(RequestError) {
             path = try place.appending(name)
         } catch {
-            throw ShellFailure(.usage, "\(Quoting.text(name)): \(error.advice)")
+            throw ShellFailure(.usage, "\(Word.typed(name)): \(error.advice)")
         }
         return try await session.entry(at: path) == nil ? [] : [path]
     }

@@ -50,18 +50,27 @@ public struct Word: Equatable, Sendable {
 
     private static let special = [UInt8]("*?[]\\!^-".utf8)
 
-    /// Bytes as a word that stands for them when it is typed here.
+    /// Bytes as a word that stands for them when it is typed here; so dfsh shows every name.
     ///
     /// The wire's form, with quotation marks also where only this shell sees something special.
     public static func typed(_ bytes: some Collection<UInt8>) -> String {
         let isSpecial =
             bytes.first == UInt8(ascii: "-") || bytes.first == UInt8(ascii: "#")
-            || bytes.contains { shellSpecial.contains($0) }
+            || bytes.contains(where: isSpecial)
         return isSpecial
             ? String(decoding: Quoting.quoteAlways(bytes), as: UTF8.self) : Quoting.text(bytes)
     }
 
-    private static let shellSpecial = [UInt8]("*?['|<>&;".utf8)
+    /// Whether an unquoted byte means something wherever it stands in a line of dfsh.
+    private static func isSpecial(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "*"), UInt8(ascii: "?"), UInt8(ascii: "["), UInt8(ascii: "'"),
+            UInt8(ascii: "|"), UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "&"),
+            UInt8(ascii: ";"):
+            true
+        default: false
+        }
+    }
 
     /// The word as it could have been typed: quoted where it was, and where it would be cut else.
     public var source: [UInt8] {
@@ -90,6 +99,14 @@ public struct Word: Equatable, Sendable {
     /// The bytes as text where they are compared with words of our own.
     public var text: String { String(decoding: bytes, as: UTF8.self) }
 
-    /// The word in quotes where it needs them, for messages.
-    public var shown: String { Quoting.text(bytes) }
+    /// The word for messages: as it was typed or could have been, so that a pattern stays one.
+    public var shown: String {
+        if !hasQuotes { return Quoting.text(bytes) }
+        return isPattern ? String(decoding: source, as: UTF8.self) : Word.typed(bytes)
+    }
+}
+
+extension DefaultStringInterpolation {
+    /// A path in a sentence or a list of dfsh stands as it can be typed there.
+    mutating func appendInterpolation(_ path: TreePath) { appendLiteral(Word.typed(path.bytes)) }
 }

@@ -96,12 +96,14 @@ struct WordCompletion {
         case .serverHandles:
             return (await session.serverHandleNames(within: Self.budget) ?? [])
                 .map { CompletionCandidate(name: $0) }
-        case .remote(let directory):
+        case .remote(let directory, let prefix, _):
             // A name that can not be in the tree has no entries.
             guard let path = try? session.path(directory) else { return [] }
-            return (await session.entries(in: path, within: Self.budget) ?? []).map {
-                CompletionCandidate(name: $0.name, isDirectory: $0.kind == .directory)
-            }
+            let names = NamesByPrefix(directory: path, prefix: prefix)
+            let answer = await session.find(names, within: Self.budget) ?? CompletionAnswer()
+            // The other shell inserts what all words begin with, and sees only the first of many.
+            return answer.candidates
+                + (answer.beginningOfMore.map { [CompletionCandidate(name: $0)] } ?? [])
         default: return []
         }
     }

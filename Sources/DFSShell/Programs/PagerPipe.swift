@@ -9,7 +9,7 @@ final class PagerPipe: Sendable {
     private struct State {
         var readEnd: Int32?
         var writeEnd: Int32?
-        var program: ForegroundProgram.Running?
+        var program: LocalProgram.Running?
         var isTerminated = false
     }
 
@@ -35,7 +35,7 @@ final class PagerPipe: Sendable {
             guard let readEnd = state.readEnd, state.program == nil, !state.isTerminated else {
                 return
             }
-            state.program = try ForegroundProgram(shell: command, input: readEnd).start()
+            state.program = try LocalProgram(shell: command, input: readEnd).start()
             // Once the pager goes, nobody reads.
             close(readEnd)
             state.readEnd = nil

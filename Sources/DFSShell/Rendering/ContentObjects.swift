@@ -7,11 +7,16 @@ struct ContentObjects {
     private var rest: [UInt8] = []
 
     /// The lines for the next piece; what another file left unfinished comes before it.
+    ///
+    /// Only text waits for the rest of a character: a piece that is none stays whole.
     mutating func next(_ bytes: some Collection<UInt8>, of path: TreePath?) -> [UInt8] {
         let before = path == self.path ? [] : end()
         self.path = path
         var whole = rest + bytes
-        let cut = whole.count - ContentText.unfinishedCharacter(whole)
+        var cut = whole.count - ContentText.unfinishedCharacter(whole)
+        if cut < whole.count, String(validating: whole[..<cut], as: UTF8.self) == nil {
+            cut = whole.count
+        }
         rest = Array(whole[cut...])
         whole.removeLast(whole.count - cut)
         return before + line(whole)

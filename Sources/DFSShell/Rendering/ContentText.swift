@@ -28,16 +28,26 @@ struct ContentText {
         bytes.last == UInt8(ascii: "\r") ? 1 : unfinishedCharacter(bytes)
     }
 
-    /// How many bytes at the end are the beginning of a character.
+    /// How many bytes at the end are the beginning of a character, which more bytes could end.
     static func unfinishedCharacter(_ bytes: [UInt8]) -> Int {
-        for (count, byte) in bytes.suffix(3).reversed().enumerated() {
-            switch byte {
-            case 0x80..<0xC0: continue
-            case 0xC0..<0xE0: return count < 1 ? count + 1 : 0
-            case 0xE0..<0xF0: return count < 2 ? count + 1 : 0
-            case 0xF0...: return count < 3 ? count + 1 : 0
-            default: return 0
+        for count in 1...3 where count <= bytes.count {
+            let start = bytes.count - count
+            if bytes[start] & 0xC0 == 0x80 { continue }
+            let length =
+                switch bytes[start] {
+                case 0xC2...0xDF: 2
+                case 0xE0...0xEF: 3
+                case 0xF0...0xF4: 4
+                default: 0
+                }
+            guard count < length else { return 0 }
+            // The byte behind the first says whether any character begins so.
+            let whole = bytes[start...] + Array(repeating: 0x80, count: length - count)
+            let other = bytes[start...] + Array(repeating: 0xBF, count: length - count)
+            let isBeginning = [whole, other].contains {
+                String(validating: $0, as: UTF8.self) != nil
             }
+            return isBeginning ? count : 0
         }
         return 0
     }

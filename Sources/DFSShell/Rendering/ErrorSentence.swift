@@ -7,6 +7,7 @@ extension ShellFailure {
         switch error {
         case let error as ShellFailure: self = error
         case let error as LocalFailure: self = error.told
+        case let error as JobFailure: self = .told(error.code)
         case let error as DFSError:
             self.init(error.exitCode, ErrorSentence.text(error), error)
         case let error as RequestError:

@@ -166,7 +166,7 @@ struct Explanation {
             let mounts = server.mounts.filter { path.isWithin($0) || $0.isWithin(path) }
             lines.append(
                 "File server \(server.id) brings files here: it serves "
-                    + "\(Explanation.list(mounts.map(\.description))). " + state(server))
+                    + "\(Explanation.list(mounts.map { "\($0)" })). " + state(server))
         }
         lines.append(placement())
         let silent = concerned.filter { !$0.state.isAvailable }
@@ -200,7 +200,7 @@ struct Explanation {
             "Nothing is called \(path). The nearest directory above it that is there is \(parent)."
         ]
         let missing = path.relative(to: parent)?.split(separator: TreePath.slash).first ?? []
-        let near = NearWords.near(Array(missing), in: names).map { Word.typed($0) }
+        let near = NearNames.of(Array(missing), among: names).map { Word.typed($0) }
         if !near.isEmpty { lines.append("There is \(Explanation.list(near)) in it.") }
         let silent = servers.filter { server in
             !server.state.isAvailable

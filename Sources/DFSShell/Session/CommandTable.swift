@@ -51,10 +51,18 @@ public enum CommandTable {
         return isName ? [Word(plain: [UInt8]("help".utf8))] + words.dropLast() : words
     }
 
+    /// What commands of other shells are called here.
+    private static let foreign = [
+        "chdir": "cd", "copy": "cp", "del": "rm", "delete": "rm", "dir": "ls", "md": "mkdir",
+        "move": "mv", "rd": "rmdir", "ren": "mv", "rename": "mv", "type": "cat",
+        "version": "status", "vi": "edit", "vim": "edit", "nano": "edit", "logout": "quit",
+    ]
+
     /// What is said of a name that is no command's.
     static func unknown(_ name: [UInt8]) -> String {
-        let typed = String(decoding: name, as: UTF8.self)
-        let nearest = NearestName.of(typed, among: CommandNames.firsts(in: rows))
+        let nearest =
+            foreign[String(decoding: name, as: UTF8.self)]
+            ?? NearNames.first(name, among: CommandNames.firsts(in: rows))
         return "\(Quoting.text(name)) is no command; "
             + (nearest.map { "did you mean \($0)? " } ?? "") + "help lists them"
     }

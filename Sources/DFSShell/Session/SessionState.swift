@@ -13,8 +13,6 @@ final class SessionState: Sendable {
         var aliases = Aliases()
         /// Scripts that run now, one inside the other.
         var openScripts = 0
-        /// Programs in the terminal's foreground, whose Ctrl-C is.
-        var programs = 0
         /// Whether it was told that leaving ends jobs.
         var hasWarned = false
     }

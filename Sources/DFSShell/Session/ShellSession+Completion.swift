@@ -4,11 +4,11 @@ import Synchronization
 
 /// What completion asks; every answer comes within a budget or is nil, and none is an error.
 extension ShellSession {
-    /// The entries of a directory, or nil where they could not be had in time.
-    public func entries(in directory: TreePath, within budget: Duration) async -> [Entry]? {
+    /// Names of a directory, or nil where they could not be had in time.
+    func find(_ names: NamesByPrefix, within budget: Duration) async -> CompletionAnswer? {
         await first(within: budget) { [client] in
             // Why a directory can not be listed is of no interest to completion.
-            try? await client.list(directory).all()
+            try? await names.find(client)
         }
     }
 

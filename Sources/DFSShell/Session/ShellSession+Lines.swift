@@ -46,8 +46,10 @@ extension ShellSession {
         let command = commands[0]
         if command.isBackground { return startJob(command) }
         let start = ContinuousClock.now
+        // Neither the command that turns it on is told, nor the one that turns it off.
+        let wasTimed = state.withLock { $0.settings.isTimed }
         let code = await runHere(command)
-        if state.withLock({ $0.settings.isTimed }) { tellTime(since: start) }
+        if wasTimed, state.withLock({ $0.settings.isTimed }) { tellTime(since: start) }
         return code
     }
 
@@ -72,6 +74,7 @@ extension ShellSession {
         let (words, marks) = CommandMarks.take(from: words)
         guard let name = words.first else { return .ok }
         var code = ExitCode.ok
+        var isJobs = false
         do {
             guard let (command, rest) = CommandTable.find(CommandTable.helpCall(words)) else {
                 throw ShellFailure(.usage, CommandTable.unknown(name.bytes))
@@ -79,6 +82,7 @@ extension ShellSession {
             let invocation = try Invocation(command.row, words: rest)
             try await command.run(self, invocation)
         } catch {
+            isJobs = error is JobFailure
             code = tell(await explained(error))
         }
         if let number = await output.settle() {
@@ -86,12 +90,14 @@ extension ShellSession {
             if code == .ok { code = .failed }
             _ = await output.settle()
         }
-        return passed(code, marks)
+        return passed(code, marks, isJobs: isJobs)
     }
 
     /// The code that counts: a `-` lets a failure pass, but not a Ctrl-C.
-    func passed(_ code: ExitCode, _ marks: CommandMarks) -> ExitCode {
-        marks.ignoresFailure && code != .interrupted ? .ok : code
+    ///
+    /// - Parameter isJobs: Whether it is the code of a job, which `kill` has interrupted then.
+    func passed(_ code: ExitCode, _ marks: CommandMarks, isJobs: Bool = false) -> ExitCode {
+        marks.ignoresFailure && (code != .interrupted || isJobs) ? .ok : code
     }
 
     /// Says how long a command took.

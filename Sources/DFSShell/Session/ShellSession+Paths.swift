@@ -21,7 +21,7 @@ extension ShellSession {
         do throws(RequestError) {
             return try TreePath(bytes.isEmpty ? [TreePath.slash] : bytes)
         } catch {
-            throw ShellFailure(.usage, "\(Quoting.text(text)): \(error.advice)")
+            throw ShellFailure(.usage, "\(Word.typed(text)): \(error.advice)")
         }
     }
 

@@ -12,25 +12,26 @@ extension ShellSession {
         // What holds the commands is not a program's to read, but for a terminal.
         let hasInput = isJob ? false : isInteractive || !readsCommandsFromInput
         let input = hasInput ? STDIN_FILENO : nil
-        let ending = try await withProgram(text, input: input) { await $0.end() }
+        let code = try await withProgram(text, input: input) { await $0.end() }
         try Task.checkCancellation()
-        if let code = ShellSession.code(ending) { throw ShellFailure.told(code) }
+        if let code = ShellSession.code(code) { throw ShellFailure.told(code) }
     }
 
     /// Starts a text of `sh`, whose results and complaints go where those of this shell go.
     private func withProgram<Answer: Sendable>(
         _ text: [UInt8], input: Int32?, ready: Int32? = nil,
-        _ body: (LocalProcess) async throws -> Answer
+        _ body: (LocalProgram.Running) async throws -> Answer
     ) async throws -> Answer {
         guard output.isOfProcess else {
             let drain = try ProgramDrain(output)
-            let process = try LocalProcess(
-                text, drain.streams(input: input, ready: ready), hasOwnGroup: isJob)
+            let program = try LocalProgram(
+                text: text, drain.streams(input: input, ready: ready), keys: isJob ? .dfsh : .both
+            ).start()
             drain.closeFar()
             let passing = Task { await drain.pass() }
             let result: Result<Answer, any Error>
             do {
-                result = .success(try await body(process))
+                result = .success(try await body(program))
             } catch {
                 result = .failure(error)
             }
@@ -38,26 +39,18 @@ extension ShellSession {
             await passing.value
             return try result.get()
         }
-        let terminal = isInteractive ? TerminalState() : nil
-        let process = try LocalProcess(
-            text, LocalProcess.Streams(input: input, ready: ready), hasOwnGroup: isJob)
-        state.withLock { $0.programs += 1 }
-        defer {
-            state.withLock { $0.programs -= 1 }
-            terminal?.restore()
-        }
-        return try await body(process)
+        // A script's terminal belongs to whoever started the script, with all beside it.
+        let keys: LocalProgram.Keys = isJob ? .dfsh : isInteractive ? .program : .both
+        let streams = LocalProgram.Streams(input: input, ready: ready)
+        return try await body(try LocalProgram(text: text, streams, keys: keys).start())
     }
 
-    /// Whether a program is in the terminal's foreground, and Ctrl-C is meant for it.
-    var isProgramInForeground: Bool { state.withLock { $0.programs > 0 } }
-
     /// What a program's end means for the command; nil where all is well.
-    static func code(_ ending: LocalProcess.Ending) -> ExitCode? {
-        switch ending {
-        case .exit(0): nil
-        // As a shell has it, where its last command was ended by Ctrl-C.
-        case .signal(SIGINT), .exit(128 + SIGINT): .interrupted
+    static func code(_ end: Int32) -> ExitCode? {
+        switch end {
+        case 0: nil
+        // Ended by Ctrl-C, or as a shell has it where its last command was.
+        case 128 + SIGINT: .interrupted
         default: .failed
         }
     }
@@ -72,16 +65,16 @@ extension ShellSession {
             // That the file could be opened is told before anything runs.
             let ready = try isRedirection ? PipeEnds(reads: true) : nil
             let text = isRedirection ? ShellSession.opening + text : text
-            return try await withProgram(text, input: input.far, ready: ready?.far) { process in
+            return try await withProgram(text, input: input.far, ready: ready?.far) { program in
                 input.closeFar()
                 ready?.closeFar()
                 guard await ready?.isWritten() ?? true else {
                     input.closeNear()
-                    _ = await process.end()
+                    _ = await program.end()
                     throw ShellFailure(
                         .failed, "nothing was run: its results could not be written there")
                 }
-                return await feed(process, through: input, command)
+                return await feed(program, through: input, command)
             }
         } catch {
             return passed(tell(error), command.marks)
@@ -92,7 +85,7 @@ extension ShellSession {
     private static let opening = [UInt8]("{ printf . >&3; exec 3>&-; cat; } ".utf8)
 
     private func feed(
-        _ process: LocalProcess, through pipe: PipeEnds, _ command: TypedCommand
+        _ program: LocalProgram.Running, through pipe: PipeEnds, _ command: TypedCommand
     ) async -> ExitCode {
         let redirected = ShellOutput(
             results: pipe.write,
@@ -106,7 +99,7 @@ extension ShellSession {
         let session = ShellSession(self, output: redirected)
         let work = Task { await session.run(words: command.words) }
         return await withTaskCancellationHandler {
-            async let ending = endOf(process, cancelling: work)
+            async let ending = endOf(program, cancelling: work)
             var code = await work.value
             // A reader who left had what he wanted.
             let hasReaderLeft = redirected.isBroken && !redirected.hasLostResults
@@ -122,11 +115,11 @@ extension ShellSession {
 
     /// Waits for a program; Ctrl-C is meant for both, and ends what feeds it.
     private func endOf(
-        _ process: LocalProcess, cancelling work: Task<ExitCode, Never>
-    ) async -> LocalProcess.Ending {
-        let ending = await process.end()
-        if ShellSession.code(ending) == .interrupted { work.cancel() }
-        return ending
+        _ program: LocalProgram.Running, cancelling work: Task<ExitCode, Never>
+    ) async -> Int32 {
+        let end = await program.end()
+        if ShellSession.code(end) == .interrupted { work.cancel() }
+        return end
     }
 }
 
@@ -142,8 +135,8 @@ private final class ProgramDrain: Sendable {
         self.output = output
     }
 
-    func streams(input: Int32?, ready: Int32?) -> LocalProcess.Streams {
-        LocalProcess.Streams(
+    func streams(input: Int32?, ready: Int32?) -> LocalProgram.Streams {
+        LocalProgram.Streams(
             input: input, output: results.far, errors: complaints.far, ready: ready)
     }
 
@@ -161,21 +154,5 @@ private final class ProgramDrain: Sendable {
             group.addTask { [self] in await results.readAll { output.collectContent($0) } }
             group.addTask { [self] in await complaints.readAll { output.trace(Array($0)) } }
         }
-    }
-}
-
-/// How a terminal was set before a program had it.
-struct TerminalState {
-    private var settings = termios()
-    private let isKnown: Bool
-
-    init() { isKnown = tcgetattr(STDIN_FILENO, &settings) == 0 }
-
-    /// Puts it back, whatever a program left behind.
-    func restore() {
-        guard isKnown else { return }
-        var settings = settings
-        // A terminal that is gone needs nothing.
-        _ = tcsetattr(STDIN_FILENO, TCSADRAIN, &settings)
     }
 }

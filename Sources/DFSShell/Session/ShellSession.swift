@@ -42,8 +42,8 @@ public final class ShellSession: Sendable {
 
     /// Where relative paths start.
     private final class Place: Sendable {
-        let directory: Mutex<TreePath>
-        init(_ directory: TreePath) { self.directory = Mutex(directory) }
+        let directory: Mutex<(now: TreePath, before: TreePath)>
+        init(_ directory: TreePath) { self.directory = Mutex((directory, directory)) }
     }
 
     /// Starts at the top of the tree.
@@ -110,10 +110,15 @@ public final class ShellSession: Sendable {
     }
 
     /// Where relative paths start.
-    public var workingDirectory: TreePath { place.directory.withLock { $0 } }
+    public var workingDirectory: TreePath { place.directory.withLock { $0.now } }
+
+    /// Where relative paths started before they were made to start elsewhere.
+    var lastDirectory: TreePath { place.directory.withLock { $0.before } }
 
     /// Makes relative paths start elsewhere.
-    func changeDirectory(to path: TreePath) { place.directory.withLock { $0 = path } }
+    func changeDirectory(to path: TreePath) {
+        place.directory.withLock { $0 = (path, $0.now) }
+    }
 
     /// Whether `quit` was run.
     public var wantsToQuit: Bool { state.withLock { $0.wantsToQuit } }

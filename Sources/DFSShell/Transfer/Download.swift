@@ -37,7 +37,7 @@ struct Download: Sendable {
 
     /// Tells what would be brought.
     func tell(_ entry: Entry, as place: [UInt8], _ meter: TransferTally.Meter) {
-        session.output.line("get \(entry.path) -> \(Quoting.text(place))")
+        session.output.line("get \(entry.path) -> \(Word.typed(place))")
         meter.moved(Int(clamping: entry.size))
     }
 

@@ -135,7 +135,7 @@ actor LocalDisk {
         guard LocalName.withPath(path, { fstatat(AT_FDCWD, $0, &status, 0) }) == 0 else {
             if errno == ENOENT { return nil }
             guard errno != ELOOP else {
-                let subject = "local \(Quoting.text(path))"
+                let subject = "local \(Word.typed(path))"
                 throw ShellFailure(.failed, LocalFailure.sentence(subject, ELOOP))
             }
             throw LocalFailure(path: path, number: errno)
@@ -295,7 +295,7 @@ extension LocalDisk {
         switch LocalDisk.kind(status.st_mode) {
         case .file: return source
         case .directory: throw LocalFailure(path: path, number: EISDIR)
-        default: throw ShellFailure(.failed, "local \(Quoting.text(path)): not a regular file")
+        default: throw ShellFailure(.failed, "local \(Word.typed(path)): not a regular file")
         }
     }
 

@@ -67,7 +67,7 @@ struct LocalFailure: Error, Equatable, Sendable {
             case EEXIST, ENOTEMPTY: .conflict
             default: .failed
             }
-        let subject = "local \(path.isEmpty ? "directory" : Quoting.text(path))"
+        let subject = "local \(path.isEmpty ? "directory" : Word.typed(path))"
         return ShellFailure(
             code,
             number == ELOOP

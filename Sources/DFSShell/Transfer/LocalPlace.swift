@@ -49,13 +49,13 @@ struct LocalPlace {
 
     /// That a device or FIFO would be replaced.
     static func refusal(of path: [UInt8]) -> ShellFailure {
-        let shown = Quoting.text(path)
+        let shown = Word.typed(path)
         return ShellFailure(
             .failed, "local \(shown): not a regular file; \"get PATH - > \(shown)\" writes into it")
     }
 
     /// The whole, for messages.
-    var shown: String { Quoting.text(LocalName.join(parent, name)) }
+    var shown: String { Word.typed(LocalName.join(parent, name)) }
 }
 
 extension LocalDisk {
@@ -75,7 +75,7 @@ extension LocalDisk {
             guard LocalDisk.isTrusted(link: path) else {
                 throw ShellFailure(
                     .denied,
-                    "local \(Quoting.text(path)): is somebody else's symbolic link in a directory "
+                    "local \(Word.typed(path)): is somebody else's symbolic link in a directory "
                         + "where everybody may put one; it is not followed")
             }
             let link = text[..<count].map { UInt8(bitPattern: $0) }

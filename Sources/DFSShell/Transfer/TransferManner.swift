@@ -42,7 +42,7 @@ struct TransferManner: Sendable {
         "c", "goes on with what an earlier attempt left, once it was compared")
     static let limitRate = CommandSpecification.Option(
         "limit-rate", "so many bytes a second at most; 500k and 2M are understood",
-        value: .text, isLong: true)
+        value: .rate, isLong: true)
     static let dryRun = CommandSpecification.Option(
         "dry-run", "only tells what would be done", isLong: true)
 }

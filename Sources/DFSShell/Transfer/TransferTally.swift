@@ -29,6 +29,8 @@ final class TransferTally: Sendable {
         /// Whether something was not begun for that.
         var hasRest = false
         var isInterrupted = false
+        /// Whether something was given up that may have been done all the same.
+        var isInterruptedInDoubt = false
         var firstFailure: ExitCode?
         /// What failed for reasons that many share, in the order in which those came up.
         var reasons: [Reason] = []
@@ -199,10 +201,13 @@ final class TransferTally: Sendable {
     func tell(_ error: any Error, _ session: ShellSession) async throws {
         let failure = ShellFailure(error)
         if failure.code == .interrupted {
-            // What is left in the tree is told also then.
-            if let error = error as? DFSError, error.leftover != nil {
+            // What is left in the tree, or may have come into it, is told also then.
+            if let error = error as? DFSError, error.leftover != nil || error.mayHaveChanged {
                 session.output.complain(ErrorSentence.text(error), nil, error)
-                counts.withLock { $0.leftovers += 1 }
+                counts.withLock { counts in
+                    if error.leftover != nil { counts.leftovers += 1 }
+                    if error.mayHaveChanged { counts.isInterruptedInDoubt = true }
+                }
             }
             throw CancellationError()
         }
@@ -323,7 +328,10 @@ final class TransferTally: Sendable {
         if counts.skipped > 0 { text += "; \(counts.skipped) skipped" }
         if counts.failed > 0 { text += "; \(counts.failed) missing" }
         if counts.hasRest { text += ", and the rest was not tried" }
-        if counts.isInterrupted { text += "; interrupted, and the rest is missing" }
+        if counts.isInterrupted {
+            text += "; interrupted, and the rest is missing"
+            if counts.isInterruptedInDoubt { text += ", or may be stored as told above" }
+        }
         if counts.unavailable > 0 {
             let relation = verb == "put" ? "for" : "safe on"
             text +=

@@ -12,7 +12,7 @@ struct Upload: Sendable {
         let source = try await session.disk.source(name, in: directory)
         try await tally.file { meter in
             if manner.isDry {
-                session.output.line("put \(Quoting.text(source.path)) -> \(path)")
+                session.output.line("put \(Word.typed(source.path)) -> \(path)")
                 return meter.moved(Int(clamping: source.size))
             }
             if manner.continues, try await isThere(source, as: path) {
@@ -58,7 +58,7 @@ struct Upload: Sendable {
             ) { offset, count in
                 let bytes = try await disk.read(source, at: offset, count: count)
                 guard bytes.readableBytes == count else {
-                    let shown = Quoting.text(source.path)
+                    let shown = Word.typed(source.path)
                     throw ShellFailure(
                         .conflict, "local \(shown): became shorter while it was read")
                 }
@@ -151,7 +151,7 @@ struct Upload: Sendable {
             var below: [(directory: LocalDirectory, path: TreePath)] = []
             for entry in entries {
                 if tally.leavesTheRest() { return }
-                let shown = Quoting.text(LocalName.join(directory.path, entry.name))
+                let shown = Word.typed(LocalName.join(directory.path, entry.name))
                 switch entry.kind {
                 case .symbolicLink: skip(shown, "symbolic link")
                 case .special: skip(shown, "neither a file nor a directory")

@@ -47,7 +47,7 @@ struct StartupFile {
         }
     }
 
-    private var shown: String { Quoting.text(path) }
+    private var shown: String { Word.typed(path) }
 
     /// Why a file can not be trusted; nil where it can.
     private func refusal(_ descriptor: Int32) -> String? {

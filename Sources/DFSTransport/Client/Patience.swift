@@ -1,9 +1,28 @@
 import Synchronization
 
+/// What tells those who wait the time, and lets it pass; tests move theirs by hand.
+public struct WaitingClock: Sendable {
+    /// The present.
+    public let now: @Sendable () -> ContinuousClock.Instant
+    /// Lets so much time pass; throws `CancellationError` where the task was cancelled.
+    public let sleep: @Sendable (Duration) async throws -> Void
+
+    /// Makes a clock; the defaults are the machine's, which no setting of the date changes.
+    public init(
+        now: @escaping @Sendable () -> ContinuousClock.Instant = { .now },
+        sleep: @escaping @Sendable (Duration) async throws -> Void = {
+            try await Task.sleep(for: $0)
+        }
+    ) {
+        self.now = now
+        self.sleep = sleep
+    }
+}
+
 /// How long what is asked may make no progress; shared by the requests that are one operation.
 ///
 /// Starts with a length, and starts anew with every progress: it bounds silence and not work.
-/// Counted on a clock that no setting of the date changes. May be used from any thread.
+/// Counted on its clock. May be used from any thread.
 public final class Patience: Sendable {
     private struct State {
         var end: ContinuousClock.Instant
@@ -12,25 +31,24 @@ public final class Patience: Sendable {
 
     /// How long nothing may come.
     public let length: Duration
-    private let now: @Sendable () -> ContinuousClock.Instant
+    private let clock: WaitingClock
     private let state: Mutex<State>
 
     /// Starts to wait.
-    ///
-    /// - Parameter now: The clock, for tests that move it by hand.
-    public init(
-        _ length: Duration, now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
-    ) {
+    public init(_ length: Duration, on clock: WaitingClock = WaitingClock()) {
         self.length = length
-        self.now = now
-        state = Mutex(State(end: now() + length))
+        self.clock = clock
+        state = Mutex(State(end: clock.now() + length))
     }
 
     /// Another wait, on the same clock.
-    public func anew(_ length: Duration) -> Patience { Patience(length, now: now) }
+    public func anew(_ length: Duration) -> Patience { Patience(length, on: clock) }
+
+    /// The present on its clock.
+    public var now: ContinuousClock.Instant { clock.now() }
 
     /// What is left without progress; zero once it has run out.
-    public var remaining: Duration { max(.zero, state.withLock { $0.end } - now()) }
+    public var remaining: Duration { max(.zero, state.withLock { $0.end } - now) }
 
     /// Whether nothing came for the whole length.
     public var isOver: Bool { remaining == .zero }
@@ -42,10 +60,15 @@ public final class Patience: Sendable {
     ///
     /// - Parameter extra: What may pass on top of the length, this time.
     public func renew(allowing extra: Duration = .zero) {
-        let end = now() + length + extra
+        let end = now + length + extra
         state.withLock { state in
             state.end = max(state.end, end)
             state.renewals += 1
         }
     }
+
+    /// Lets time pass on its clock, whatever is left.
+    ///
+    /// - Throws: `CancellationError` where the task is not wanted any more.
+    public func sleep(_ duration: Duration) async throws { try await clock.sleep(duration) }
 }

@@ -44,7 +44,7 @@ struct CompletionPropertyTests {
             let name = query.prefix + more.filter { $0 != UInt8(ascii: "/") } + [0x7A]
 
             let completion = Completion(
-                query, line: line, cursor: line.count, candidates: [.init(name: name)])
+                query, line: line, cursor: line.count, CompletionAnswer([.init(name: name)]))
 
             let text = String(decoding: line, as: UTF8.self).unicodeScalars
             try #require(completion.removedCharacters <= text.count)

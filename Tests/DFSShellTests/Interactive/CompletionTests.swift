@@ -40,7 +40,7 @@ struct CompletionTests {
                 : CompletionCandidate(name: name)
         }
         let completion = Completion(
-            query, line: line, cursor: parts[0].count, candidates: candidates)
+            query, line: line, cursor: parts[0].count, CompletionAnswer(candidates))
         guard completion.removedCharacters > 0 || !completion.inserted.isEmpty else { return nil }
         let kept = String(decoding: parts[0], as: UTF8.self).unicodeScalars
             .dropLast(completion.removedCharacters)
@@ -56,14 +56,15 @@ struct CompletionTests {
     @Test(arguments: [
         ("|", CompletionSubject.commands), ("ca|", .commands), ("pwd; ca|", .commands),
         ("cat |", .remote(directory: [])),
-        ("cat /docs/a|", .remote(directory: [UInt8]("/docs/".utf8))),
+        ("cat /docs/a|", .remote(directory: [UInt8]("/docs/".utf8), prefix: [0x61])),
+        ("cd d|", .remote(directory: [], prefix: [0x64], onlyDirectories: true)),
         ("cat x y |", .remote(directory: [])), ("get -r |", .remote(directory: [])),
         ("get x ~/d|", .local(directory: [UInt8]("~/".utf8))), ("get -s |", .servers),
         ("get -s fs1 -|", .options(of: "get")), ("get -s fs1 x |", .local(directory: [])),
         ("session |", .subcommands(of: "session")), ("session close |", .handles),
         ("session open |", .remote(directory: [])), ("man |", .commands),
-        ("trace o|", .words(["on", "off"])), ("get -- -|", .remote(directory: [])),
-        ("get \"-|", .remote(directory: [])), ("@cat |", .remote(directory: [])),
+        ("trace o|", .words(["on", "off"])), ("get -- -|", .remote(directory: [], prefix: [0x2D])),
+        ("get \"-|", .remote(directory: [], prefix: [0x2D])), ("@cat |", .remote(directory: [])),
     ])
     func `the table says what is completed`(text: String, subject: CompletionSubject) throws {
         let query = try #require(self.query(text))
@@ -91,7 +92,7 @@ struct CompletionTests {
         let line = [UInt8]("cat report-".utf8)
         let completion = Completion(
             query, line: line, cursor: line.count,
-            candidates: [.init("report-2"), .init("report-1"), .init("x")])
+            CompletionAnswer([.init("report-2"), .init("report-1"), .init("x")]))
 
         #expect(completion.inserted.isEmpty)
         #expect(
@@ -139,8 +140,10 @@ struct CompletionTests {
     @Test(arguments: [
         ("cat re|", "re port", #""re port""#), (#"cat "re|"#, "re port", "re port"),
         ("cat 're|", "re port", "re port"), (#"cat re\ |"#, "re port", #"re\ port"#),
-        (#"cat 're|"#, "re'port", "re'port"), (#"cat "re|"#, "re\u{1B}", #"re\x1b"#),
+        (#"cat 're|"#, "re'port", #""re'port""#), (#"cat "re|"#, "re\u{1B}", #"re\x1b"#),
         (#"cat 're|"#, "re\u{1B}", #""re\x1b""#), (#"cat re\ |"#, "re\n", #""re\n""#),
+        ("cat |", "#hash", ##""#hash""##), ("cat r|", "r|s", #""r|s""#),
+        ("cat |", "-rf", #""-rf""#), ("cat 'r|", "r|s", "r|s"),
     ])
     func `a name of a list is written as it would stand in the word that was begun`(
         line: String, name: String, shown: String
@@ -156,7 +159,7 @@ struct CompletionTests {
         for byte in UInt8.min...UInt8.max where byte != UInt8(ascii: "/") && byte != 0 {
             let completion = Completion(
                 query, line: line, cursor: line.count,
-                candidates: [.init(name: [byte, byte, 0x61])])
+                CompletionAnswer([.init(name: [byte, byte, 0x61])]))
 
             #expect(completion.inserted.allSatisfy { $0 >= 0x20 && $0 != 0x7F })
             let words = try LineSplitter.split(line + completion.inserted)
@@ -178,6 +181,19 @@ struct CompletionTests {
     @Test func `a common part is never cut inside a character`() {
         #expect(completed("cat |", "né", "nè") == "cat n|")
         #expect(completed("cat |", [[0x6E, 0xC3, 0x28], [0x6E, 0xC3, 0x29]]) == #"cat "n\xc3|"#)
+    }
+
+    @Test(
+        arguments: [
+            ("get -|", ["-r", "-s"], nil),
+            ("get --d|", ["--dry-run", "--limit-rate"], "get --dry-run |"),
+            ("get x y --l|", ["--dry-run", "--limit-rate"], "get x y --limit-rate |"),
+            ("get --|", ["--dry-run", "--dry"], "get --dry|"),
+        ] as [(String, [String], String?)])
+    func `an option is written bare, for in quotes it would be none`(
+        text: String, options: [String], expected: String?
+    ) {
+        #expect(completed(text, options.map { [UInt8]($0.utf8) }) == expected)
     }
 
     @Test func `hidden names wait until they are asked for`() {

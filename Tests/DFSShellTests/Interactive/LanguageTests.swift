@@ -161,6 +161,19 @@ struct LanguageTests {
         try terminal.waitForLine(away)
     }
 
+    @Test func `the prompt has its colours and loses no word by them`() throws {
+        let fixture = try TerminalFixture()
+        _ = try rc(fixture, "set colour always\n")
+
+        let terminal = try fixture.open()
+
+        try terminal.waitForLine(away)
+        let output = String(decoding: terminal.output, as: UTF8.self)
+        #expect(output.contains("\u{1B}[1;34m/"))
+        #expect(output.contains("\u{1B}[31m (name server away)"))
+        #expect(terminal.screen.unknown.isEmpty)
+    }
+
     @Test func `an rc file that others can write is left out`() throws {
         let fixture = try TerminalFixture()
         let path = try rc(fixture, "alias ls !touch trap\n", mode: 0o666)
@@ -219,7 +232,8 @@ struct LanguageTests {
         let fixture = try TerminalFixture()
         let terminal = try open(fixture)
 
-        try terminal.type("alias zebra echo stripes\r")
+        try terminal.type("alias zebra echo stripes; echo made\r")
+        try terminal.waitForRow("made")
         try terminal.waitForLine(away)
         try terminal.type("ze\t")
         try terminal.waitForLine("\(away) zebra")

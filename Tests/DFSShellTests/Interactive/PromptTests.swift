@@ -38,13 +38,24 @@ struct PromptTests {
         #expect(parts.last == "> ")
     }
 
+    @Test func `two sequences in a row are one, which libedit does not lose`() {
+        let state = PromptState(
+            directory: [UInt8]("/a".utf8), isNameServerAway: true, text: "%d%a%d%%")
+
+        let text = String(decoding: PromptText.bytes(state, hasColours: true), as: UTF8.self)
+
+        #expect(!text.contains("\u{1}\u{1}"))
+        #expect(text.count { $0 == "\u{1}" } % 2 == 0)
+    }
+
     @Test func `an answer is good for two seconds`() {
         var cache = CompletionCache()
         let subject = CompletionSubject.remote(directory: [UInt8]("/a/".utf8))
         let start = MonotonicTime(nanoseconds: 5)
-        cache.keep([.init("x")], for: subject, at: start)
+        let answer = CompletionAnswer([.init("x")])
+        cache.keep(answer, for: subject, at: start)
 
-        #expect(cache.find(subject, at: start.advanced(milliseconds: 1999)) == [.init("x")])
+        #expect(cache.find(subject, at: start.advanced(milliseconds: 1999)) == answer)
         #expect(cache.find(subject, at: start.advanced(milliseconds: 2000)) == nil)
         #expect(cache.find(.remote(directory: []), at: start) == nil)
         #expect(cache.find(.local(directory: [UInt8]("/a/".utf8)), at: start) == nil)
@@ -54,10 +65,34 @@ struct PromptTests {
         var cache = CompletionCache()
         let start = MonotonicTime(nanoseconds: 0)
         for number in 0...CompletionCache.limit {
-            cache.keep([], for: .words(["\(number)"]), at: start)
+            cache.keep(CompletionAnswer(), for: .words(["\(number)"]), at: start)
         }
 
         #expect(cache.find(.words(["0"]), at: start) == nil)
-        #expect(cache.find(.words(["\(CompletionCache.limit)"]), at: start) == [])
+        let last = cache.find(.words(["\(CompletionCache.limit)"]), at: start)
+        #expect(last == CompletionAnswer())
+    }
+
+    @Test func `an answer that is whole serves what is typed behind it`() {
+        let directory = [UInt8]("/a/".utf8)
+        func subject(_ prefix: String, onlyDirectories: Bool = false) -> CompletionSubject {
+            .remote(
+                directory: directory, prefix: [UInt8](prefix.utf8),
+                onlyDirectories: onlyDirectories)
+        }
+        let start = MonotonicTime(nanoseconds: 0)
+        var cache = CompletionCache()
+        cache.keep(CompletionAnswer([.init("xy")]), for: subject("x"), at: start)
+        cache.keep(
+            CompletionAnswer([.init("z1")], beginningOfMore: [0x7A]), for: subject("z"), at: start)
+        cache.keep(
+            CompletionAnswer(), for: subject("w", onlyDirectories: true), at: start)
+
+        #expect(cache.find(subject("xy"), at: start) == CompletionAnswer([.init("xy")]))
+        #expect(cache.find(subject("xy", onlyDirectories: true), at: start) != nil)
+        #expect(cache.find(subject("xy"), at: start.advanced(milliseconds: 2000)) == nil)
+        #expect(cache.find(subject(""), at: start) == nil)
+        #expect(cache.find(subject("z1"), at: start) == nil)
+        #expect(cache.find(subject("w1"), at: start) == nil)
     }
 }

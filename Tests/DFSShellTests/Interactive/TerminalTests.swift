@@ -179,6 +179,20 @@ struct TerminalTests {
         try terminal.waitForLine("\(TerminalFixture.away) mkdir x")
     }
 
+    @Test func `a long option that is completed is understood`() throws {
+        let fixture = try TerminalFixture()
+        let terminal = try fixture.open()
+        try terminal.waitForLine(TerminalFixture.away)
+
+        try terminal.type("session open --le\t")
+        try terminal.waitForLine("\(TerminalFixture.away) session open --lease")
+        try terminal.type("\r")
+
+        try terminal.waitUntil("that its value is missing") { screen in
+            screen.rows.joined().contains("--lease needs a value")
+        }
+    }
+
     @Test func `nothing that fits rings the bell and writes nothing`() throws {
         let fixture = try TerminalFixture()
         let terminal = try fixture.open()

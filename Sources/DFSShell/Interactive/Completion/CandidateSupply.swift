@@ -11,7 +11,7 @@ final class CandidateSupply {
 
     /// Asks a server or a disk; runs on no thread of ours and never fails, an error is no
     /// candidate.
-    typealias Source = @Sendable (CompletionSubject) async -> [CompletionCandidate]
+    typealias Source = @Sendable (CompletionSubject) async -> CompletionAnswer
 
     private let commands: [CommandSpecification]
     private let source: Source
@@ -32,7 +32,7 @@ final class CandidateSupply {
             self.answer = answer
             task = Task {
                 let found = await source(subject)
-                answer.candidates.withLock { $0 = found }
+                answer.found.withLock { $0 = found }
                 dfs_signals_wake()
             }
         }
@@ -41,7 +41,7 @@ final class CandidateSupply {
     }
 
     private final class Answer: Sendable {
-        let candidates = Mutex<[CompletionCandidate]?>(nil)
+        let found = Mutex<CompletionAnswer?>(nil)
     }
 
     init(
@@ -55,11 +55,12 @@ final class CandidateSupply {
     }
 
     /// The candidates of a subject; nil where they did not come in time.
-    func candidates(for subject: CompletionSubject) -> [CompletionCandidate]? {
+    func candidates(for subject: CompletionSubject) -> CompletionAnswer? {
         switch subject {
-        case .commands: return words(CommandNames.firsts(in: commands)) + aliases()
-        case .aliases: return aliases()
-        case .jobs: return jobs()
+        case .commands:
+            return CompletionAnswer(words(CommandNames.firsts(in: commands)).candidates + aliases())
+        case .aliases: return CompletionAnswer(aliases())
+        case .jobs: return CompletionAnswer(jobs())
         case .subcommands(let first): return words(CommandNames.seconds(after: first, in: commands))
         case .options(let name): return words(CommandNames.options(of: name, in: commands))
         case .words(let list): return words(list)
@@ -80,11 +81,9 @@ final class CandidateSupply {
         pending = nil
     }
 
-    private func answer(to question: Question, from start: MonotonicTime)
-        -> [CompletionCandidate]?
-    {
+    private func answer(to question: Question, from start: MonotonicTime) -> CompletionAnswer? {
         while true {
-            if let found = question.answer.candidates.withLock({ $0 }) { return found }
+            if let found = question.answer.found.withLock({ $0 }) { return found }
             let spent = CandidateSupply.now.milliseconds(since: start)
             guard spent < CandidateSupply.budgetMilliseconds, dfs_signals_has_interrupt() == 0,
                 dfs_signals_termination() == 0
@@ -93,8 +92,8 @@ final class CandidateSupply {
         }
     }
 
-    private func words(_ words: [String]) -> [CompletionCandidate] {
-        words.map { CompletionCandidate($0) }
+    private func words(_ words: [String]) -> CompletionAnswer {
+        CompletionAnswer(words.map { CompletionCandidate($0) })
     }
 
     private static let origin = ContinuousClock.now

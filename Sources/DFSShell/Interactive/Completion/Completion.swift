@@ -8,27 +8,31 @@ struct Completion: Equatable, Sendable {
     var inserted: [UInt8] = []
     /// What could follow, where nothing can be inserted that all of it begins with; bytewise order.
     var choices: [CompletionCandidate] = []
+    /// Whether `choices` are the first of very many.
+    var hasMoreChoices = false
 
     /// Whether there is nothing to insert and nothing to show.
     var isEmpty: Bool { removedCharacters == 0 && inserted.isEmpty && choices.isEmpty }
 
     /// Decides from the candidates of the query's subject.
-    init(_ query: CompletionQuery, line: [UInt8], cursor: Int, candidates: [CompletionCandidate]) {
-        let matches = Completion.matches(query, candidates)
+    init(_ query: CompletionQuery, line: [UInt8], cursor: Int, _ answer: CompletionAnswer) {
+        let matches = Completion.matches(query, answer.candidates)
+        let more = answer.beginningOfMore
         guard let first = matches.first else { return }
         let typed = Array(line[query.wordStart..<cursor])
         let rest = line[cursor...]
-        if matches.count == 1 {
+        let style = query.isOption ? .option : query.style
+        if matches.count == 1, more == nil {
             let ending: Ending = first.isDirectory ? .directory : .word
             let value = query.directory + first.name
-            replace(typed, by: Completion.text(value, query.style, ending, before: rest))
+            replace(typed, by: Completion.text(value, style, ending, before: rest))
             return
         }
-        let common = Completion.commonPrefix(of: matches.map(\.name))
+        let common = Completion.commonPrefix(of: matches.map(\.name) + (more.map { [$0] } ?? []))
         let value = query.directory + common
-        let text = Completion.text(value, query.style, .open, before: rest)
+        let text = Completion.text(value, style, .open, before: rest)
         if common.count > query.prefix.count { replace(typed, by: text) }
-        if inserted.isEmpty { choices = matches }
+        if inserted.isEmpty { (choices, hasMoreChoices) = (matches, more != nil) }
     }
 
     private enum Ending {
@@ -60,7 +64,7 @@ struct Completion: Equatable, Sendable {
     }
 
     /// What all names begin with, never cut inside a character.
-    private static func commonPrefix(of names: [[UInt8]]) -> [UInt8] {
+    static func commonPrefix(of names: [[UInt8]]) -> [UInt8] {
         guard let first = names.first else { return [] }
         var count = first.count
         for name in names {
@@ -110,6 +114,12 @@ struct Completion: Equatable, Sendable {
 }
 
 extension CompletionQuery {
+    /// Whether the word is an option.
+    var isOption: Bool {
+        if case .options = subject { return true }
+        return false
+    }
+
     /// Whether names stand in directories.
     var isPath: Bool {
         switch subject {

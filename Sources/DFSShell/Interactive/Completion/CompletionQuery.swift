@@ -52,7 +52,8 @@ struct CompletionQuery: Equatable, Sendable {
             if case .local = subject {
                 subject = .local(directory: directory)
             } else {
-                subject = .remote(directory: directory)
+                subject = .remote(
+                    directory: directory, prefix: prefix, onlyDirectories: place.wantsDirectory)
             }
         }
         self.subject = subject
@@ -145,7 +146,7 @@ struct CompletionQuery: Equatable, Sendable {
         case .alias: Place(subject: .aliases)
         case .job: Place(subject: .jobs)
         case .choice(let words): Place(subject: .words(words))
-        case .number, .text, .pattern, .settingValue: nil
+        case .number, .seconds, .rate, .text, .pattern, .settingValue: nil
         }
     }
 }

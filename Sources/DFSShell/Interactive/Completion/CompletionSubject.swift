@@ -8,7 +8,9 @@ public enum CompletionSubject: Hashable, Sendable {
     case options(of: String)
     /// Entries of a directory in the tree, named as it was typed: relative to the working directory
     /// unless it begins with `/`; empty for the working directory itself.
-    case remote(directory: [UInt8])
+    ///
+    /// Only those that begin with the prefix are asked for: a directory may have very many.
+    case remote(directory: [UInt8], prefix: [UInt8] = [], onlyDirectories: Bool = false)
     /// Entries of a directory on this machine, named in the same way.
     case local(directory: [UInt8])
     /// Ids of file servers.
@@ -39,4 +41,19 @@ public struct CompletionCandidate: Hashable, Sendable {
     }
 
     init(_ word: String) { self.init(name: [UInt8](word.utf8)) }
+}
+
+/// The candidates of a subject: all of them, or the first of very many.
+public struct CompletionAnswer: Equatable, Sendable {
+    /// Those that are known, in any order.
+    public var candidates: [CompletionCandidate]
+    /// What all of them begin with, where `candidates` are the first of very many; nil where they
+    /// are all.
+    public var beginningOfMore: [UInt8]?
+
+    /// Joins the two.
+    public init(_ candidates: [CompletionCandidate] = [], beginningOfMore: [UInt8]? = nil) {
+        self.candidates = candidates
+        self.beginningOfMore = beginningOfMore
+    }
 }

@@ -7,6 +7,8 @@ import DFSProtocol
 enum WordStyle: Equatable, Sendable {
     /// As it is.
     case bare
+    /// As it is, for an option: in quotes it would be none.
+    case option
     /// A backslash before every byte that is special.
     case backslashes
     /// `"..."` with the wire's escapes; can stand for any bytes.
@@ -35,7 +37,7 @@ enum WordStyle: Equatable, Sendable {
     /// The byte that ends a word of this style.
     var mark: UInt8? {
         switch self {
-        case .bare, .backslashes, .shell: nil
+        case .bare, .option, .backslashes, .shell: nil
         case .double: UInt8(ascii: "\"")
         case .single: UInt8(ascii: "'")
         }
@@ -46,6 +48,7 @@ enum WordStyle: Equatable, Sendable {
         switch self {
         case .shell: WordStyle.isPlain(value) ? .bare : .single
         case .double: .double
+        case .option: .option
         case .bare: WordStyle.isPlain(value) ? .bare : .double
         case .backslashes: WordStyle.isPrintable(value) ? .backslashes : .double
         case .single:
@@ -58,7 +61,7 @@ enum WordStyle: Equatable, Sendable {
         switch self {
         case .bare, .shell: .shell
         case .single: .single
-        case .double, .backslashes: nil
+        case .double, .backslashes, .option: nil
         }
     }
 
@@ -70,7 +73,7 @@ enum WordStyle: Equatable, Sendable {
     /// Writes a value that may go on: a quotation mark that was opened stays open.
     func opened(_ value: [UInt8]) -> [UInt8] {
         switch self {
-        case .bare, .shell: return value
+        case .bare, .option, .shell: return value
         case .single: return [UInt8(ascii: "'")] + value
         case .double: return Array(Quoting.quoteAlways(value).dropLast())
         case .backslashes:
@@ -88,9 +91,10 @@ enum WordStyle: Equatable, Sendable {
 
     /// Writes a name of a list: as it would stand in the word that was begun.
     ///
-    /// A quotation mark that stands in the line already is not shown again.
+    /// A quotation mark that stands in the line already is not shown again; any other name is as
+    /// dfsh shows it everywhere.
     func shown(_ name: [UInt8]) -> String {
-        guard self != .bare, fitting(name) == self else { return Quoting.text(name) }
+        guard self != .bare, fitting(name) == self else { return Word.typed(name) }
         return String(decoding: opened(name).dropFirst(mark == nil ? 0 : 1), as: UTF8.self)
     }
 

@@ -10,8 +10,8 @@ final class EditedLines: LineSource {
         case beep
         /// Text takes the place of what stands before the cursor.
         case replace(removedCharacters: Int, by: [UInt8])
-        /// Names are shown below the line.
-        case list([String])
+        /// Names are shown below the line; where there are more, only these.
+        case list([String], hasMore: Bool)
     }
 
     /// More names than this are shown only when the person says so.
@@ -101,14 +101,15 @@ final class EditedLines: LineSource {
         case .beep: dfs_editor_beep(editor)
         case .replace(let removed, let text):
             dfs_editor_replace(editor, removed, text, text.count)
-        case .list(let names): list(names, editor)
+        case .list(let names, let hasMore): list(names, hasMore: hasMore, editor)
         }
     }
 
-    private func list(_ names: [String], _ editor: OpaquePointer) {
+    private func list(_ names: [String], hasMore: Bool, _ editor: OpaquePointer) {
         dfs_editor_leave_line(editor)
-        if names.count > EditedLines.unaskedNames {
-            print("Show all \(names.count) names? (y or n) ", editor)
+        if hasMore || names.count > EditedLines.unaskedNames {
+            let which = hasMore ? "the first" : "all"
+            print("Show \(which) \(names.count) names? (y or n) ", editor)
             let key = dfs_editor_read_key(editor)
             let isYes = key == 0x79 || key == 0x59 || key == 0x20
             print(isYes ? "y\n" : "n\n", editor)

@@ -34,19 +34,28 @@ enum PromptText {
     static func bytes(_ state: PromptState, hasColours: Bool) -> [UInt8] {
         var text = ""
         var isSign = false
+        // libedit keeps one sequence for a visible character: two in a row have to be one.
+        func add(_ more: String) {
+            if text.last == "\u{1}", more.first == "\u{1}" {
+                text.removeLast()
+                text += more.dropFirst()
+            } else {
+                text += more
+            }
+        }
         for character in state.text {
             guard isSign || character == "%" else {
-                text.append(character)
+                add(String(character))
                 continue
             }
             switch (isSign, character) {
             case (false, _): break
-            case (true, "d"): text += coloured(shown(state.directory), "1;34", hasColours)
+            case (true, "d"): add(coloured(shown(state.directory), "1;34", hasColours))
             case (true, "a"):
                 let away = state.isNameServerAway ? " (name server away)" : ""
-                text += coloured(away, "31", hasColours)
-            case (true, "%"): text += "%"
-            case (true, _): text += "%\(character)"
+                add(coloured(away, "31", hasColours))
+            case (true, "%"): add("%")
+            case (true, _): add("%\(character)")
             }
             isSign.toggle()
         }
@@ -62,10 +71,10 @@ enum PromptText {
     }
 
     private static func shown(_ directory: [UInt8]) -> String {
-        let whole = Quoting.text(directory)
+        let whole = Word.typed(directory)
         guard whole.count > longestDirectory else { return whole }
         let name = directory.split(separator: UInt8(ascii: "/")).last.map(Array.init) ?? directory
-        let end = Quoting.text(name)
+        let end = Word.typed(name)
         return end.count > longestDirectory ? "…" + end.suffix(longestDirectory) : "…/" + end
     }
 }
