@@ -53,7 +53,7 @@ struct CompletionFileTests {
         try terminal.waitUntil("ready: \(whole)#") { screen in
             ["ready: \(whole)#", "ready: \(whole) #"].contains(screen.line)
         }
-        try terminal.type("\u{3}")
+        try terminal.type("\u{15}")
         try terminal.waitForLine("ready:")
     }
 
