@@ -19,7 +19,7 @@ import Testing
         Call(words: ["open", "/d/f"]), Call(words: ["edit", "/d/f"]),
         Call(words: ["get", "/d/f", "out"], writes: ["here/out"]),
         Call(words: ["get", "-r", "/d", "out"], writes: ["here/out"]),
-        Call(words: ["mget", "/d/*"], writes: ["here/f"]),
+        Call(words: ["-c", "mget /d/*"], writes: ["here/f"]),
         Call(words: ["mirror", "/d", "out"], writes: ["here/out"]),
         Call(words: ["-c", "tree /d"]), Call(words: ["find", "/d"]), Call(words: ["du", "/d"]),
         Call(words: ["stat", "/d/f"]), Call(words: ["locate", "/d/f"]), Call(words: ["servers"]),

@@ -52,9 +52,6 @@ public struct Listing: AsyncSequence, Sendable {
             try await next(isolation: nil)
         }
 
-        /// Whether `nextPage` would ask for another page; false once the last has been read.
-        public var hasNextPage: Bool { !isLast }
-
         /// The next page of up to 10,000 entries, or nil at the end.
         public mutating func nextPage(
             isolation actor: isolated (any Actor)? = #isolation

@@ -145,7 +145,7 @@ struct BrowseCommand: Sendable {
             listings.rests[path] = names.rest
             listings.next = max(listings.next, .now + min(names.time * 10, .seconds(30)))
             return model.listed(
-                path, names.entries, isWhole: !names.rest.hasNextPage, continues: names.continues)
+                path, names.entries, isWhole: names.rest.isAtEnd, continues: names.continues)
         case .listed(let path, .failure(let failure)):
             return model.notListed(path, failure.sentence)
         case .found(let text, .success(let paths)): return model.found(paths, for: text)
