@@ -29,7 +29,7 @@ enum ShellCommands {
 
     private static func runHelp(_ session: ShellSession, _ call: Invocation) async throws {
         guard !call.operands.isEmpty else {
-            return session.show(
+            return try await session.page(
                 HelpText.overview(CommandTable.rows), as: CommandTable.rows.map(\.object))
         }
         let name = call.operands.map(\.text).joined(separator: " ")
