@@ -12,8 +12,9 @@ cd "$(dirname "$0")/.."
 say() { printf '==> %s\n' "$*"; }
 
 # By Debian's names: SQLite for the catalogue, libedit for dfsh, and nc for the recipes of Examples;
-# strace and small file systems for the tests of faults.
-packages="libsqlite3-dev libedit-dev netcat-openbsd strace e2fsprogs mount util-linux"
+# strace and small file systems for the tests of faults; shells and manual readers for what packages
+# install for them.
+packages="libsqlite3-dev libedit-dev netcat-openbsd strace e2fsprogs mount util-linux bash zsh fish less man-db mandoc"
 
 install_missing() {
     missing=""

@@ -52,6 +52,11 @@ extension ServerProgram {
     /// Reads the options from the configuration file and the command line, or ends the process.
     private static func read(_ arguments: [String]) -> Self {
         do {
+            if arguments == [ServerManual.option] {
+                let isShown = writeAll(
+                    try ServerManual.text(of: Self.self) + "\n", to: STDOUT_FILENO)
+                (isShown ? ExitStatus.stopped : .failed).exitProcess()
+            }
             let merged = try SettingsFile.merge(into: arguments, for: Self.self)
             let command = try parseAsRoot(merged)
             if let program = command as? Self { return program }
@@ -85,10 +90,19 @@ extension ServerProgram {
 }
 
 /// How the process ends.
-private enum ExitStatus: Int32 {
+enum ExitStatus: Int32, CaseIterable {
     case stopped = 0
     case failed = 1
     case usage = 2
+
+    /// What the manual says of it.
+    var meaning: String {
+        switch self {
+        case .stopped: "Stopped as planned by SIGTERM, SIGINT or SIGHUP, or only asked for words."
+        case .failed: "Could not start, or could not go on; a sentence on standard error says why."
+        case .usage: "Options that make no sense."
+        }
+    }
 
     /// Ends it; `ParsableCommand.exit` would answer usage errors with 64.
     func exitProcess() -> Never {

@@ -4,6 +4,8 @@ import Logging
 
 /// The version of the product that `--version` shows.
 public let productVersion = "0.1.0"
+/// The day of that version, as manual pages show it.
+let productDate = "2026-11-23"
 
 /// A server executable: its options, and how it starts once they have been read.
 ///
@@ -46,13 +48,14 @@ public struct SharedOptions: ParsableArguments {
                 Default: $STATE_DIRECTORY, then $XDG_STATE_HOME/dfs/<id>, then \
                 ~/.local/state/dfs/<id>.
                 """,
-            valueName: "dir"))
+            valueName: "dir"), completion: .directory)
     public var state: String?
 
     /// `--config`; read before anything else is.
     @Option(
         help: ArgumentHelp(
-            "TOML file with options by their names; the command line wins.", valueName: "file"))
+            "TOML file with options by their names; the command line wins.", valueName: "file"),
+        completion: .file(extensions: ["toml"]))
     public var config: String?
 
     /// Stands for no options given.

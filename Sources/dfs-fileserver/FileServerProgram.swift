@@ -16,7 +16,9 @@ struct FileServerProgram: ServerProgram {
         discussion: """
             Prints one line, ready role=file id=... addr=..., on standard output when it serves, \
             and logs on standard error. SIGTERM, SIGINT and SIGHUP are a planned stop. Exit codes: 0 \
-            stopped as planned, 1 could not start, 2 wrong options.
+            stopped as planned, 1 could not start, 2 wrong options. For packages, --generate-manual writes \
+            this as a page for man, and --generate-completion-script SHELL the file by which bash, zsh or \
+            fish complete the options.
             """, version: productVersion)
     static let role = Role.file
 
@@ -25,7 +27,7 @@ struct FileServerProgram: ServerProgram {
         help: ArgumentHelp(
             "A folder to serve, and where it stands in the tree; may be given again.",
             discussion: "The mount is what follows the last ':/'; without one it is /.",
-            valueName: "dir[:/mount]"))
+            valueName: "dir[:/mount]"), completion: .directory)
     var exports: [Export]
 
     @Option(

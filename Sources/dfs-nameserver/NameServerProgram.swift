@@ -15,7 +15,8 @@ struct NameServerProgram: ServerProgram {
         discussion: """
             Prints one line, ready role=name id=... addr=..., on standard output when it serves, and logs on \
             standard error. SIGTERM, SIGINT and SIGHUP are a planned stop. Exit codes: 0 stopped as planned, 1 could \
-            not start, 2 wrong options.
+            not start, 2 wrong options. For packages, --generate-manual writes this as a page for man, and \
+            --generate-completion-script SHELL the file by which bash, zsh or fish complete the options.
             """,
         version: productVersion)
     static let role = Role.name
@@ -26,7 +27,9 @@ struct NameServerProgram: ServerProgram {
     @Option(help: ArgumentHelp("The stable name of this server.", valueName: "id"))
     var id: ServerID = .defaultNameServer
 
-    @Option(help: ArgumentHelp("What keeps the catalogue: sqlite.", valueName: "engine"))
+    @Option(
+        help: ArgumentHelp("What keeps the catalogue: sqlite.", valueName: "engine"),
+        completion: .list(["sqlite"]))
     var catalogue = "sqlite"
 
     @Option(help: ArgumentHelp("Between two heartbeats of a file server.", valueName: "ms"))

@@ -24,7 +24,10 @@ private let mayImport: [String: Set<String>] = {
         "FileServerHost": system.union(sockets).union([
             "DFSProtocol", "FileService", "DFSTransport", "DFSStorage",
         ]),
-        "ServerCommand": system.union(["DFSProtocol", "ArgumentParser", "Logging", "TOMLKit"]),
+        // The parser describes itself in JSON, and has loaded Foundation for that anyway.
+        "ServerCommand": system.union([
+            "DFSProtocol", "ArgumentParser", "Logging", "TOMLKit", "Foundation",
+        ]),
         "dfs-nameserver": system.union([
             "DFSProtocol", "DFSTransport", "NameService", "DFSCatalogueStore", "NameServerHost",
             "ServerCommand", "ArgumentParser", "Logging",

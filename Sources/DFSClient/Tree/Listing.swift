@@ -24,7 +24,7 @@ public struct Listing: AsyncSequence, Sendable {
     public func makeAsyncIterator() -> Iterator { Iterator(listing: self) }
 
     /// Reads one entry after the other.
-    public struct Iterator: AsyncIteratorProtocol {
+    public struct Iterator: AsyncIteratorProtocol, Sendable {
         let listing: Listing
         private var page: [Entry] = []
         private var index = 0

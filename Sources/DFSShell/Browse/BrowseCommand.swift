@@ -21,10 +21,40 @@ struct BrowseCommand: Sendable {
         /// The terminal is gone.
         case inputEnded
         case screenChanged
-        case listed(TreePath, Result<[Entry], ShellFailure>)
+        case listed(TreePath, Result<Names, ShellFailure>)
         case found(String, Result<[TreePath], ShellFailure>)
-        case servers(Result<[ServerInfo], ShellFailure>)
+        case news(Result<News, ShellFailure>)
+        /// The name server has been asked for news a while ago.
+        case silence
     }
+
+    /// Names of a directory.
+    private struct Names: Sendable {
+        let entries: [Entry]
+        /// Where the next names come from.
+        let rest: Listing.Iterator
+        /// Whether they stand behind those that came before.
+        let continues: Bool
+        let time: Duration
+    }
+
+    /// How the servers are, and the number of the tree's last change.
+    private struct News: Sendable {
+        let servers: [ServerInfo]
+        let changes: Int64?
+    }
+
+    /// What has to be remembered of listings.
+    private struct Listings {
+        var rests: [TreePath: Listing.Iterator] = [:]
+        /// No listing by itself begins before: a large directory is not read all the time.
+        var next = ContinuousClock.now
+    }
+
+    /// Names that one question brings.
+    private static let pageNames: Int64 = 4000
+    /// When a name server that is asked for news is said to be silent.
+    private static let patience: Duration = .seconds(3)
 
     private let session: ShellSession
     private let top: TreePath
@@ -60,7 +90,7 @@ struct BrowseCommand: Sendable {
         let size = screen.size
         var model = BrowseModel(top: top, columns: size.columns, height: size.height)
         await withDiscardingTaskGroup { group in
-            group.addTask { await self.hearServers() }
+            group.addTask { await self.hearNews() }
             let changes = screen.changes
             group.addTask { [feed] in
                 // A cancelled wait has done its part.
@@ -70,10 +100,11 @@ struct BrowseCommand: Sendable {
             }
             var reader = readKeys()
             var keys = KeyReader()
-            for effect in model.start() { begin(effect, screen, in: &group) }
+            var listings = Listings()
+            for effect in model.start() { begin(effect, screen, &listings, in: &group) }
             screen.draw(model.screen())
             loop: for await event in events {
-                for effect in take(event, &model, &keys, screen) {
+                for effect in take(event, &model, &keys, &listings, screen) + model.needs() {
                     switch effect {
                     case .quit: break loop
                     case .open, .get:
@@ -81,9 +112,10 @@ struct BrowseCommand: Sendable {
                         await reader.value
                         await leave(screen, for: effect, &model)
                         reader = readKeys()
-                    default: begin(effect, screen, in: &group)
+                    default: begin(effect, screen, &listings, in: &group)
                     }
                 }
+                if case .news = event { group.addTask { await self.hearNews(after: .seconds(1)) } }
                 screen.draw(model.screen())
                 await session.output.awaitRoom()
             }
@@ -97,7 +129,8 @@ struct BrowseCommand: Sendable {
     // MARK: - Events
 
     private func take(
-        _ event: Event, _ model: inout BrowseModel, _ keys: inout KeyReader, _ screen: FullScreen
+        _ event: Event, _ model: inout BrowseModel, _ keys: inout KeyReader,
+        _ listings: inout Listings, _ screen: FullScreen
     ) -> [BrowseModel.Effect] {
         switch event {
         case .keys(let bytes): return keys.keys(of: bytes).flatMap { model.press($0) }
@@ -108,12 +141,21 @@ struct BrowseCommand: Sendable {
             let size = screen.size
             model.resize(columns: size.columns, height: size.height)
             screen.forget()
-        case .listed(let path, .success(let entries)): return model.listed(path, entries)
-        case .listed(let path, .failure(let failure)): model.notListed(path, failure.sentence)
+        case .listed(let path, .success(let names)):
+            listings.rests[path] = names.rest
+            listings.next = max(listings.next, .now + min(names.time * 10, .seconds(30)))
+            return model.listed(
+                path, names.entries, isWhole: names.rest.isAtEnd, continues: names.continues)
+        case .listed(let path, .failure(let failure)):
+            return model.notListed(path, failure.sentence)
         case .found(let text, .success(let paths)): return model.found(paths, for: text)
         case .found(_, .failure(let failure)): model.say(failure.sentence)
-        case .servers(.success(let servers)): return model.heard(servers)
-        case .servers(.failure(let failure)): model.notHeard(failure.sentence)
+        case .news(.success(let news)):
+            return model.heard(
+                news.servers, changes: news.changes, mayList: ContinuousClock.now >= listings.next)
+        case .news(.failure(let failure)): model.notHeard(failure.sentence)
+        case .silence:
+            model.notHeard("it does not answer")
         }
         return []
     }
@@ -134,13 +176,37 @@ struct BrowseCommand: Sendable {
         }
     }
 
-    /// Asks every second how the servers are, until it is cancelled.
-    private func hearServers() async {
-        while !Task.isCancelled {
-            feed.yield(.servers(await result { try await session.client.servers() }))
-            // A cancelled pause ends the loop.
-            try? await Task.sleep(for: .seconds(1))
+    /// Asks how the servers are and whether anything has changed.
+    private func hearNews(after pause: Duration = .zero) async {
+        // A cancelled pause ends it at the question.
+        try? await Task.sleep(for: pause)
+        let silence = Task { [feed] in
+            try await Task.sleep(for: Self.patience)
+            feed.yield(.silence)
         }
+        let news = await result {
+            let pairs = try await session.client.status()
+            let number = pairs.first { $0.key == "seq" }?.value
+            return News(
+                servers: try await session.client.servers(),
+                changes: number.flatMap { Int64(String(decoding: $0, as: UTF8.self)) })
+        }
+        silence.cancel()
+        feed.yield(.news(news))
+    }
+
+    /// Lists a directory from a place on, as far as so many names reach.
+    private func list(
+        _ path: TreePath, from place: Listing.Iterator, atLeast count: Int, continues: Bool
+    ) async {
+        let start = ContinuousClock.now
+        let names = await result {
+            var (rest, entries) = (place, [Entry]())
+            while entries.count < count, let page = try await rest.nextPage() { entries += page }
+            return Names(
+                entries: entries, rest: rest, continues: continues, time: .now - start)
+        }
+        feed.yield(.listed(path, names))
     }
 
     private func result<Value: Sendable>(
@@ -156,14 +222,16 @@ struct BrowseCommand: Sendable {
     // MARK: - Effects
 
     private func begin(
-        _ effect: BrowseModel.Effect, _ screen: FullScreen, in group: inout DiscardingTaskGroup
+        _ effect: BrowseModel.Effect, _ screen: FullScreen, _ listings: inout Listings,
+        in group: inout DiscardingTaskGroup
     ) {
         switch effect {
-        case .list(let path):
-            group.addTask { [self] in
-                let answer = await result { try await session.client.list(path).all() }
-                feed.yield(.listed(path, answer))
-            }
+        case .list(let path, let count):
+            let place = session.client.list(path, pageLimit: Self.pageNames).makeAsyncIterator()
+            group.addTask { await self.list(path, from: place, atLeast: count, continues: false) }
+        case .more(let path):
+            guard let place = listings.rests[path] else { return }
+            group.addTask { await self.list(path, from: place, atLeast: 1, continues: true) }
         case .find(let text):
             group.addTask { [self] in
                 let answer = await result { try await find(text, below: top) }

@@ -5,8 +5,11 @@ import DFSProtocol
 struct BrowseModel {
     /// What is to be done outside.
     enum Effect: Equatable {
-        /// A directory is to be listed; the answer comes as `listed` or `notListed`.
-        case list(TreePath)
+        /// A directory is to be listed from its first name on, as far as so many names reach; the
+        /// answer comes as `listed` or `notListed`.
+        case list(TreePath, atLeast: Int = 1)
+        /// The next names of a directory are to be listed; the answer comes in the same way.
+        case more(TreePath)
         /// Names with this in them are to be looked for; the answer comes as `found`.
         case find(String)
         case open(TreePath)
@@ -29,7 +32,8 @@ struct BrowseModel {
     /// What is known of a directory.
     enum Contents: Equatable {
         case asked
-        case entries([Entry])
+        /// From the first name on; the rest is asked for when it comes into sight.
+        case entries([Entry], isWhole: Bool)
         case failed(String)
     }
 
@@ -41,28 +45,41 @@ struct BrowseModel {
         let entry: Entry?
         /// Why there are no entries.
         let note: String?
+        /// Whether it stands for names that have not been asked for.
+        var isRest = false
     }
 
     let top: TreePath
     private(set) var columns: Int
     private(set) var height: Int
-    private(set) var mode = Mode.tree
-    private(set) var rows: [Row] = []
+    var mode = Mode.tree
+    var rows: [Row] = []
     /// The row with the cursor; 0 where there is none.
-    private(set) var cursor = 0
+    var cursor = 0
     /// The first row on the screen.
-    private(set) var first = 0
-    private(set) var marked: Set<TreePath> = []
+    var first = 0
+    var marked: Set<TreePath> = []
     private(set) var servers: [ServerInfo] = []
     /// Why the name server could not be asked; nil where it answered last.
     private(set) var outage: String?
     /// Said in the last line until the next key.
-    private(set) var message = ""
-    private(set) var contents: [TreePath: Contents] = [:]
-    private var expanded: Set<TreePath>
-    private var found: [TreePath] = []
+    var message = ""
+    var contents: [TreePath: Contents] = [:]
+    var expanded: Set<TreePath>
+    var found: [TreePath] = []
     /// Where the cursor goes as soon as there is such a row.
-    private var wanted: TreePath?
+    var wanted: TreePath?
+    /// Whether the cursor goes to the last row, however many names are to be asked for until then.
+    var goesToEnd = false
+    /// Directories that are being listed: one question at a time for each.
+    var asked: Set<TreePath> = []
+    /// Those of them that may have changed since.
+    private var changed: Set<TreePath> = []
+    /// Directories whose rest could not be had; the next key asks again.
+    var halted: Set<TreePath> = []
+    /// The number of the tree's last change, as the name server counts.
+    private var changes: Int64?
+    private var isOutdated = false
 
     /// Starts with nothing known; `start()` says what is to be asked.
     init(top: TreePath, columns: Int, height: Int) {
@@ -75,7 +92,7 @@ struct BrowseModel {
     mutating func start() -> [Effect] {
         contents[top] = .asked
         layOut()
-        return [.list(top)]
+        return ask(top)
     }
 
     /// The row with the cursor.
@@ -88,35 +105,77 @@ struct BrowseModel {
 
     /// Takes the entries of a directory.
     ///
-    /// - Returns: What is to be listed on the way to a name that was found.
-    mutating func listed(_ directory: TreePath, _ entries: [Entry]) -> [Effect] {
-        contents[directory] = .entries(entries)
-        // What is gone can neither be got nor seen.
-        let names = Set(entries.map(\.path))
-        marked = marked.filter { $0.parent != directory || names.contains($0) }
+    /// - Parameter continues: Whether they stand behind those that are known, or for all of them.
+    /// - Returns: What is to be listed now.
+    mutating func listed(
+        _ directory: TreePath, _ entries: [Entry], isWhole: Bool = true, continues: Bool = false
+    ) -> [Effect] {
+        var all = entries
+        if continues, case .entries(let known, _) = contents[directory] { all = known + entries }
+        contents[directory] = .entries(all, isWhole: isWhole)
+        dropMarks(in: directory, all, isWhole)
         layOut()
-        return wanted.map { reveal($0) } ?? []
+        return answered(directory) + (wanted.map { reveal($0) } ?? [])
     }
 
     /// Takes why a directory could not be listed; what was known of it stays.
-    mutating func notListed(_ directory: TreePath, _ reason: String) {
+    mutating func notListed(_ directory: TreePath, _ reason: String) -> [Effect] {
         if case .entries = contents[directory] {
             message = reason
+            halted.insert(directory)
         } else {
             contents[directory] = .failed(reason)
         }
         layOut()
+        return answered(directory)
+    }
+
+    /// What is gone can neither be got nor seen.
+    private mutating func dropMarks(in directory: TreePath, _ all: [Entry], _ isWhole: Bool) {
+        guard marked.contains(where: { $0.parent == directory }) else { return }
+        let names = Set(all.map(\.path))
+        let end = isWhole ? nil : all.last?.path
+        marked = marked.filter { path in
+            path.parent != directory || names.contains(path) || end.map { $0 < path } ?? false
+        }
+    }
+
+    /// Asks for a directory as far as it is known; where it is being asked for, once more after.
+    mutating func ask(_ directory: TreePath) -> [Effect] {
+        guard asked.insert(directory).inserted else {
+            changed.insert(directory)
+            return []
+        }
+        var count = 1
+        if case .entries(let entries, _) = contents[directory] { count = max(1, entries.count) }
+        return [.list(directory, atLeast: count)]
+    }
+
+    private mutating func answered(_ directory: TreePath) -> [Effect] {
+        asked.remove(directory)
+        return changed.remove(directory) == nil ? [] : ask(directory)
     }
 
     /// Takes how the servers are.
     ///
+    /// - Parameters:
+    ///   - changes: The number of the tree's last change; nil where it is not known.
+    ///   - mayList: Whether the tree may be asked for now; else that is done with a later call.
     /// - Returns: What is to be listed anew because something has changed.
-    mutating func heard(_ servers: [ServerInfo]) -> [Effect] {
-        let hadOutage = outage != nil
-        let before = self.servers.map(Sign.init)
+    mutating func heard(
+        _ servers: [ServerInfo], changes: Int64? = nil, mayList: Bool = true
+    ) -> [Effect] {
+        if outage != nil || changes != self.changes
+            || self.servers.map(Sign.init) != servers.map(Sign.init)
+        {
+            isOutdated = true
+        }
         self.servers = servers
+        self.changes = changes
         outage = nil
-        return hadOutage || before != servers.map(Sign.init) ? refreshed() : []
+        guard isOutdated, mayList else { return [] }
+        isOutdated = false
+        return refreshed()
     }
 
     /// Takes why the name server could not be asked.
@@ -154,222 +213,4 @@ struct BrowseModel {
         (self.columns, self.height) = (columns, height)
         keepCursorInSight()
     }
-}
-
-// MARK: - Keys
-
-extension BrowseModel {
-    /// What a key does.
-    mutating func press(_ key: BrowseKey) -> [Effect] {
-        if key == .control("c") { return [.quit] }
-        if key == .control("z") { return [.stop] }
-        if key == .control("l") { return [.repaint] }
-        switch mode {
-        case .help:
-            mode = .tree
-            return []
-        case .search(let text): return pressInSearch(key, text)
-        case .tree:
-            message = ""
-            return pressInTree(key)
-        }
-    }
-
-    private mutating func pressInSearch(_ key: BrowseKey, _ text: String) -> [Effect] {
-        switch key {
-        case .enter:
-            mode = .tree
-            return text.isEmpty ? [] : [.find(text)]
-        case .escape: mode = .tree
-        case .backspace: mode = text.isEmpty ? .tree : .search(String(text.dropLast()))
-        case .character(let character): mode = .search(text + character)
-        default: break
-        }
-        return []
-    }
-
-    private mutating func pressInTree(_ key: BrowseKey) -> [Effect] {
-        switch key {
-        case .up, .character("k"): move(to: cursor - 1)
-        case .down, .character("j"): move(to: cursor + 1)
-        case .pageUp, .control("b"): move(to: cursor - page)
-        case .pageDown, .control("f"): move(to: cursor + page)
-        case .home, .character("0"): move(to: 0)
-        case .end, .character("G"): move(to: rows.count - 1)
-        case .left, .character("h"): goLeft()
-        case .right, .character("l"): return goRight()
-        case .enter: return enter()
-        case .character(" "): mark()
-        case .character("g"): return getMarked()
-        case .character("/"): mode = .search("")
-        case .character("n"): return goToFound(forward: true)
-        case .character("N"): return goToFound(forward: false)
-        case .character("r"): return refreshed()
-        case .character("?"): mode = .help
-        case .character("q"), .escape: return [.quit]
-        default: break
-        }
-        return []
-    }
-
-    private mutating func move(to row: Int) {
-        wanted = nil
-        cursor = min(max(0, row), max(0, rows.count - 1))
-        keepCursorInSight()
-    }
-
-    private mutating func goLeft() {
-        guard let row = current else { return }
-        if row.entry?.kind == .directory, expanded.contains(row.path) {
-            expanded.remove(row.path)
-            layOut()
-        } else if let parent = row.entry == nil ? row.path : row.path.parent,
-            let place = rows.firstIndex(where: { $0.path == parent && $0.entry != nil })
-        {
-            move(to: place)
-        }
-    }
-
-    private mutating func goRight() -> [Effect] {
-        guard let row = current, row.entry?.kind == .directory else { return [] }
-        if expanded.contains(row.path) {
-            move(to: cursor + 1)
-            return []
-        }
-        return expand(row.path)
-    }
-
-    private mutating func enter() -> [Effect] {
-        guard let row = current, let entry = row.entry else { return [] }
-        if entry.kind == .directory {
-            if !expanded.contains(row.path) { return expand(row.path) }
-            expanded.remove(row.path)
-            layOut()
-            return []
-        }
-        guard entry.isAvailable else {
-            message = "\(entry.path) can not be had now:\(reason(entry))"
-            return []
-        }
-        return [.open(entry.path)]
-    }
-
-    private mutating func expand(_ directory: TreePath) -> [Effect] {
-        expanded.insert(directory)
-        // What was known is shown until the answer comes.
-        if contents[directory] == nil { contents[directory] = .asked }
-        layOut()
-        return [.list(directory)]
-    }
-
-    private mutating func mark() {
-        guard let row = current, row.entry != nil else { return }
-        if marked.remove(row.path) == nil { marked.insert(row.path) }
-        move(to: cursor + 1)
-    }
-
-    private mutating func getMarked() -> [Effect] {
-        if !marked.isEmpty { return [.get(marked.sorted())] }
-        guard let row = current, row.entry != nil else { return [] }
-        return [.get([row.path])]
-    }
-
-    /// Forgets the marks, once what had them was brought.
-    mutating func unmark() { marked = [] }
-
-    /// What is to be listed anew: every directory that is open.
-    mutating func refreshed() -> [Effect] {
-        let open = expanded.filter { contents[$0] != nil }.sorted()
-        for directory in open {
-            if case .failed = contents[directory] { contents[directory] = .asked }
-        }
-        layOut()
-        return open.map { .list($0) }
-    }
-
-    private mutating func goToFound(forward: Bool) -> [Effect] {
-        guard !found.isEmpty else {
-            message = "\"/\" searches"
-            return []
-        }
-        let next =
-            forward
-            ? found.first(where: { isBehindCursor($0) }) ?? found.first
-            : found.last(where: { $0 != current?.path && !isBehindCursor($0) }) ?? found.last
-        return next.map { reveal($0) } ?? []
-    }
-
-    private func isBehindCursor(_ path: TreePath) -> Bool {
-        current.map { $0.path < path } ?? true
-    }
-
-    /// Opens what is above a path and goes there, as soon as that has been listed.
-    private mutating func reveal(_ path: TreePath) -> [Effect] {
-        wanted = path
-        var effects: [Effect] = []
-        var above = path.parent
-        while let directory = above, directory.isWithin(top) {
-            expanded.insert(directory)
-            if contents[directory] == nil {
-                contents[directory] = .asked
-                effects.append(.list(directory))
-            }
-            above = directory.parent
-        }
-        layOut()
-        return effects.reversed()
-    }
-}
-
-// MARK: - Rows
-
-extension BrowseModel {
-    /// Makes the rows anew; the cursor stays at its path, or else near its place.
-    private mutating func layOut() {
-        let place = wanted ?? current?.path
-        let isNote = wanted == nil && current.map { $0.entry == nil } ?? false
-        var rows: [Row] = []
-        add(top, depth: 0, to: &rows)
-        self.rows = rows
-        if let place,
-            let row = rows.firstIndex(where: {
-                $0.path == place && ($0.entry == nil) == isNote
-            })
-        {
-            cursor = row
-            if wanted == place { wanted = nil }
-        }
-        cursor = min(cursor, max(0, rows.count - 1))
-        keepCursorInSight()
-    }
-
-    private func add(_ directory: TreePath, depth: Int, to rows: inout [Row]) {
-        func note(_ text: String) {
-            rows.append(Row(path: directory, depth: depth, entry: nil, note: text))
-        }
-        switch contents[directory] {
-        case nil, .asked: note("asking ...")
-        case .failed(let reason): note(reason)
-        case .entries(let entries) where entries.isEmpty: note("empty")
-        case .entries(let entries):
-            for entry in entries {
-                rows.append(Row(path: entry.path, depth: depth, entry: entry, note: nil))
-                if entry.kind == .directory, expanded.contains(entry.path) {
-                    add(entry.path, depth: depth + 1, to: &rows)
-                }
-            }
-        }
-    }
-
-    private mutating func keepCursorInSight() {
-        if cursor < first { first = cursor }
-        if cursor >= first + page { first = cursor - page + 1 }
-        first = max(0, min(first, rows.count - page))
-    }
-
-    /// Whether a directory is open.
-    func isOpen(_ path: TreePath) -> Bool { expanded.contains(path) }
-
-    /// Why an entry can not be had, in the words of `ls`.
-    func reason(_ entry: Entry) -> String { EntryText(servers: servers).mark(entry) }
 }

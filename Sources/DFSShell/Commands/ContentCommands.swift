@@ -58,7 +58,9 @@ enum ContentCommands {
             isFirst = false
             var rows = [["path", "\(path)"]]
             for (key, value) in status.pairs where key != "path" {
-                rows.append([ErrorSentence.safe(key), Quoting.text(value)])
+                rows.append([
+                    ErrorSentence.safe(key), value.isEmpty ? "-" : Quoting.text(value),
+                ])
             }
             for line in Columns.table(rows) { session.output.line(line) }
         }

@@ -24,7 +24,14 @@ struct EditCommand {
 
     private static func run(_ session: ShellSession, _ call: Invocation) async throws {
         let path = try await session.onePath(call.operands[0])
-        guard let editor = ProgramChoice().editor else {
+        let choice = ProgramChoice()
+        // One that was named may need no terminal; any other waits for keys that never come.
+        guard choice.namedEditor != nil || isatty(STDIN_FILENO) == 1 && session.output.isTerminal
+        else {
+            throw ShellFailure(
+                .usage, "edit: needs a terminal, or an editor that VISUAL or EDITOR names")
+        }
+        guard let editor = choice.editor else {
             throw ShellFailure(
                 .failed, "no editor was found; VISUAL or EDITOR names one, such as EDITOR=nano")
         }

@@ -48,7 +48,11 @@ enum ExplainCommand {
         guard status.entry.kind == .file else {
             return explanation.directory(try await client.diskUsage(path))
         }
-        return explanation.file(status, unreachable: await silence(of: status.entry, session))
+        switch await sessions(of: status.entry, session) {
+        case .success(let sessions): return explanation.file(status, sessions: sessions)
+        case .failure(let failure):
+            return explanation.file(status, unreachable: failure.sentence)
+        }
     }
 
     private static func nearest(
@@ -62,16 +66,21 @@ enum ExplainCommand {
         return .root
     }
 
-    /// Why a server that is said to be up can not be had from here; nil where it can.
-    private static func silence(of entry: Entry, _ session: ShellSession) async -> String? {
-        guard entry.isAvailable, let id = entry.server else { return nil }
+    /// The sessions that are open on a file; or why a server that is said to be up can not be had
+    /// from here.
+    private static func sessions(
+        of entry: Entry, _ session: ShellSession
+    ) async -> Result<[SessionInfo], ShellFailure> {
+        guard entry.isAvailable, let id = entry.server else { return .success([]) }
         do {
-            _ = try await session.client.status(of: try await session.server(id))
-            return nil
+            let server = try await session.server(id)
+            let all = try await session.client.handles(on: server)
+            return .success(all.filter { $0.path == entry.path })
         } catch let error as DFSError {
-            return ErrorSentence.safe(error.advice)
+            return .failure(ShellFailure(error.exitCode, ErrorSentence.safe(error.advice)))
         } catch {
-            return nil
+            // It left the list of servers meanwhile, and is told as that.
+            return .success([])
         }
     }
 }

@@ -138,7 +138,10 @@ enum GetCommand {
         _ sources: [TreePath], _ session: ShellSession, _ manner: TransferManner
     ) async throws {
         try await session.forEach(sources) { path in
-            if manner.isDry { return session.output.line("get \(path) -> -") }
+            if manner.isDry {
+                return session.output.line(
+                    "get \(path) -> -", as: ["would": "get", "path": .path(path)])
+            }
             do {
                 _ = try await session.client.fetch(path) { bytes in
                     try await manner.limit?.pass(bytes.readableBytes)

@@ -93,6 +93,7 @@ private struct MirrorDown: Sendable {
     }
 
     func run(from path: TreePath, to local: [UInt8]) async throws {
+        let before = deletes ? try await session.client.servers() : []
         // A listing that is not whole throws here, before anything was touched.
         let entries = try await session.client.find(path).all()
         let source = MirrorSide.remote(entries, below: path)
@@ -108,7 +109,7 @@ private struct MirrorDown: Sendable {
             deletes
             && MirrorCommand.mayDelete(from: source, target, "\(path)", session, tally)
         var kept = target.unknown + source.unknown
-        if mayDelete { kept += try await keptForAbsence(path) }
+        if mayDelete { kept += try await keptForAbsence(path, before) }
         let plan = MirrorPlan(
             source: source.items, target: target.items, deletes: mayDelete, keeping: kept)
         for _ in 0..<plan.unchanged { tally.unchanged() }
@@ -131,8 +132,12 @@ private struct MirrorDown: Sendable {
     }
 
     /// Where file servers hang that are away: what they have may not be listed whole.
-    private func keptForAbsence(_ path: TreePath) async throws -> [[UInt8]] {
-        let absent = AbsentServers(try await session.client.servers(), below: path)
+    ///
+    /// - Parameter before: The servers as they were before the listing was asked for.
+    private func keptForAbsence(
+        _ path: TreePath, _ before: [ServerInfo]
+    ) async throws -> [[UInt8]] {
+        let absent = AbsentServers(before + (try await session.client.servers()), below: path)
         guard !absent.absences.isEmpty else { return [] }
         absent.tell(session)
         tally.spoiled(.temporary)
@@ -144,7 +149,9 @@ private struct MirrorDown: Sendable {
         _ plan: MirrorPlan, _ entries: [Entry], _ path: TreePath, _ local: [UInt8]
     ) async {
         for item in plan.directories {
-            session.output.line("make local \(Word.typed(LocalName.join(local, item.path)))")
+            let place = LocalName.join(local, item.path)
+            session.output.line(
+                "make local \(Word.typed(place))", as: ["would": "make", "local": .bytes(place)])
         }
         let wanted = Set(plan.files.map(\.path))
         for entry in entries {
@@ -155,7 +162,10 @@ private struct MirrorDown: Sendable {
             try? await tally.file { download.tell(entry, as: LocalName.join(local, rest), $0) }
         }
         for item in plan.deletions {
-            session.output.line("delete local \(Word.typed(LocalName.join(local, item.path)))")
+            let place = LocalName.join(local, item.path)
+            session.output.line(
+                "delete local \(Word.typed(place))",
+                as: ["would": "delete", "local": .bytes(place)])
             tally.deleted()
         }
     }
@@ -191,6 +201,7 @@ private struct MirrorUp: Sendable {
     func run(from local: [UInt8], to path: TreePath) async throws {
         let top = try await session.disk.open(directory: local)
         let source = try await MirrorSide.local(top, session, tally)
+        let before = deletes ? try await session.client.servers() : []
         let entries = try await entries(below: path)
         let target = MirrorSide.remote(entries ?? [], below: path)
         let shown = "local \(Word.typed(local))"
@@ -199,7 +210,7 @@ private struct MirrorUp: Sendable {
         var kept = source.unknown + target.unknown
         if mayDelete {
             let servers = try await session.client.servers()
-            let absent = AbsentServers(servers, below: path)
+            let absent = AbsentServers(before + servers, below: path)
             if !absent.absences.isEmpty {
                 absent.tell(session)
                 tally.spoiled(.temporary)
@@ -236,7 +247,10 @@ private struct MirrorUp: Sendable {
             if tally.leavesTheRest() { return }
             do {
                 let place = try self.path(of: item, below: path)
-                if upload.manner.isDry { session.output.line("make \(place)") }
+                if upload.manner.isDry {
+                    session.output.line(
+                        "make \(place)", as: ["would": "make", "path": .path(place)])
+                }
                 try await upload.makeDirectory(place)
             } catch {
                 try await tally.tell(error, session)
@@ -293,7 +307,8 @@ private struct MirrorUp: Sendable {
             do {
                 let place = try path(of: item, below: top)
                 if upload.manner.isDry {
-                    session.output.line("delete \(place)")
+                    session.output.line(
+                        "delete \(place)", as: ["would": "delete", "path": .path(place)])
                 } else {
                     try await session.client.remove(
                         place, kind: item.kind == .directory ? .directory : .file)

@@ -29,13 +29,15 @@ enum ShellCommands {
 
     private static func runHelp(_ session: ShellSession, _ call: Invocation) async throws {
         guard !call.operands.isEmpty else {
-            return session.show(
+            return try await session.page(
                 HelpText.overview(CommandTable.rows), as: CommandTable.rows.map(\.object))
         }
         let name = call.operands.map(\.text).joined(separator: " ")
         guard let row = CommandTable.row(named: name) else {
             if let text = session.state.withLock({ $0.aliases[[UInt8](name.utf8)] }) {
-                return session.output.line("\(name) stands for: \(ErrorSentence.safe(text))")
+                return session.output.line(
+                    "\(name) stands for: \(ErrorSentence.safe(text))",
+                    as: ["alias": .text(name), "command": .bytes(text)])
             }
             throw ShellFailure(.usage, CommandTable.unknown([UInt8](name.utf8)))
         }

@@ -1,5 +1,7 @@
+import CEditLine
 import DFSClient
 import DFSProtocol
+import Glibc
 
 /// `head`, `less` and `open`: a part of a file, or all of it in a program of this machine.
 enum ViewingCommands {
@@ -116,6 +118,26 @@ private struct FileStart {
 }
 
 extension ShellSession {
+    /// Shows lines, in the pager where they are more than the terminal has.
+    func page(_ lines: [String], as objects: [JSONObject]) async throws {
+        var (columns, rows) = (Int32(0), Int32(0))
+        dfs_terminal_size(STDOUT_FILENO, &columns, &rows)
+        guard output.isTerminal, !output.isJSON, lines.count >= Int(rows),
+            let command = ProgramChoice().pager
+        else { return show(lines, as: objects) }
+        let pipe = try PagerPipe(command: command)
+        _ = await output.settle()
+        try await withTaskCancellationHandler {
+            try pipe.start()
+            for line in lines { pipe.output.line(line) }
+            _ = await pipe.output.settle()
+            _ = await pipe.end()
+        } onCancel: {
+            pipe.terminate()
+        }
+        try Task.checkCancellation()
+    }
+
     /// Shows a file in the pager, or writes it where there is none or no terminal.
     func show(_ path: TreePath) async throws {
         if output.isTerminal, let pager = ProgramChoice().pager {

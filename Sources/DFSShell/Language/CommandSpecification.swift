@@ -99,9 +99,11 @@ public struct CommandSpecification: Sendable {
     /// Whether a word may be an option of this command.
     ///
     /// Where all of them are long, a word with one dash is an operand: a text may begin with one.
+    /// Without options it is one only where a text is expected; a name goes behind `--`.
     func takesAsOption(_ word: Word) -> Bool {
-        word.looksLikeOption && !options.isEmpty
-            && (word.text.hasPrefix("--") || options.contains { !$0.isLong })
+        guard word.looksLikeOption else { return false }
+        if options.isEmpty { return !operands.contains { $0.kind.isText } }
+        return word.text.hasPrefix("--") || options.contains { !$0.isLong }
     }
 
     /// A line to type, and what it does.
@@ -179,6 +181,14 @@ public struct CommandSpecification: Sendable {
 }
 
 extension CommandSpecification.Kind {
+    /// Whether it is anything at all, and not the name of something.
+    var isText: Bool {
+        switch self {
+        case .text, .pattern, .line, .settingValue: true
+        default: false
+        }
+    }
+
     /// What help writes for a value of this kind.
     public var placeholder: String {
         switch self {

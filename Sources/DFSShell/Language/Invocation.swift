@@ -60,7 +60,10 @@ public struct Invocation: Sendable {
         return try word.text.dropFirst().map { letter in
             guard let option = specification.options.first(where: { $0.name == String(letter) }),
                 !word.text.hasPrefix("--")
-            else { throw misuse(specification, "\(word.shown) is not an option") }
+            else {
+                throw misuse(
+                    specification, "\(word.shown) is not an option; a name goes behind --")
+            }
             return option
         }
     }

@@ -15,12 +15,34 @@ enum CompletionScript: String, CaseIterable {
         # bash completion of dfsh, as "dfsh completion bash" writes it.
         # Where dfsh knows nothing, as of names on this machine, bash completes files.
         _dfsh() {
-            local word
+            local word rest=${COMP_LINE#"${COMP_WORDS[0]}"} glued=""
             local -a typed=() found=()
-            for word in "${COMP_WORDS[@]:1:COMP_CWORD}"; do typed+=("${word//[\\\"\']/}"); done
+            # bash cuts words at colons too: what no space stands before belongs to the word before.
+            for word in "${COMP_WORDS[@]:1:COMP_CWORD}"; do
+                if [[ ${#typed[@]} -gt 0 && $rest == "$word"* && -n $word ]]; then
+                    typed[-1]+=$word
+                else
+                    typed+=("$word")
+                fi
+                rest=${rest#"${rest%%[![:space:]]*}"}
+                rest=${rest#"$word"}
+            done
+            typed=("${typed[@]//[\\\"\']/}")
             mapfile -t found < <("$1" completion words -- "${typed[@]}" 2>/dev/null)
+            # Behind such a colon only the rest of the word is replaced.
+            if [[ ${COMP_WORDS[COMP_CWORD]} != [\"\']* ]]; then
+                word=${typed[-1]}
+                if [[ $word == *:* && $COMP_WORDBREAKS == *:* ]]; then glued=${word%"${word##*:}"}; fi
+            fi
             COMPREPLY=()
-            for word in "${found[@]}"; do COMPREPLY+=("$(printf %q "$word")"); done
+            for word in "${found[@]}"; do
+                case ${COMP_WORDS[COMP_CWORD]} in
+                    \'*) ;;
+                    \"*) word=$(printf %s "$word" | sed 's/[\\"$`]/\\&/g') ;;
+                    *) word=$(printf %q "${word#"$glued"}") ;;
+                esac
+                COMPREPLY+=("$word")
+            done
             if [[ ${#found[@]} -eq 1 && ${found[0]} == */ ]]; then compopt -o nospace; fi
         }
         complete -o bashdefault -o default -F _dfsh dfsh

@@ -3,23 +3,24 @@ enum ManualPage {
     /// The page, in the language of man(7).
     static func text(_ rows: [CommandSpecification]) -> String {
         var lines = [
-            ".TH DFSH 1 \"\" DFS \"User Commands\"", ".SH NAME",
+            ".TH DFSH 1 \(date) DFS \"User Commands\"", ".SH NAME",
             "dfsh \\- shell of the distributed file system", ".SH SYNOPSIS",
         ]
-        for usage in DfshOptions.help.split(separator: "\n").prefix(while: { !$0.isEmpty })
-        where usage.contains("dfsh ") && usage.contains("[options]") {
+        let usages = DfshOptions.help.split(separator: "\n").prefix { !$0.isEmpty }
+            .filter { $0.contains("dfsh ") && $0.contains("[options]") }
+        for (number, usage) in usages.enumerated() {
             let call = usage.drop { $0 == " " }
             let start = call.hasPrefix("usage: ") ? call.dropFirst(7) : call
-            lines += [".B " + escaped(cut(start)), ".br"]
+            if number > 0 { lines.append(".br") }
+            lines.append(".B " + escaped(cut(start)))
         }
-        lines += [
-            ".SH DESCRIPTION",
-            escaped(
-                "dfsh talks to one shared tree of files that lie on several file servers: "
-                    + "interactively on a terminal, as a script from a file or from standard input, "
-                    + "or one command as arguments. Results go to standard output, everything else "
-                    + "to standard error."), ".SH OPTIONS",
-        ]
+        lines.append(".SH DESCRIPTION")
+        lines += paragraph(
+            "dfsh talks to one shared tree of files that lie on several file servers: "
+                + "interactively on a terminal, as a script from a file or from standard input, "
+                + "or one command as arguments. Results go to standard output, everything else "
+                + "to standard error.")
+        lines.append(".SH OPTIONS")
         for option in ProgramOption.all { lines += item(option.heading, option.summary) }
         lines.append(".SH COMMANDS")
         for group in CommandSpecification.Group.allCases {
@@ -38,6 +39,9 @@ enum ManualPage {
         return lines.joined(separator: "\n")
     }
 
+    /// The day of this version, in the form of man(7).
+    private static let date = "2026-11-23"
+
     private static let environment = [
         ("DFSH_NAMESERVER", "Name servers as with -n, where that is not given."),
         ("DFSH_HISTFILE", "Where the lines that were typed are kept."),
@@ -49,7 +53,7 @@ enum ManualPage {
     private static func command(_ row: CommandSpecification) -> [String] {
         var lines = item(row.usage, row.summary)
         if !row.aliases.isEmpty {
-            lines.append(escaped("Also written \(row.aliases.joined(separator: ", "))."))
+            lines += paragraph("Also written \(row.aliases.joined(separator: ", ")).")
         }
         if !row.options.isEmpty || !row.examples.isEmpty { lines.append(".RS") }
         for option in row.options {
@@ -62,7 +66,23 @@ enum ManualPage {
     }
 
     private static func item(_ heading: String, _ text: String) -> [String] {
-        [".TP", ".B " + escaped(heading), escaped(text)]
+        [".TP", ".B " + escaped(heading)] + paragraph(text)
+    }
+
+    /// Lines that the reader sees as one paragraph; each sentence begins one, as man(7) asks.
+    static func paragraph(_ text: String) -> [String] {
+        var lines: [String] = []
+        var isNew = true
+        for word in text.split(separator: " ") {
+            let word = escaped(String(word))
+            if let last = lines.last, !isNew, last.utf8.count + word.utf8.count < 78 {
+                lines[lines.count - 1] = last + " " + word
+            } else {
+                lines.append(word)
+            }
+            isNew = word.hasSuffix(".") && !word.hasSuffix("..")
+        }
+        return lines
     }
 
     /// A usage line without its explanation, which stands behind two spaces.

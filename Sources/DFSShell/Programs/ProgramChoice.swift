@@ -17,10 +17,12 @@ struct ProgramChoice {
         return found == "cat" ? nil : found
     }
 
-    /// What edits a file.
+    /// What the person has said that edits a file.
+    var namedEditor: String? { variable("VISUAL") ?? variable("EDITOR") }
+
+    /// What edits a file on a terminal.
     var editor: String? {
-        variable("VISUAL") ?? variable("EDITOR")
-            ?? ["editor", "vi", "nano"].first(where: isThere)
+        namedEditor ?? ["editor", "vi", "nano"].first(where: isThere)
     }
 
     /// What opens a file with the program that the desktop has for its kind; nil without a desktop.

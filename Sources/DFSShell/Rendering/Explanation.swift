@@ -11,9 +11,13 @@ struct Explanation {
 
     // MARK: - A file
 
-    /// - Parameter silence: Why the server did not answer from here, in words; nil where it did, or
-    ///   was not asked.
-    func file(_ status: FileStatus, unreachable silence: String? = nil) -> [String] {
+    /// - Parameters:
+    ///   - silence: Why the server did not answer from here, in words; nil where it did, or was not
+    ///     asked.
+    ///   - sessions: Those that are open on the file.
+    func file(
+        _ status: FileStatus, unreachable silence: String? = nil, sessions: [SessionInfo] = []
+    ) -> [String] {
         let entry = status.entry
         let version = status.version.map { ", at version \($0)" } ?? ""
         let time = entry.modified.map { ", last changed \(Amounts.time($0))" } ?? ""
@@ -22,8 +26,8 @@ struct Explanation {
         let server = servers.first { $0.id == id }
         lines.append("It lies on file server \(id)\(address(server))\(why(server)).")
         lines += server.map { [state($0, silence)] } ?? []
-        lines += conflict(entry, id)
-        lines.append(advice(entry, server, silence))
+        lines += conflict(entry, id) + use(sessions)
+        lines.append(advice(entry, server, silence, sessions))
         return lines
     }
 
@@ -89,7 +93,31 @@ struct Explanation {
         ]
     }
 
-    private func advice(_ entry: Entry, _ server: ServerInfo?, _ silence: String?) -> String {
+    /// How many sessions are named.
+    private static let mostSessions = 4
+
+    /// Who has the file open, and who of them keeps others waiting.
+    private func use(_ sessions: [SessionInfo]) -> [String] {
+        if sessions.isEmpty { return [] }
+        // Who has the lock is named first.
+        let sorted = sessions.filter { $0.lock != nil } + sessions.filter { $0.lock == nil }
+        var named = sorted.prefix(Explanation.mostSessions).map { info in
+            let client = info.clientName.map { " of \(ErrorSentence.safe($0))" } ?? ""
+            let lock = info.lock.map { ", with the \($0.rawValue) lock" } ?? ""
+            let lease = info.leaseMilliseconds.map {
+                ", its lease has \(Amounts.seconds($0)) left"
+            }
+            return "\(Quoting.text(info.handle))\(client) (\(ErrorSentence.safe(info.mode))\(lock)"
+                + "\(lease ?? ""))"
+        }
+        if sorted.count > named.count { named.append("\(sorted.count - named.count) more") }
+        let count = sorted.count == 1 ? "1 session" : "\(sorted.count) sessions"
+        return ["It is open in \(count): \(Explanation.list(named))."]
+    }
+
+    private func advice(
+        _ entry: Entry, _ server: ServerInfo?, _ silence: String?, _ sessions: [SessionInfo]
+    ) -> String {
         let name = Word.typed(path.bytes)
         let id = server?.id.text ?? "that server"
         if !entry.isAvailable { return "What to do: \(Explanation.remedy(server, id))" }
@@ -102,6 +130,11 @@ struct Explanation {
                 "What to do: \"mv \(name) NEWNAME\" gives this one another name, and the other is "
                 + "then seen here."
         }
+        if let holder = sessions.first(where: { $0.lock != nil }) {
+            return "What to do: \"cat \(name)\" needs no lock; \"session open --lock "
+                + "\(holder.lock?.rawValue ?? "") --wait MS \(name) rw\" waits for this one, and "
+                + "\"kill \(Word.typed(holder.handle)) \(id)\" ends its session."
+        }
         return "What to do: nothing; \"cat \(name)\" shows it, \"get \(name)\" brings it here."
     }
 
@@ -111,7 +144,8 @@ struct Explanation {
             return "mount the disk of \(id) again, and it goes on by itself; \(rest)"
         }
         return "start dfs-fileserver --id \(id) again on its machine, or look whether the network "
-            + "there is up; \(rest)"
+            + "there is up; \(rest) Where it never comes back, dfs-nameserver --forget \(id) "
+            + "takes what only it has out of the tree."
     }
 
     // MARK: - A directory

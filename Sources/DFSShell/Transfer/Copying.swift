@@ -18,7 +18,9 @@ struct Copying: Sendable {
     func file(_ entry: Entry, to target: TreePath) async throws {
         try await tally.file { meter in
             if isDry {
-                session.output.line("copy \(entry.path) -> \(target)")
+                session.output.line(
+                    "copy \(entry.path) -> \(target)",
+                    as: ["would": "copy", "path": .path(entry.path), "target": .path(target)])
                 return meter.moved(Int(clamping: entry.size))
             }
             if continues, let sha256 = try await digest(ofSame: entry, at: target) {

@@ -22,7 +22,7 @@ extension LocalDisk {
                     if let next = try? self.directory(entry.name, in: directory, makes: false) {
                         waiting.append(next)
                     }
-                case .symbolicLink, .special: continue
+                case .symbolicLink, .special, .unreadable: continue
                 }
             }
         }

@@ -170,9 +170,11 @@ actor LocalDisk {
             let known = LocalName.withPath(name) {
                 fstatat(directory.descriptor, $0, &status, AT_SYMLINK_NOFOLLOW)
             }
-            // An entry that went away meanwhile is not there.
+            // An entry that went away meanwhile is not there; every other one is, seen or not.
             if known == 0 {
                 entries.append(LocalName.Entry(name, status))
+            } else if errno != ENOENT {
+                entries.append(LocalName.Entry(name, unreadable: errno))
             }
             errno = 0
         }

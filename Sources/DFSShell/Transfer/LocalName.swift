@@ -5,12 +5,14 @@ import Glibc
 enum LocalName {
     /// One entry of a local directory.
     struct Entry: Sendable {
-        enum Kind: Sendable {
+        enum Kind: Equatable, Sendable {
             case file
             case directory
             case symbolicLink
             /// A FIFO, device or socket.
             case special
+            /// What the system does not tell of, for this reason (`errno`): a broken disk or mount.
+            case unreadable(Int32)
         }
 
         let name: [UInt8]
@@ -26,6 +28,15 @@ enum LocalName {
             size = Int64(status.st_size)
             mode = FileMode(bits: status.st_mode)
             modified = WallTime(status.st_mtim)
+        }
+
+        /// One that the system does not tell of, for this errno.
+        init(_ name: [UInt8], unreadable number: Int32) {
+            self.name = name
+            kind = .unreadable(number)
+            size = 0
+            mode = FileMode(bits: 0)
+            modified = WallTime(seconds: 0)
         }
     }
 

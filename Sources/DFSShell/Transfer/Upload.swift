@@ -16,7 +16,9 @@ struct Upload: Sendable {
         let (source, content) = try await session.disk.source(name, in: directory, withUpTo: limit)
         try await tally.file { meter in
             if manner.isDry {
-                session.output.line("put \(Word.typed(source.path)) -> \(path)")
+                session.output.line(
+                    "put \(Word.typed(source.path)) -> \(path)",
+                    as: ["would": "put", "path": .path(path), "local": .bytes(source.path)])
                 return meter.moved(Int(clamping: source.size))
             }
             if manner.continues, try await isThere(source, as: path) {
@@ -197,6 +199,9 @@ struct Upload: Sendable {
                 switch entry.kind {
                 case .symbolicLink: skip(shown, "symbolic link")
                 case .special: skip(shown, "neither a file nor a directory")
+                case .unreadable(let number):
+                    let path = LocalName.join(directory.path, entry.name)
+                    tally.failed(session.tell(LocalFailure(path: path, number: number)))
                 case .file:
                     guard let target = orSkip(shown, entry.name, in: path) else { continue }
                     try await found(entry, directory, target)

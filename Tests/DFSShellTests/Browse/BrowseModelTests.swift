@@ -22,6 +22,7 @@ import Testing
     ) throws -> ServerInfo {
         ServerInfo(
             id: try #require(ServerID(name)), address: nil, state: state, isAway: false,
+            isStillTelling: false,
             seenMilliseconds: silent, files: 1, bytes: 6, free: nil, mounts: [.root], epoch: 1)
     }
 
@@ -81,13 +82,17 @@ import Testing
 
     @Test func `what can not be had is dim with its reason, and is not opened`() throws {
         var model = try Self.model()
-        #expect(model.heard([try Self.server("m1")]) == [.list(.root)])
+        let answer = [
+            try Self.entry("/a.txt", .file, on: "m1", .down), try Self.entry("/dir", .directory),
+        ]
+        #expect(model.heard([try Self.server("m1")]) == [.list(.root, atLeast: 3)])
+        #expect(model.listed(.root, answer) == [])
         #expect(model.heard([try Self.server("m1", silent: 500)]) == [])
 
-        #expect(model.heard([try Self.server("m1", .down, silent: 4000)]) == [.list(.root)])
-        _ = model.listed(
-            .root,
-            [try Self.entry("/a.txt", .file, on: "m1", .down), try Self.entry("/dir", .directory)])
+        #expect(
+            model.heard([try Self.server("m1", .down, silent: 4000)])
+                == [.list(.root, atLeast: 2)])
+        #expect(model.listed(.root, answer) == [])
 
         #expect(body(model)[0] == "   a.txt  (server-down: m1, silent for 4 s)")
         let row = model.screen()[1]
@@ -103,12 +108,13 @@ import Testing
     @Test func `a name server that is away is told, and all is asked anew when it is back`() throws
     {
         var model = try Self.model()
-        _ = model.heard([try Self.server("m1")])
+        #expect(model.heard([try Self.server("m1")]) == [.list(.root, atLeast: 3)])
+        #expect(model.notListed(.root, "no answer") == [])
 
         model.notHeard("it does not answer")
         #expect(model.screen()[0].text.contains("no name server: it does not answer"))
 
-        #expect(model.heard([try Self.server("m1")]) == [.list(.root)])
+        #expect(model.heard([try Self.server("m1")]) == [.list(.root, atLeast: 3)])
         #expect(!model.screen()[0].text.contains("no name server"))
     }
 
@@ -119,9 +125,9 @@ import Testing
         _ = model.press(.down)
         _ = model.press(.right)
 
-        model.notListed(directory, "not found")
+        #expect(model.notListed(directory, "not found") == [])
         #expect(body(model).contains("     (not found)"))
-        model.notListed(.root, "no answer")
+        #expect(model.notListed(.root, "no answer") == [])
 
         #expect(body(model).contains("   a.txt"))
         #expect(model.screen().last?.text.contains("no answer") == true)
@@ -167,6 +173,80 @@ import Testing
         #expect(model.current?.path == (try Self.path("/z.txt")))
         #expect(model.found([], for: "no\u{1B}") == [])
         #expect(model.screen().last?.text.contains("\"no\\x1b\"") == true)
+    }
+
+    @Test func `what changes while a directory is listed is asked for once more after`() throws {
+        var model = BrowseModel(top: .root, columns: 80, height: 24)
+        _ = model.start()
+
+        #expect(model.heard([try Self.server("m1")], changes: 1) == [])
+        #expect(model.press(.character("r")) == [])
+        #expect(model.listed(.root, [try Self.entry("/a")]) == [.list(.root)])
+        #expect(model.listed(.root, [try Self.entry("/a")]) == [])
+        // A new name of a directory changes no server; the number of the last change tells it.
+        #expect(model.heard([try Self.server("m1")], changes: 2, mayList: false) == [])
+        #expect(model.heard([try Self.server("m1")], changes: 2) == [.list(.root)])
+    }
+
+    @Test func `names are asked for when they come into sight, on the way to one, or to the end`()
+        throws
+    {
+        var model = BrowseModel(top: .root, columns: 20, height: 7)
+        _ = model.start()
+        func names(_ range: Range<Int>) throws -> [Entry] {
+            try range.map { try Self.entry("/f\($0)") }
+        }
+        _ = model.listed(.root, try names(100..<120), isWhole: false)
+
+        #expect(model.needs() == [])
+        for _ in 0..<3 { _ = model.press(.pageDown) }
+        #expect(model.needs() == [.more(.root)])
+        #expect(model.needs() == [])
+        _ = model.listed(.root, try names(120..<140), isWhole: false, continues: true)
+        #expect(model.rows.count == 41 && model.needs() == [])
+
+        #expect(model.press(.character("G")) == [] && model.needs() == [.more(.root)])
+        #expect(body(model).last == "   (more names)")
+        // Nobody is asked again and again who can not answer; a key asks anew.
+        #expect(model.notListed(.root, "no answer") == [] && model.needs() == [])
+        #expect(model.screen().last?.text == "no answer")
+        #expect(model.press(.character("G")) == [] && model.needs() == [.more(.root)])
+        _ = model.listed(.root, try names(140..<150), isWhole: false, continues: true)
+        #expect(model.needs() == [.more(.root)])
+        _ = model.listed(.root, try names(150..<160), isWhole: true, continues: true)
+        #expect(model.current?.path == (try Self.path("/f159")) && model.needs() == [])
+
+        _ = model.press(.home)
+        #expect(model.press(.character("r")) == [.list(.root, atLeast: 60)])
+        _ = model.listed(.root, try names(100..<110), isWhole: false)
+        let last = try Self.path("/f159")
+        #expect(model.found([last], for: "9") == [] && model.needs() == [.more(.root)])
+        _ = model.listed(.root, try names(110..<160), isWhole: true, continues: true)
+        #expect(model.current?.path == last && model.needs() == [])
+    }
+
+    @Test func `who waits at the end of what is known goes on with the next name`() throws {
+        var model = BrowseModel(top: .root, columns: 20, height: 7)
+        _ = model.start()
+        _ = model.listed(.root, [try Self.entry("/a"), try Self.entry("/b")], isWhole: false)
+        for _ in 0..<5 { _ = model.press(.down) }
+        #expect(model.current?.isRest == true && model.press(.enter) == [])
+
+        #expect(model.needs() == [.more(.root)])
+        _ = model.listed(.root, [try Self.entry("/c")], isWhole: true, continues: true)
+
+        #expect(model.current?.path == (try Self.path("/c")))
+    }
+
+    @Test func `marks of names that are not asked for yet stay`() throws {
+        var model = try Self.model()
+        for _ in 0..<3 { _ = model.press(.character(" ")) }
+
+        _ = model.listed(.root, [try Self.entry("/dir", .directory)], isWhole: false)
+        #expect(model.marked == [try Self.path("/dir"), try Self.path("/z.txt")])
+        _ = model.listed(.root, [], isWhole: true, continues: true)
+
+        #expect(model.marked == [try Self.path("/dir")])
     }
 
     @Test func `a long list scrolls, and the cursor is always in sight`() throws {
@@ -228,7 +308,7 @@ import Testing
         }
         var model = try Self.model()
         #expect(model.press(.character("q")) == [.quit] && model.press(.escape) == [.quit])
-        #expect(model.press(.character("r")) == [.list(.root)])
+        #expect(model.press(.character("r")) == [.list(.root, atLeast: 3)])
         _ = model.press(.character("?"))
         #expect(body(model).contains { $0.contains("Space") })
         #expect(model.press(.character("q")) == [] && model.mode == .tree)
