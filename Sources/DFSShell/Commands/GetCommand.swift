@@ -143,7 +143,8 @@ enum GetCommand {
                 guard entry.kind == .file else {
                     throw DFSError(.isDirectory, path: path, "a directory has no bytes")
                 }
-                return session.output.line("get \(path) -> -")
+                return session.output.line(
+                    "get \(path) -> -", as: ["would": "get", "path": .path(path)])
             }
             do {
                 _ = try await session.client.fetch(path) { bytes in

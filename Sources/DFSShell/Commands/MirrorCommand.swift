@@ -153,7 +153,9 @@ private struct MirrorDown: Sendable {
         _ plan: MirrorPlan, _ entries: [Entry], _ path: TreePath, _ local: [UInt8]
     ) async {
         for item in plan.directories {
-            session.output.line("make local \(Word.typed(LocalName.join(local, item.path)))")
+            let place = LocalName.join(local, item.path)
+            session.output.line(
+                "make local \(Word.typed(place))", as: ["would": "make", "local": .bytes(place)])
         }
         let wanted = Set(plan.files.map(\.path))
         for entry in entries {
@@ -164,7 +166,10 @@ private struct MirrorDown: Sendable {
             try? await tally.file { download.tell(entry, as: LocalName.join(local, rest), $0) }
         }
         for item in plan.deletions {
-            session.output.line("delete local \(Word.typed(LocalName.join(local, item.path)))")
+            let place = LocalName.join(local, item.path)
+            session.output.line(
+                "delete local \(Word.typed(place))",
+                as: ["would": "delete", "local": .bytes(place)])
             tally.deleted()
         }
     }
@@ -250,7 +255,10 @@ private struct MirrorUp: Sendable {
             if tally.leavesTheRest() { return }
             guard let place = place(of: item, below: path) else { continue }
             do {
-                if upload.manner.isDry { session.output.line("make \(place)") }
+                if upload.manner.isDry {
+                    session.output.line(
+                        "make \(place)", as: ["would": "make", "path": .path(place)])
+                }
                 try await upload.makeDirectory(place)
             } catch {
                 try await tally.tell(error, session)
@@ -304,13 +312,14 @@ private struct MirrorUp: Sendable {
             guard let place = place(of: item, below: top) else { continue }
             do {
                 if upload.manner.isDry {
-                    session.output.line("delete \(place)")
+                    session.output.line(
+                        "delete \(place)", as: ["would": "delete", "path": .path(place)])
                 } else {
                     try await session.client.remove(
                         place, kind: item.kind == .directory ? .directory : .file)
                 }
                 tally.deleted()
-            } catch where error.known == .notFound {
+            } catch  where error.known == .notFound {
                 // Somebody else was quicker.
                 tally.deleted()
             } catch {

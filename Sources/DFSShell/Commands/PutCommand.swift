@@ -151,7 +151,8 @@ enum PutCommand {
         }
         let path = try await session.onePath(call.operands[1])
         if manner.isDry {
-            return session.output.line("put - -> \(path)")
+            return session.output.line(
+                "put - -> \(path)", as: ["would": "put", "path": .path(path)])
         }
         try await session.tallied("put") { tally in
             try await tally.file { meter in
