@@ -139,6 +139,10 @@ enum GetCommand {
     ) async throws {
         try await session.forEach(sources) { path in
             if manner.isDry {
+                let entry = try await session.client.stat(path).entry
+                guard entry.kind == .file else {
+                    throw DFSError(.isDirectory, path: path, "a directory has no bytes")
+                }
                 return session.output.line(
                     "get \(path) -> -", as: ["would": "get", "path": .path(path)])
             }

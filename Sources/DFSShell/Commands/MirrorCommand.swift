@@ -69,14 +69,17 @@ enum MirrorCommand {
         return false
     }
 
-    /// Keeps what was to be deleted where something could not be brought: it may be the same under
-    /// another name, and the only one that is left.
-    static func spares(_ plan: MirrorPlan, _ session: ShellSession, _ tally: TransferTally) -> Bool
-    {
-        guard tally.hasFailures, !plan.deletions.isEmpty else { return false }
+    /// Refuses to delete where something could not be brought: what is to go may be that very thing
+    /// under the name that it had before.
+    static func isComplete(
+        _ plan: MirrorPlan, _ session: ShellSession, _ tally: TransferTally
+    ) -> Bool {
+        let missing = tally.missing
+        guard missing > 0, !plan.deletions.isEmpty else { return true }
         session.output.complain(
-            "nothing is deleted, since not everything could be brought: do it again")
-        return true
+            "nothing is deleted, as \(Amounts.count(missing, "file")) could not be brought; "
+                + "once they can, do it again")
+        return false
     }
 }
 
@@ -121,7 +124,8 @@ private struct MirrorDown: Sendable {
         var tree = TreeDownload(download, of: path, into: top, only: chosen)
         try await tree.run()
         // Where the name server is gone, so is what the plan was made of.
-        if tally.leavesTheRest() || MirrorCommand.spares(plan, session, tally) { return }
+        if tally.leavesTheRest() { return }
+        guard MirrorCommand.isComplete(plan, session, tally) else { return }
         try await delete(plan.deletions, below: top)
     }
 
@@ -226,7 +230,8 @@ private struct MirrorUp: Sendable {
         for _ in 0..<plan.unchanged { tally.unchanged() }
         if entries == nil, !path.isRoot { try await upload.makeDirectory(path) }
         try await send(plan, to: path, from: top)
-        if tally.leavesTheRest() || MirrorCommand.spares(plan, session, tally) { return }
+        if tally.leavesTheRest() { return }
+        guard MirrorCommand.isComplete(plan, session, tally) else { return }
         try await delete(plan.deletions, below: path)
     }
 
@@ -245,8 +250,8 @@ private struct MirrorUp: Sendable {
     ) async throws {
         for item in plan.directories {
             if tally.leavesTheRest() { return }
+            guard let place = place(of: item, below: path) else { continue }
             do {
-                let place = try self.path(of: item, below: path)
                 if upload.manner.isDry {
                     session.output.line(
                         "make \(place)", as: ["would": "make", "path": .path(place)])
@@ -266,8 +271,8 @@ private struct MirrorUp: Sendable {
             var last: TreePath?
             for item in plan.files {
                 if tally.leavesTheRest() { break }
+                guard let place = place(of: item, below: path) else { continue }
                 do {
-                    let place = try self.path(of: item, below: path)
                     let (folder, name) = try await folders.place(of: item.path)
                     if place.parent != last, let parent = place.parent {
                         try await upload.keepAttributes(of: folder, as: parent)
@@ -290,13 +295,15 @@ private struct MirrorUp: Sendable {
         try await upload.directories.send(session, tally)
     }
 
-    private func path(of item: MirrorItem, below top: TreePath) throws -> TreePath {
+    /// The path in the tree; nil for a name that no tree can have, once that was told.
+    private func place(of item: MirrorItem, below top: TreePath) -> TreePath? {
         do throws(RequestError) {
             return try TreePath(LocalName.join(top.bytes, item.path))
         } catch {
-            throw ShellFailure(
-                .failed,
+            session.output.complain(
                 "local \(Word.typed(item.path)): skipped: \(ErrorSentence.safe(error.advice))")
+            tally.refused()
+            return nil
         }
     }
 
@@ -304,8 +311,8 @@ private struct MirrorUp: Sendable {
         for item in items {
             try Task.checkCancellation()
             if tally.leavesTheRest() { return }
+            guard let place = place(of: item, below: top) else { continue }
             do {
-                let place = try path(of: item, below: top)
                 if upload.manner.isDry {
                     session.output.line(
                         "delete \(place)", as: ["would": "delete", "path": .path(place)])
@@ -314,9 +321,9 @@ private struct MirrorUp: Sendable {
                         place, kind: item.kind == .directory ? .directory : .file)
                 }
                 tally.deleted()
-            } catch let error as DFSError where error.known == .notFound {
-                // Somebody else has removed it.
-                continue
+            } catch  where error.known == .notFound {
+                // Somebody else was quicker.
+                tally.deleted()
             } catch {
                 try await tally.tell(error, session)
             }

@@ -180,12 +180,12 @@ enum PutCommand {
                 .usage, "put: standard input holds the commands; use \"dfsh put - PATH\"")
         }
         let path = try await session.onePath(call.operands[1])
-        try await session.tallied(manner.isDry ? "would put" : "put") { tally in
+        if manner.isDry {
+            return session.output.line(
+                "put - -> \(path)", as: ["would": "put", "path": .path(path)])
+        }
+        try await session.tallied("put") { tally in
             try await tally.file { meter in
-                if manner.isDry {
-                    return session.output.line(
-                        "put - -> \(path)", as: ["would": "put", "path": .path(path)])
-                }
                 _ = try await session.client.store(path) {
                     let bytes = try await standardInput()
                     try await manner.limit?.pass(bytes.count)

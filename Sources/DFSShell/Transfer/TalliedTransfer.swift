@@ -34,16 +34,3 @@ extension ShellSession {
         if tally.code != .ok { throw ShellFailure.told(tally.code) }
     }
 }
-
-extension Int64 {
-    /// The sum, or the nearest number that there is: servers tell any sizes.
-    func clampedAdding(_ other: Int64) -> Int64 {
-        let (sum, isTooMuch) = addingReportingOverflow(other)
-        return isTooMuch ? (other < 0 ? .min : .max) : sum
-    }
-
-    /// The whole number nearest to a rate.
-    init(clamping rate: Double) {
-        self = rate >= 9.2e18 ? .max : rate > 0 ? Int64(rate) : 0
-    }
-}
