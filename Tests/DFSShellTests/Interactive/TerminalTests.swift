@@ -245,4 +245,26 @@ struct TerminalTests {
 
         try shell.waitForRow("a-b")
     }
+
+    @Test func `control-Z in a program stops dfsh with it, as one job`() throws {
+        let fixture = try TerminalFixture()
+        let program = try Executable.shell.path
+        let shell = try fixture.open(
+            program: "/usr/bin/env", ["PS1=sh: ", "/bin/bash", "--norc", "--noediting", "-i"])
+        try shell.waitForLine("sh:")
+        try shell.type("\(program) -n 127.0.0.1:1\r")
+        try shell.waitForLine(TerminalFixture.away)
+        try shell.type("!echo begun; cat\r")
+        try shell.waitForRow("begun")
+
+        try shell.type("\u{1A}")
+        try shell.waitForLine("sh:")
+        try shell.type("fg\r")
+        try shell.waitUntil("the job") { $0.line.isEmpty && $0.text.contains("fg") }
+        try shell.type("again\r")
+        try shell.waitUntil("the copy") { $0.rows.count { $0 == "again" } == 2 }
+        try shell.type("\u{4}")
+
+        try shell.waitForLine(TerminalFixture.away)
+    }
 }
