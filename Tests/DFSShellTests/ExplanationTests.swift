@@ -13,7 +13,8 @@ import Testing
     ) throws -> ServerInfo {
         ServerInfo(
             id: try #require(ServerID(name)), address: Endpoint(host: "127.0.0.1", port: 7401),
-            state: state, isAway: isAway, seenMilliseconds: 61_000, files: 1, bytes: 6, free: nil,
+            state: state, isAway: isAway, isStillTelling: false, seenMilliseconds: 61_000, files: 1,
+            bytes: 6, free: nil,
             mounts: try mounts.map(path), epoch: 1)
     }
 

@@ -256,6 +256,9 @@ struct TerminalTests {
         try shell.waitForLine(TerminalFixture.away)
         try shell.type("!echo begun; cat\r")
         try shell.waitForRow("begun")
+        // Before the program itself runs, a stop would hold up what starts it.
+        try shell.type("once\r")
+        try shell.waitUntil("the copy") { $0.rows.count { $0 == "once" } == 2 }
 
         try shell.type("\u{1A}")
         try shell.waitForLine("sh:")
