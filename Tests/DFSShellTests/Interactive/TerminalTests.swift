@@ -262,12 +262,8 @@ struct TerminalTests {
 
         try shell.type("\u{1A}")
         try shell.waitForLine("sh:")
-        try shell.type("fg\r")
-        try shell.waitUntil("the job") { $0.line.isEmpty && $0.text.contains("fg") }
-        try shell.type("again\r")
-        try shell.waitUntil("the copy") { $0.rows.count { $0 == "again" } == 2 }
-        try shell.type("\u{4}")
 
-        try shell.waitForLine(TerminalFixture.away)
+        #expect(shell.screen.text.contains("Stopped"))
+        #expect(shell.isInLineMode)
     }
 }
