@@ -124,6 +124,39 @@ import Testing
                 """)
     }
 
+    @Test func `who has yet to tell a part of what it has is known as such`() throws {
+        func isTelling(_ world: inout NameWorld) throws -> Bool {
+            try world.send("SERVERS").contains(" state=up inventory=running seen=")
+        }
+        var world = try NameWorld()
+        try world.send("REGISTER fs1 / addr=127.0.0.1:7402 epoch=1 gen=3", on: 2)
+        let first = try isTelling(&world)
+        try world.send(
+            "REPORT fs1 inventory=more gen=3", on: 2, data: NameWorld.line("/a"))
+        let half = try isTelling(&world)
+        try world.send("REPORT fs1 inventory=end gen=3", on: 2, data: NameWorld.line("/b"))
+        let whole = try isTelling(&world)
+        // Back with two more changes.
+        try world.send("REGISTER fs1 / addr=127.0.0.1:7402 epoch=1 gen=5", on: 2)
+        let back = try isTelling(&world)
+        try world.send("REPORT fs1 gen=4", on: 2, data: NameWorld.line("/c"))
+        let almost = try isTelling(&world)
+        try world.send("REPORT fs1 gen=5", on: 2, data: NameWorld.line("/d"))
+
+        #expect([first, half, whole, back, almost] == [true, true, false, true, true])
+        #expect(try !isTelling(&world))
+    }
+
+    @Test func `who counts no changes has told all with its inventory`() throws {
+        var world = try NameWorld()
+        try world.send("REGISTER fs1 / addr=127.0.0.1:7402 epoch=1", on: 2)
+        let before = try world.send("SERVERS")
+        try world.send("REPORT fs1 inventory=end", on: 2, data: NameWorld.line("/b"))
+
+        #expect(before.contains(" inventory=running "))
+        #expect(try !world.send("SERVERS").contains("inventory="))
+    }
+
     @Test func `an inventory that mentions nothing leaves nothing`() throws {
         var world = try NameWorld()
         try world.addServer("fs1", on: 2, files: ["/old"])

@@ -106,6 +106,10 @@ public struct ServerInfo: Equatable, Sendable {
     public let state: ServerState
     /// Whether it said goodbye because its folders are not there; it runs, and waits for them.
     public let isAway: Bool
+    /// Whether it is there, and has yet to tell a part of the files that it has.
+    ///
+    /// Until it has, listings lack files that are there.
+    public let isStillTelling: Bool
     /// How long ago it last gave a sign of life, in milliseconds; nil where that is not known.
     public let seenMilliseconds: Int64?
     /// Files that it has reported.

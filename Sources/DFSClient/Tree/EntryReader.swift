@@ -103,6 +103,7 @@ enum EntryReader {
                     try Endpoint(text)
                 }, state: ServerState(line.text("state") ?? ""),
                 isAway: line.text("why") == "away",
+                isStillTelling: line.text("inventory") == "running",
                 seenMilliseconds: try optional(line, "seen"),
                 files: try optional(line, "files") ?? 0, bytes: try optional(line, "bytes") ?? 0,
                 free: try optional(line, "free"), mounts: mounts,

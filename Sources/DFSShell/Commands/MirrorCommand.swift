@@ -83,6 +83,7 @@ private struct MirrorDown: Sendable {
     }
 
     func run(from path: TreePath, to local: [UInt8]) async throws {
+        let before = deletes ? try await session.client.servers() : []
         // A listing that is not whole throws here, before anything was touched.
         let entries = try await session.client.find(path).all()
         let source = MirrorSide.remote(entries, below: path)
@@ -98,7 +99,7 @@ private struct MirrorDown: Sendable {
             deletes
             && MirrorCommand.mayDelete(from: source, target, "\(path)", session, tally)
         var kept = target.unknown
-        if mayDelete { kept += try await keptForAbsence(path) }
+        if mayDelete { kept += try await keptForAbsence(path, before) }
         let plan = MirrorPlan(
             source: source.items, target: target.items, deletes: mayDelete, keeping: kept)
         for _ in 0..<plan.unchanged { tally.unchanged() }
@@ -121,8 +122,12 @@ private struct MirrorDown: Sendable {
     }
 
     /// Where file servers hang that are away: what they have may not be listed whole.
-    private func keptForAbsence(_ path: TreePath) async throws -> [[UInt8]] {
-        let absent = AbsentServers(try await session.client.servers(), below: path)
+    ///
+    /// - Parameter before: The servers as they were before the listing was asked for.
+    private func keptForAbsence(
+        _ path: TreePath, _ before: [ServerInfo]
+    ) async throws -> [[UInt8]] {
+        let absent = AbsentServers(before + (try await session.client.servers()), below: path)
         guard !absent.absences.isEmpty else { return [] }
         absent.tell(session)
         tally.spoiled(.temporary)
@@ -184,6 +189,7 @@ private struct MirrorUp: Sendable {
     func run(from local: [UInt8], to path: TreePath) async throws {
         let top = try await session.disk.open(directory: local)
         let source = try await MirrorSide.local(top, session, tally)
+        let before = deletes ? try await session.client.servers() : []
         let entries = try await entries(below: path)
         let target = MirrorSide.remote(entries ?? [], below: path)
         let shown = "local \(Word.typed(local))"
@@ -192,7 +198,7 @@ private struct MirrorUp: Sendable {
         var kept = source.unknown
         if mayDelete {
             let servers = try await session.client.servers()
-            let absent = AbsentServers(servers, below: path)
+            let absent = AbsentServers(before + servers, below: path)
             if !absent.absences.isEmpty {
                 absent.tell(session)
                 tally.spoiled(.temporary)

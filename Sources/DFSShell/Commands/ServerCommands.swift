@@ -59,6 +59,7 @@ enum ServerCommands {
             if server.state != .up, let seen = server.seenMilliseconds {
                 state += " " + Amounts.seconds(seen)
             }
+            if server.isStillTelling { state += ", telling" }
             return [
                 server.id.text, server.address.map { ErrorSentence.safe("\($0)") } ?? "-", state,
                 Amounts.count(server.files, "file"), Amounts.sentence(server.bytes),

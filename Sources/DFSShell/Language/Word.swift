@@ -26,6 +26,12 @@ public struct Word: Equatable, Sendable {
         quoted = Array(repeating: false, count: bytes.count)
     }
 
+    /// Takes an argument of the process, which stands for itself or is an option.
+    init(argument bytes: [UInt8]) {
+        let isOption = bytes.first == UInt8(ascii: "-")
+        self = isOption ? Word(plain: bytes) : Word(literal: bytes)
+    }
+
     mutating func append(_ byte: UInt8, isQuoted: Bool) {
         bytes.append(byte)
         quoted.append(isQuoted)

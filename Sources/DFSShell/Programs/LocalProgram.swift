@@ -42,6 +42,13 @@ struct LocalProgram {
         keys = .program
     }
 
+    /// Words that are run as they are, on dfsh's own three streams.
+    init(words: [[UInt8]], keys: Keys) {
+        self.words = words
+        streams = Streams(input: STDIN_FILENO)
+        self.keys = keys
+    }
+
     /// A text for `sh`.
     init(text: [UInt8], _ streams: Streams, keys: Keys) {
         // A NUL would end a word early; no text that was typed or read as a line of text has one.

@@ -13,7 +13,8 @@ public enum CommandTable {
     static let all: [Command] =
         ListingCommands.all + ContentCommands.all + ViewingCommands.all + EditCommand.all
         + ChangingCommands.all + TransferCommands.all
-        + TailCommand.all + ServerCommands.all + ExplainCommand.all + BrowseCommand.all
+        + TailCommand.all + ServerCommands.all + WireCommand.all + ExplainCommand.all
+        + BrowseCommand.all
         + SessionCommands.all + HandleCommands.all + LocalCommands.all + ShellCommands.all
         + RunningCommands.all + SettingCommands.all + JobCommands.all + PackagingCommands.all
 

@@ -19,8 +19,13 @@ extension LocalDisk {
             let isThere = LocalName.withPath(entry.name) {
                 fstatat(directory.descriptor, $0, &status, AT_SYMLINK_NOFOLLOW)
             }
-            // An entry that went away meanwhile is not there.
-            guard isThere == 0 else { return nil }
+            guard isThere == 0 else {
+                // An entry that went away meanwhile is not there.
+                if errno == ENOENT { return nil }
+                return Found(
+                    name: entry.name, kind: .unreadable(errno), size: 0,
+                    modified: WallTime(seconds: 0))
+            }
             return Found(
                 name: entry.name, kind: LocalDisk.kind(status.st_mode), size: Int64(status.st_size),
                 modified: WallTime(

@@ -171,9 +171,11 @@ actor LocalDisk {
             let known = LocalName.withPath(name) {
                 fstatat(directory.descriptor, $0, &status, AT_SYMLINK_NOFOLLOW)
             }
-            // An entry that went away meanwhile is not there.
+            // An entry that went away meanwhile is not there; every other one is, seen or not.
             if known == 0 {
                 entries.append(.init(name: name, kind: LocalDisk.kind(status.st_mode)))
+            } else if errno != ENOENT {
+                entries.append(.init(name: name, kind: .unreadable(errno)))
             }
             errno = 0
         }

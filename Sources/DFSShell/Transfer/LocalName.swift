@@ -5,12 +5,14 @@ import Glibc
 enum LocalName {
     /// One entry of a local directory.
     struct Entry: Sendable {
-        enum Kind: Sendable {
+        enum Kind: Equatable, Sendable {
             case file
             case directory
             case symbolicLink
             /// A FIFO, device or socket.
             case special
+            /// What the system does not tell of, for this reason (`errno`): a broken disk or mount.
+            case unreadable(Int32)
         }
 
         let name: [UInt8]

@@ -32,6 +32,12 @@ extension MirrorSide {
             var below: [(directory: LocalDirectory, path: [UInt8])] = []
             for entry in found where !LocalDisk.isTemporary(entry.name) {
                 let place = LocalName.join(path, entry.name)
+                if case .unreadable(let number) = entry.kind {
+                    let path = LocalName.join(directory.path, entry.name)
+                    tally.failed(session.tell(LocalFailure(path: path, number: number)))
+                    side.unknown.append(place)
+                    continue
+                }
                 side.items.append(item(entry, at: place))
                 guard entry.kind == .directory else { continue }
                 do {
@@ -55,7 +61,7 @@ extension MirrorSide {
         case .file:
             MirrorItem(path: place, kind: .file, size: entry.size, modified: entry.modified)
         case .directory: MirrorItem(path: place, kind: .directory)
-        case .symbolicLink, .special: MirrorItem(path: place, kind: .other)
+        case .symbolicLink, .special, .unreadable: MirrorItem(path: place, kind: .other)
         }
     }
 
@@ -77,7 +83,8 @@ extension MirrorSide {
     }
 }
 
-/// File servers that are away, and what of a directory hangs on them.
+/// File servers that are away or have yet to tell what they have, and what of a directory hangs on
+/// them.
 struct AbsentServers: Sendable {
     /// One of them.
     struct Absence: Sendable {
@@ -89,9 +96,17 @@ struct AbsentServers: Sendable {
 
     let absences: [Absence]
 
-    /// Who has a mount below a directory, or above it, and is not surely up.
+    /// Who has a mount below a directory, or above it, and may have more than a listing told.
+    ///
+    /// - Parameter servers: As they were before the listing was asked for and as they are behind
+    ///   it: one that told its last file in between was listed without it.
     init(_ servers: [ServerInfo], below top: TreePath) {
-        absences = servers.filter { $0.state != .up && $0.state != .draining }.flatMap { server in
+        var named: Set<ServerID> = []
+        let absent = servers.filter { server in
+            let isWhole = server.state == .up || server.state == .draining
+            return (!isWhole || server.isStillTelling) && named.insert(server.id).inserted
+        }
+        absences = absent.flatMap { server in
             server.mounts.compactMap { mount in
                 if top == mount || top.isWithin(mount) {
                     return Absence(server: server, place: [], path: top)
@@ -105,12 +120,19 @@ struct AbsentServers: Sendable {
     /// Tells for each what is not deleted, and why.
     func tell(_ session: ShellSession) {
         for absence in absences {
-            let silence =
-                absence.server.seenMilliseconds.map { ", silent for \(Amounts.seconds($0))" } ?? ""
             session.output.complain(
                 "\(absence.path): nothing is deleted at or below it: file server "
-                    + "\(absence.server.id) is \(absence.server.state.shown)\(silence)")
+                    + "\(absence.server.id) \(absence.server.absence)")
         }
+    }
+}
+
+extension ServerInfo {
+    /// Why there may be more than is listed.
+    fileprivate var absence: String {
+        if isStillTelling { return "is still telling what it has" }
+        let silence = seenMilliseconds.map { ", silent for \(Amounts.seconds($0))" } ?? ""
+        return "is \(state.shown)\(silence)"
     }
 }
 

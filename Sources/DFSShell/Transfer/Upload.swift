@@ -155,6 +155,9 @@ struct Upload: Sendable {
                 switch entry.kind {
                 case .symbolicLink: skip(shown, "symbolic link")
                 case .special: skip(shown, "neither a file nor a directory")
+                case .unreadable(let number):
+                    let path = LocalName.join(directory.path, entry.name)
+                    tally.failed(session.tell(LocalFailure(path: path, number: number)))
                 case .file:
                     guard let target = orSkip(shown, entry.name, in: path) else { continue }
                     try await found(entry.name, directory, target)

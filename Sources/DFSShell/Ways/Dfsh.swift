@@ -42,7 +42,8 @@ public enum Dfsh {
             guard let number = output.settleBlocking() else { return .ok }
             throw ShellFailure(.failed, LocalFailure.sentence("standard output", number))
         }
-        let isInteractive = options.source == .standardInput && isatty(STDIN_FILENO) == 1
+        let hasTerminal = isatty(STDIN_FILENO) == 1
+        let isInteractive = options.source == .standardInput && hasTerminal
         let session = ShellSession(
             client: try client(options, output), output: output,
             isInteractive: isInteractive,
@@ -53,6 +54,12 @@ public enum Dfsh {
             // just being dialled and does not answer.
             defer { output.settleBlocking() }
             return Conversation.hold(with: session)
+        }
+        if case .words(let words) = options.source, hasTerminal, output.isTerminal,
+            words.first.map({ $0.elementsEqual(WireCommand.row.name.utf8) }) == true
+        {
+            defer { output.settleBlocking() }
+            return try WireConversation.hold(Array(words.dropFirst()), with: session)
         }
         return interruptible { await run(options, session) }
     }
@@ -117,10 +124,7 @@ public enum Dfsh {
 
     /// Words of the process stand for themselves: nothing in them is a pattern.
     private static func run(_ words: [[UInt8]], _ session: ShellSession) async -> ExitCode {
-        await session.run(
-            words: words.map { word in
-                word.first == UInt8(ascii: "-") ? Word(plain: word) : Word(literal: word)
-            })
+        await session.run(words: words.map(Word.init(argument:)))
     }
 
     /// Waits for a task on the calling thread; Ctrl-C cancels it, a second one ends the process.

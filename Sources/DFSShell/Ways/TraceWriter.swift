@@ -48,11 +48,15 @@ final class TraceWriter: Sendable {
     /// One line with its newline; what a peer wrote raw is shown as escapes.
     static func text(_ line: TraceLine) -> String {
         let mark = line.sender == .client ? "C: " : "S: "
-        let bytes = String(decoding: line.line, as: UTF8.self)
+        return mark + shown(line.line) + "\n"
+    }
+
+    /// A line's bytes as text; where they are none, or hide, those are escapes.
+    static func shown(_ line: [UInt8]) -> String {
+        let text = String(decoding: line, as: UTF8.self)
         let isClean =
-            bytes.utf8.elementsEqual(line.line) && !bytes.unicodeScalars.contains(where: isHidden)
-        let shown = isClean ? bytes : TraceWriter.escaped(line.line)
-        return mark + shown + "\n"
+            text.utf8.elementsEqual(line) && !text.unicodeScalars.contains(where: isHidden)
+        return isClean ? text : escaped(line)
     }
 
     private static func isHidden(_ scalar: UnicodeScalar) -> Bool {

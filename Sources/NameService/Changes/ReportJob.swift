@@ -150,6 +150,7 @@ extension NameAuthority {
     private mutating func acknowledge(_ job: ReportJob) {
         if job.inventory == .end {
             catalogue.mentions[job.server] = nil
+            membership[job.server].awaited = nil
             if membership[job.server].generation != job.generation {
                 membership[job.server].generation = job.generation
                 membership.touch(job.server)

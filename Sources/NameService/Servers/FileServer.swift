@@ -29,6 +29,9 @@ struct FileServer {
     ///
     /// While no name server ran, a file server went on: what it made then is told when it is back.
     var owed: Int64?
+    /// Up to which generation its reports have to be in before all its files are in the catalogue,
+    /// as it named it at REGISTER; `.max` for the end of an inventory, nil once that ended.
+    var awaited: Int64? = .max
     var mounts: [TreePath]
     var state: ServerState { didSet { writeSuffix() } }
     /// Why it took leave the last time; means something in state `goodbye` only.
@@ -82,6 +85,12 @@ struct FileServer {
     var isBack: Bool {
         guard let owed else { return true }
         return generation.map { $0 >= owed } ?? false
+    }
+
+    /// Whether all the files that it had when it registered are in the catalogue.
+    var isWhole: Bool {
+        guard let awaited else { return true }
+        return generation.map { $0 >= awaited } ?? false
     }
 
     /// Whether files are told as reachable.

@@ -34,6 +34,7 @@ extension NameAuthority {
         if let known, known.connection != asker.connection { lose(number, at: now) }
         try take(number, mounts, address, epoch)
         agree(number, generation)
+        membership[number].awaited = membership[number].generation == nil ? .max : generation
         // Who came back as a new one, or counts no changes, owes nothing that could be named.
         if membership[number].owed != nil {
             membership[number].owed = known?.isRetired == true ? nil : generation

@@ -15,6 +15,7 @@ extension NameAuthority {
             if server.state == .goodbye, let leave = server.leave {
                 reply.pair("why", leave.word)
             }
+            if server.isReachable, !server.isWhole { reply.pair("inventory", "running") }
             reply.pair("seen", now.monotonic.milliseconds(since: server.lastSeen))
             reply.pair("files", held.files)
             reply.pair("bytes", held.bytes)

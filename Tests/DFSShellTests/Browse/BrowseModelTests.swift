@@ -22,6 +22,7 @@ import Testing
     ) throws -> ServerInfo {
         ServerInfo(
             id: try #require(ServerID(name)), address: nil, state: state, isAway: false,
+            isStillTelling: false,
             seenMilliseconds: silent, files: 1, bytes: 6, free: nil, mounts: [.root], epoch: 1)
     }
 

@@ -85,6 +85,11 @@ final class EditedLines: LineSource {
         shownPrompt = nil
     }
 
+    /// Writes text where the prompt will stand; to be called by what makes the prompt only.
+    func write(_ text: String) {
+        if let editor { print(text, editor) }
+    }
+
     private func promptForEditor() -> UnsafePointer<CChar> {
         let bytes = prompt().filter { $0 != 0 }
         let copy = UnsafeMutablePointer<CChar>.allocate(capacity: bytes.count + 1)
