@@ -46,7 +46,8 @@ import Testing
         }
     }
 
-    @Test func `a payload is one line where it is sent, and its own lines where it is read`() throws {
+    @Test func `a payload is one line where it is sent, and its own lines where it is read`() throws
+    {
         let payload = bytes("a\\\"b\n\u{1B}\n")
 
         #expect(

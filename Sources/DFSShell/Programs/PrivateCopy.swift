@@ -40,11 +40,11 @@ struct PrivateCopy {
     /// Brings the file here, verified; without it the folder goes too.
     ///
     /// - Parameter mode: The copy's permission bits.
-    /// - Returns: The version that was brought.
+    /// - Returns: Which file and which version of it was brought.
     /// - Throws: Why it can not be had or written.
     func receive(
         _ file: TreePath, from client: DFSClient, mode: mode_t = 0o600
-    ) async throws -> Int64 {
+    ) async throws -> FileFacts {
         do {
             return try await fetch(file, client, mode)
         } catch {
@@ -55,7 +55,7 @@ struct PrivateCopy {
 
     private func fetch(
         _ file: TreePath, _ client: DFSClient, _ mode: mode_t
-    ) async throws -> Int64 {
+    ) async throws -> FileFacts {
         let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
         let descriptor = LocalName.withPath(path) { Glibc.open($0, flags, mode) }
         guard descriptor >= 0 else { throw LocalFailure.failure(path, errno) }
@@ -64,7 +64,7 @@ struct PrivateCopy {
             guard writeAll(Array(bytes.readableBytesView), to: descriptor) else {
                 throw LocalFailure.failure(path, errno)
             }
-        }.version
+        }
     }
 
     /// What the file holds now; nil where it is not there.

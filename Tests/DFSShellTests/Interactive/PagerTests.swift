@@ -64,6 +64,18 @@ struct PagerTests {
         #expect(try fixture.cluster.shell(["cat", "/log"]).output == "from the keys\n")
     }
 
+    @Test func `set pager goes before what the environment names`() throws {
+        let fixture = try fixture()
+        let terminal = try fixture.open()
+        try terminal.waitForLine(TerminalFixture.prompt)
+
+        try terminal.type("set pager 'sed s/line/row/'\r")
+        try terminal.waitForLine(TerminalFixture.prompt)
+        try terminal.type("less /log\r")
+
+        try terminal.waitForRow("row 500")
+    }
+
     @Test func `a pager gets no control byte of a file`() throws {
         let fixture = try fixture()
         let terminal = try fixture.open()
