@@ -74,7 +74,9 @@ private struct Copying: Sendable {
     func file(_ entry: Entry, to target: TreePath) async throws {
         try await tally.file { meter in
             if isDry {
-                session.output.line("copy \(entry.path) -> \(target)")
+                session.output.line(
+                    "copy \(entry.path) -> \(target)",
+                    as: ["would": "copy", "path": .path(entry.path), "target": .path(target)])
             } else {
                 _ = try await session.client.copy(entry.path, to: target)
             }

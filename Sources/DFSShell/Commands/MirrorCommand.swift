@@ -139,7 +139,9 @@ private struct MirrorDown: Sendable {
         _ plan: MirrorPlan, _ entries: [Entry], _ path: TreePath, _ local: [UInt8]
     ) async {
         for item in plan.directories {
-            session.output.line("make local \(Word.typed(LocalName.join(local, item.path)))")
+            let place = LocalName.join(local, item.path)
+            session.output.line(
+                "make local \(Word.typed(place))", as: ["would": "make", "local": .bytes(place)])
         }
         let wanted = Set(plan.files.map(\.path))
         for entry in entries {
@@ -150,7 +152,10 @@ private struct MirrorDown: Sendable {
             try? await tally.file { download.tell(entry, as: LocalName.join(local, rest), $0) }
         }
         for item in plan.deletions {
-            session.output.line("delete local \(Word.typed(LocalName.join(local, item.path)))")
+            let place = LocalName.join(local, item.path)
+            session.output.line(
+                "delete local \(Word.typed(place))",
+                as: ["would": "delete", "local": .bytes(place)])
             tally.deleted()
         }
     }
@@ -235,7 +240,10 @@ private struct MirrorUp: Sendable {
             if tally.leavesTheRest() { return }
             do {
                 let place = try self.path(of: item, below: path)
-                if upload.manner.isDry { session.output.line("make \(place)") }
+                if upload.manner.isDry {
+                    session.output.line(
+                        "make \(place)", as: ["would": "make", "path": .path(place)])
+                }
                 try await upload.makeDirectory(place)
             } catch {
                 try await tally.tell(error, session)
@@ -287,7 +295,8 @@ private struct MirrorUp: Sendable {
             do {
                 let place = try path(of: item, below: top)
                 if upload.manner.isDry {
-                    session.output.line("delete \(place)")
+                    session.output.line(
+                        "delete \(place)", as: ["would": "delete", "path": .path(place)])
                 } else {
                     try await session.client.remove(
                         place, kind: item.kind == .directory ? .directory : .file)

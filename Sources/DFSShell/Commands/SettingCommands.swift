@@ -63,7 +63,13 @@ enum SettingCommands {
         }
         let setting = try SettingCommands.setting(word)
         guard call.operands.count > 1 else {
-            return session.output.line(shown(setting, settings, session))
+            let value = shown(setting, settings, session)
+            return session.output.line(
+                value,
+                as: [
+                    "setting": .text(setting.rawValue), "value": .text(value),
+                    "summary": .text(setting.summary),
+                ])
         }
         let value = call.operands[1].bytes
         try session.state.withLock { try $0.settings.set(setting, value) }

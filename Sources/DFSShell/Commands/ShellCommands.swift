@@ -35,7 +35,9 @@ enum ShellCommands {
         let name = call.operands.map(\.text).joined(separator: " ")
         guard let row = CommandTable.row(named: name) else {
             if let text = session.state.withLock({ $0.aliases[[UInt8](name.utf8)] }) {
-                return session.output.line("\(name) stands for: \(ErrorSentence.safe(text))")
+                return session.output.line(
+                    "\(name) stands for: \(ErrorSentence.safe(text))",
+                    as: ["alias": .text(name), "command": .bytes(text)])
             }
             throw ShellFailure(.usage, CommandTable.unknown([UInt8](name.utf8)))
         }

@@ -37,7 +37,9 @@ struct Download: Sendable {
 
     /// Tells what would be brought.
     func tell(_ entry: Entry, as place: [UInt8], _ meter: TransferTally.Meter) {
-        session.output.line("get \(entry.path) -> \(Word.typed(place))")
+        session.output.line(
+            "get \(entry.path) -> \(Word.typed(place))",
+            as: ["would": "get", "path": .path(entry.path), "local": .bytes(place)])
         meter.moved(Int(clamping: entry.size))
     }
 

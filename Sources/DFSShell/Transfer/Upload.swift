@@ -12,7 +12,9 @@ struct Upload: Sendable {
         let source = try await session.disk.source(name, in: directory)
         try await tally.file { meter in
             if manner.isDry {
-                session.output.line("put \(Word.typed(source.path)) -> \(path)")
+                session.output.line(
+                    "put \(Word.typed(source.path)) -> \(path)",
+                    as: ["would": "put", "path": .path(path), "local": .bytes(source.path)])
                 return meter.moved(Int(clamping: source.size))
             }
             if manner.continues, try await isThere(source, as: path) {

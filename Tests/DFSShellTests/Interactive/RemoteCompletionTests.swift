@@ -192,6 +192,36 @@ struct RemoteCompletionTests {
         try terminal.waitForLine("\(TerminalFixture.prompt) handles fs1")
     }
 
+    @Test func `names are completed in the quotes that were begun, and own sessions by name`()
+        throws
+    {
+        let fixture = try TerminalFixture(files: [
+            Self.file("my file", "mine\n"), Self.file("it's | \"é\"", "odd\n"),
+            Self.file("#hash", "x"), Self.file("#hush", "y"),
+        ])
+        let terminal = try fixture.open(columns: 120)
+        try terminal.waitForLine(TerminalFixture.prompt)
+        func tab(_ typed: String, _ line: String) throws {
+            try terminal.type("\u{15}\(typed)\t")
+            try terminal.waitForLine("\(TerminalFixture.prompt) \(line)")
+        }
+
+        try tab("cat 'my", "cat 'my file'")
+        try tab(#"cat my\ "#, #"cat my\ file"#)
+        try tab("cat 'it", #"cat "it's | \"é\"""#)
+        try terminal.type("\r")
+        try terminal.waitForRow("odd")
+        try tab("cat \"#", "cat \"#h")
+        try terminal.type("\t")
+        try terminal.waitForRow("#hash  #hush")
+        try terminal.type("\u{15}session open '/my file'\r")
+        try terminal.waitUntil("the session") { $0.text.contains("h1 ") }
+        try terminal.waitForLine(TerminalFixture.prompt)
+        try tab("close h", "close h1")
+
+        #expect(terminal.screen.unknown.isEmpty)
+    }
+
     @Test func `a handle of any client is completed where one is killed`() throws {
         let fixture = try TerminalFixture(files: [Self.file("log", "one\n")])
         let opened = try fixture.cluster.shell(["-c", "session open --lease 60000 /log"])
