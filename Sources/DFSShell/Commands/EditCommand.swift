@@ -8,7 +8,7 @@ struct EditCommand {
 
     private static let edit = CommandSpecification(
         "edit", aliases: ["vi"], .files, [.init("path", .remotePath)],
-        "Edits a file in VISUAL, else EDITOR, and stores it if it was changed, over nobody's change.",
+        "Edits a file in VISUAL, else EDITOR, and stores what was changed, over nobody's change.",
         examples: [
             ("edit /A/notes.txt", "a file that is not there is made, where something was written"),
             ("edit /A/config", "changed by another meanwhile: your text is kept, exit code 8"),
@@ -45,11 +45,11 @@ struct EditCommand {
         let entry = try await checkedEntry()
         let copy = try PrivateCopy(of: path.name)
         var before: [UInt8]?
-        var fetched: FileFacts?
+        var origin: PrivateCopy.Origin?
         let code: Int32
         do {
             if entry != nil {
-                fetched = try await copy.receive(path, from: session.client)
+                origin = try await copy.receive(path, from: session.client)
                 before = try copy.contents(atMost: limit)
             }
             _ = await session.output.settle()
@@ -69,7 +69,7 @@ struct EditCommand {
                 .interrupted, "\(path): interrupted; nothing was stored, and \(kept(copy))")
         }
         try check(code, kept: "; nothing was stored, and " + kept(copy))
-        try await store(after, from: copy, over: fetched)
+        try await store(after, from: copy, over: origin)
         copy.remove()
         session.output.complain("\(path): stored, \(Amounts.sentence(Int64(after.count)))")
     }
@@ -112,14 +112,14 @@ struct EditCommand {
 
     /// Stores over what was fetched, or where still nothing is.
     private func store(
-        _ bytes: [UInt8], from copy: PrivateCopy, over fetched: FileFacts?
+        _ bytes: [UInt8], from copy: PrivateCopy, over origin: PrivateCopy.Origin?
     ) async throws {
         do {
-            if let fetched {
+            if let origin {
                 // Versions count the changes of one file: another one of the same name is told by
                 // its identity, and only what comes after this question is left to the version.
-                let now = try await session.client.fetch(path, offset: 0, count: 1).1
-                guard now.fileID == fetched.fileID else {
+                let now = try await session.client.fetch(path, offset: 0, count: 1).facts
+                guard now.fileID == origin.fileID else {
                     throw DFSError(.conflict, path: path, "another file has the name")
                 }
             } else {
@@ -127,7 +127,7 @@ struct EditCommand {
                 _ = try await session.client.create(path)
             }
             var rest: ByteBuffer? = ByteBuffer(bytes: bytes)
-            _ = try await session.client.store(path, ifVersion: fetched?.version) {
+            _ = try await session.client.store(path, ifVersion: origin?.version) {
                 defer { rest = nil }
                 return rest
             }

@@ -25,7 +25,7 @@ enum ViewingCommands {
 
     private static let less = CommandSpecification(
         "less", aliases: ["more"], .files, [.init("path", .remotePath, .oneOrMore)],
-        "Shows files in a pager: DFSH_PAGER, else PAGER, else less; as cat where there is no terminal.",
+        "Shows files in a pager: DFSH_PAGER, else PAGER, else less; without a terminal as cat.",
         examples: [("less /A/log", "it arrives while you read; who leaves early ends that")],
         exits: [.notFound, .denied, .temporary, .unreachable, .conflict])
 
