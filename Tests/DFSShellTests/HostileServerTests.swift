@@ -50,6 +50,40 @@ import Testing
         }
     }
 
+    // MARK: Amounts
+
+    @Test(
+        arguments: [
+            ["get", "-r", "--dry-run", "/d", "out"], ["mirror", "--dry-run", "/d", "here"],
+            ["mget", "--dry-run", "/d/*"], ["cp", "-r", "--dry-run", "/d", "/e"],
+            ["ls", "-l", "/d"],
+        ])
+    func `sizes whose sum is no number are counted as far as numbers go`(words: [String])
+        async throws
+    {
+        let largest = Int64.max
+        let items = ["a", "b", "c"]
+        try await ClusterSlots.shared.run {
+            let hostile = try HostileCluster(
+                names: [
+                    "LIST": .say(
+                        items.map { "~* file name=\($0) size=\(largest) server=m1 state=up\n" }
+                            .joined() + "~OK count=3\n"),
+                    "FIND": .say(
+                        items.map { "~* file path=/d/\($0) size=\(largest) server=m1 state=up\n" }
+                            .joined() + "~OK count=3\n"),
+                    "STAT": .say("~OK path=/d kind=dir\n"),
+                ])
+            defer { hostile.cluster.shutDown() }
+
+            let run = try hostile.dfsh(words).run
+
+            // Whoever ends by a signal has no code of dfsh's own.
+            #expect((0...8).contains(run.exitCode), "\(run.exitCode) \(run.errors)")
+            #expect(run.output.split(separator: "\n").count == 3, "\(run.output)\(run.errors)")
+        }
+    }
+
     // MARK: Names
 
     /// Names that no listing may hold, as the wire quotes them.

@@ -34,16 +34,28 @@ extension TreePath {
         }
         let suffix = other.suffix(TreePath.partMark.count + TreePath.randomDigits)
         guard suffix.starts(with: TreePath.partMark),
-            suffix.suffix(TreePath.randomDigits).allSatisfy({ byte in
-                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-                    || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
-            })
+            TreePath.areDigits(suffix.suffix(TreePath.randomDigits))
         else { return false }
         let above = parent.isRoot ? 1 : parent.bytes.count + 1
         let room = min(Limits.componentBytes, Limits.pathBytes - above) - suffix.count
         guard room > 0 else { return false }
         return other.dropLast(suffix.count).elementsEqual(
             TreePath.beginning(of: name, atMost: room))
+    }
+
+    /// Whether a name is one that an upload has until it is whole: `….dfs-part-` and 12 digits.
+    public var isNameOfPart: Bool {
+        let suffix = name.suffix(TreePath.partMark.count + TreePath.randomDigits)
+        return suffix.starts(with: TreePath.partMark)
+            && suffix.count == TreePath.partMark.count + TreePath.randomDigits
+            && TreePath.areDigits(suffix.suffix(TreePath.randomDigits))
+    }
+
+    private static func areDigits(_ bytes: ArraySlice<UInt8>) -> Bool {
+        bytes.allSatisfy { byte in
+            (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+                || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+        }
     }
 
     private static let partMark = [UInt8](".dfs-part-".utf8)

@@ -138,6 +138,14 @@ enum GetCommand {
         _ sources: [TreePath], _ session: ShellSession, _ manner: TransferManner
     ) async throws {
         try await session.forEach(sources) { path in
+            if manner.isDry {
+                let entry = try await session.client.stat(path).entry
+                guard entry.kind == .file else {
+                    throw DFSError(.isDirectory, path: path, "a directory has no bytes")
+                }
+                return session.output.line(
+                    "get \(path) -> -", as: ["would": "get", "path": .path(path)])
+            }
             do {
                 _ = try await session.client.fetch(path) { bytes in
                     try await manner.limit?.pass(bytes.readableBytes)

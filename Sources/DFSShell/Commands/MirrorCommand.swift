@@ -68,6 +68,19 @@ enum MirrorCommand {
         tally.spoiled(.temporary)
         return false
     }
+
+    /// Refuses to delete where something could not be brought: what is to go may be that very thing
+    /// under the name that it had before.
+    static func isComplete(
+        _ plan: MirrorPlan, _ session: ShellSession, _ tally: TransferTally
+    ) -> Bool {
+        let missing = tally.missing
+        guard missing > 0, !plan.deletions.isEmpty else { return true }
+        session.output.complain(
+            "nothing is deleted, as \(Amounts.count(missing, "file")) could not be brought; "
+                + "once they can, do it again")
+        return false
+    }
 }
 
 /// From the tree to here.
@@ -112,6 +125,7 @@ private struct MirrorDown: Sendable {
         try await tree.run()
         // Where the name server is gone, so is what the plan was made of.
         if tally.leavesTheRest() { return }
+        guard MirrorCommand.isComplete(plan, session, tally) else { return }
         try await delete(plan.deletions, below: top)
     }
 
@@ -200,7 +214,7 @@ private struct MirrorUp: Sendable {
         let shown = "local \(Word.typed(local))"
         let mayDelete =
             deletes && MirrorCommand.mayDelete(from: source, target, shown, session, tally)
-        var kept = source.unknown
+        var kept = source.unknown + target.unknown
         if mayDelete {
             let servers = try await session.client.servers()
             let absent = AbsentServers(before + servers, below: path)
@@ -220,6 +234,7 @@ private struct MirrorUp: Sendable {
         if entries == nil, !path.isRoot { try await upload.makeDirectory(path) }
         try await send(plan, to: path, from: top)
         if tally.leavesTheRest() { return }
+        guard MirrorCommand.isComplete(plan, session, tally) else { return }
         try await delete(plan.deletions, below: path)
     }
 
@@ -238,8 +253,8 @@ private struct MirrorUp: Sendable {
     ) async throws {
         for item in plan.directories {
             if tally.leavesTheRest() { return }
+            guard let place = place(of: item, below: path) else { continue }
             do {
-                let place = try self.path(of: item, below: path)
                 if upload.manner.isDry {
                     session.output.line(
                         "make \(place)", as: ["would": "make", "path": .path(place)])
@@ -258,8 +273,8 @@ private struct MirrorUp: Sendable {
             var running = 0
             for item in plan.files {
                 if tally.leavesTheRest() { break }
+                guard let place = place(of: item, below: path) else { continue }
                 do {
-                    let place = try self.path(of: item, below: path)
                     let (folder, name) = try await folders.place(of: item.path)
                     if running >= width {
                         try await group.next()
@@ -278,13 +293,15 @@ private struct MirrorUp: Sendable {
         try await later.run(session)
     }
 
-    private func path(of item: MirrorItem, below top: TreePath) throws -> TreePath {
+    /// The path in the tree; nil for a name that no tree can have, once that was told.
+    private func place(of item: MirrorItem, below top: TreePath) -> TreePath? {
         do throws(RequestError) {
             return try TreePath(LocalName.join(top.bytes, item.path))
         } catch {
-            throw ShellFailure(
-                .failed,
+            session.output.complain(
                 "local \(Word.typed(item.path)): skipped: \(ErrorSentence.safe(error.advice))")
+            tally.refused()
+            return nil
         }
     }
 
@@ -292,8 +309,8 @@ private struct MirrorUp: Sendable {
         for item in items {
             try Task.checkCancellation()
             if tally.leavesTheRest() { return }
+            guard let place = place(of: item, below: top) else { continue }
             do {
-                let place = try path(of: item, below: top)
                 if upload.manner.isDry {
                     session.output.line(
                         "delete \(place)", as: ["would": "delete", "path": .path(place)])
@@ -301,6 +318,9 @@ private struct MirrorUp: Sendable {
                     try await session.client.remove(
                         place, kind: item.kind == .directory ? .directory : .file)
                 }
+                tally.deleted()
+            } catch  where error.known == .notFound {
+                // Somebody else was quicker.
                 tally.deleted()
             } catch {
                 try await tally.tell(error, session)

@@ -150,6 +150,10 @@ enum PutCommand {
                 .usage, "put: standard input holds the commands; use \"dfsh put - PATH\"")
         }
         let path = try await session.onePath(call.operands[1])
+        if manner.isDry {
+            return session.output.line(
+                "put - -> \(path)", as: ["would": "put", "path": .path(path)])
+        }
         try await session.tallied("put") { tally in
             try await tally.file { meter in
                 _ = try await session.client.store(path) {

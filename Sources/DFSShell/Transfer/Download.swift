@@ -35,6 +35,12 @@ struct Download: Sendable {
         tally.keepsNoPart(of: entry.path)
     }
 
+    /// Says that an upload which is not whole stays there: it is brought where it is named.
+    func leaveOut(part path: TreePath) {
+        session.output.complain("\(path): skipped: a part of an upload that is not whole")
+        tally.skipped()
+    }
+
     /// Tells what would be brought.
     func tell(_ entry: Entry, as place: [UInt8], _ meter: TransferTally.Meter) {
         session.output.line(

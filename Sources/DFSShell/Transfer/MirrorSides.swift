@@ -13,7 +13,8 @@ struct MirrorSide: Sendable {
 extension MirrorSide {
     /// Everything below a local directory; what can not be read is told, and is unknown.
     ///
-    /// Symbolic links are not followed. What an interrupted `get` left is not looked at.
+    /// Symbolic links are not followed. What an interrupted `get` left is not looked at; nor what is
+    /// in a directory that no tree can have, such as a file server's own below what it exports.
     static func local(
         _ top: LocalDirectory, _ session: ShellSession, _ tally: TransferTally
     ) async throws -> MirrorSide {
@@ -39,6 +40,10 @@ extension MirrorSide {
                     continue
                 }
                 side.items.append(item(entry, at: place))
+                guard TreePath.refusal(component: entry.name) == nil else {
+                    side.unknown.append(place)
+                    continue
+                }
                 guard entry.kind == .directory else { continue }
                 do {
                     below.append(
@@ -67,6 +72,7 @@ extension MirrorSide {
 
     /// Everything below a directory of the tree, which is there.
     ///
+    /// A part of an upload is none of a mirror's: it is somebody's who goes on with it.
     /// - Throws: Where the listing is not whole.
     static func remote(
         _ entries: [Entry], below top: TreePath
@@ -74,6 +80,10 @@ extension MirrorSide {
         var side = MirrorSide()
         for entry in entries {
             guard let rest = entry.path.relative(to: top) else { continue }
+            if entry.kind == .file, entry.path.isNameOfPart {
+                side.unknown.append(Array(rest))
+                continue
+            }
             side.items.append(
                 MirrorItem(
                     path: Array(rest), kind: entry.kind == .file ? .file : .directory,

@@ -34,8 +34,17 @@ struct TransferRate {
         guard let first = samples.first, let last = samples.last else { return nil }
         let (seconds, attoseconds) = (last.time - first.time).components
         let time = Double(seconds) + Double(attoseconds) / 1e18
-        let bytes = last.bytes - first.bytes
-        return time >= 0.5 && bytes > 0 ? Int64(Double(bytes) / time) : nil
+        let (bytes, overflow) = last.bytes.subtractingReportingOverflow(first.bytes)
+        guard !overflow, time >= 0.5, bytes > 0 else { return nil }
+        return TransferRate.rate(of: bytes, in: time)
+    }
+
+    /// Bytes a second, as far as a number goes.
+    ///
+    /// - Parameter seconds: More than zero.
+    static func rate(of bytes: Int64, in seconds: Double) -> Int64 {
+        let rate = Double(bytes) / seconds
+        return rate < 0x1p62 ? Int64(rate) : .max
     }
 
     /// What is said behind the amount: how much of all, how fast, how long still.
@@ -66,7 +75,7 @@ extension TransferTally {
             try? await Task.sleep(for: .milliseconds(500))
             if Task.isCancelled { break }
             let sight = sight
-            rate.see(sight.bytes - sight.had, at: ContinuousClock.now - start)
+            rate.see(max(0, sight.bytes) - max(0, sight.had), at: ContinuousClock.now - start)
             guard TransferTally.isInFront else { continue }
             var text = sight.text + rate.text(of: sight.bytes, total: total)
             if sight.missing > 0 { text += ", \(sight.missing) missing" }

@@ -76,19 +76,19 @@ final class TransferTally: Sendable {
 
         /// Counts bytes as they arrive.
         func moved(_ bytes: Int) {
-            state.withLock { $0.bytes += Int64(bytes) }
-            tally.counts.withLock { $0.moving += Int64(bytes) }
+            state.withLock { $0.bytes.add(Int64(bytes)) }
+            tally.counts.withLock { $0.moving.add(Int64(bytes)) }
         }
 
         /// Counts what was there before anything travelled.
         func had(_ bytes: Int64) {
             state.withLock { state in
                 state.had = bytes
-                state.bytes += bytes
+                state.bytes.add(bytes)
             }
             tally.counts.withLock { counts in
-                counts.moving += bytes
-                counts.had += bytes
+                counts.moving.add(bytes)
+                counts.had.add(bytes)
             }
         }
 
@@ -101,8 +101,8 @@ final class TransferTally: Sendable {
                 return (bytes, true)
             }
             tally.counts.withLock { counts in
-                counts.moving += change
-                if isFirst { counts.had += bytes }
+                counts.moving.add(change)
+                if isFirst { counts.had.add(bytes) }
             }
         }
 
@@ -112,11 +112,11 @@ final class TransferTally: Sendable {
         fileprivate func end(isWhole: Bool) {
             let state = state.withLock { $0 }
             tally.counts.withLock { counts in
-                counts.moving -= state.bytes
-                guard isWhole else { return counts.had -= state.had ?? 0 }
+                counts.moving.add(-state.bytes)
+                guard isWhole else { return counts.had.add(-(state.had ?? 0)) }
                 if state.isUnchanged { return counts.unchanged += 1 }
                 counts.files += 1
-                counts.bytes += state.bytes
+                counts.bytes.add(state.bytes)
             }
         }
     }
@@ -181,6 +181,9 @@ final class TransferTally: Sendable {
             return counts.isCutShort
         }
     }
+
+    /// How many files that were to be brought are missing.
+    var missing: Int64 { counts.withLock { $0.failed } }
 
     /// Notes that the person wanted no more.
     func interrupted() { counts.withLock { $0.isInterrupted = true } }
@@ -298,7 +301,8 @@ final class TransferTally: Sendable {
     /// As `summary`, with the bytes of files that are under way, and without a rate.
     var sight: Sight {
         let counts = counts.withLock { $0 }
-        let bytes = counts.bytes + counts.moving
+        var bytes = counts.bytes
+        bytes.add(counts.moving)
         return Sight(
             text: files(counts.files, bytes), missing: counts.failed, bytes: bytes,
             had: counts.had)
@@ -314,17 +318,21 @@ final class TransferTally: Sendable {
         let seconds =
             Double(elapsed.components.seconds)
             + Double(elapsed.components.attoseconds) / 1e18
-        let bytes = counts.bytes - counts.had
+        var bytes = counts.bytes
+        bytes.add(-counts.had)
         guard seconds >= 1, bytes > 0 else { return text }
         let tenths = Int64(seconds * 10)
-        let rate = Amounts.sentence(Int64(Double(bytes) / seconds))
+        let rate = Amounts.sentence(TransferRate.rate(of: bytes, in: seconds))
         return text + " in \(tenths / 10).\(tenths % 10) s (\(rate)/s)"
     }
 
     private func missing(_ counts: Counts) -> String {
         var text = ""
         if counts.unchanged > 0 { text += "; \(counts.unchanged) unchanged" }
-        if counts.deleted > 0 { text += "; \(counts.deleted) deleted" }
+        if counts.deleted > 0 {
+            let isDry = verb.hasPrefix("would ")
+            text += isDry ? "; would delete \(counts.deleted)" : "; \(counts.deleted) deleted"
+        }
         if counts.skipped > 0 { text += "; \(counts.skipped) skipped" }
         if counts.failed > 0 { text += "; \(counts.failed) missing" }
         if counts.hasRest { text += ", and the rest was not tried" }
@@ -386,6 +394,14 @@ extension ShellSession {
         tally.tellUnnamed(output)
         tally.tell(output)
         if tally.code != .ok { throw ShellFailure.told(tally.code) }
+    }
+}
+
+extension Int64 {
+    /// Adds, and stays at the largest or smallest number: what a peer tells is no number to trust.
+    fileprivate mutating func add(_ other: Int64) {
+        let (sum, overflow) = addingReportingOverflow(other)
+        self = overflow ? (other > 0 ? .max : .min) : sum
     }
 }
 

@@ -57,6 +57,10 @@ struct TreeDownload {
             given = nil
             for entry in page {
                 try Task.checkCancellation()
+                if entry.kind == .file, entry.path.isNameOfPart {
+                    if chosen == nil { download.leaveOut(part: entry.path) }
+                    continue
+                }
                 guard let directory = try await place(for: entry) else { continue }
                 // What can not be had is told at once, in the order of the listing.
                 guard entry.isAvailable else {
