@@ -92,6 +92,23 @@ import Testing
         #expect(world.rows.nodeCount == 0)
     }
 
+    @Test func `a directory goes with the names that are claimed in it`() throws {
+        var world = try NameWorld()
+        try world.addServer("fs1", on: 2, files: ["/d/s/a"])
+        try world.send("MKDIR /d/made")
+        for path in ["/d/s/claimed", "/d/made/claimed", "/d/claimed"] {
+            try world.send("CREATE \(path)")
+        }
+
+        let id = try world.post("REMOVE /d recursive=yes")
+        try world.send("DONE op=1000001", on: 2)
+
+        #expect(world.answers[id] == "OK\n")
+        #expect(try world.send("LIST /d").hasPrefix("ERR not-found "))
+        #expect(world.rows.nodeCount == 0)
+        #expect(try world.send("STATUS").contains(" claims=0 "))
+    }
+
     @Test func `a directory that one of two servers could not remove keeps what is left`() throws {
         var world = try NameWorld()
         try world.addServer("fs1", on: 2, files: ["/d/a"])

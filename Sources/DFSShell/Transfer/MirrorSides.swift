@@ -13,8 +13,8 @@ struct MirrorSide: Sendable {
 extension MirrorSide {
     /// Everything below a local directory; what can not be read is told, and is unknown.
     ///
-    /// Symbolic links are not followed. What an interrupted `get` left is not looked at; nor what is
-    /// in a directory that no tree can have, such as a file server's own below what it exports.
+    /// Symbolic links are not followed. What an interrupted `get` left is not looked at; nor what
+    /// is in a directory that no tree can have, such as a file server's own below its export.
     static func local(
         _ top: LocalDirectory, _ session: ShellSession, _ tally: TransferTally
     ) async throws -> MirrorSide {

@@ -7,7 +7,8 @@ struct RemovalJob {
     /// Servers whose things below `top` are to go, one after another.
     var departing: [UInt16] = []
     var top: TreePath
-    /// Whether directories at and below `top` go that only MKDIR has made.
+    /// Whether directories at and below `top` go that only MKDIR has made, with names that are
+    /// claimed in them.
     var clearsMade = false
     /// The walk's place in the present server's turn.
     var cursor: [UInt8] = []
@@ -104,18 +105,25 @@ extension NameAuthority {
         return true
     }
 
-    /// Takes directories that nobody has on disk out of a subtree; true when it is over.
+    /// Takes directories and claims that nobody has on disk out of a subtree; true when it is over.
     private mutating func clearMade(_ job: inout RemovalJob) -> Bool {
         guard let top = catalogue.find(job.top), catalogue.records[Int(top)].isDirectory else {
             return true
         }
         var nodes = job.cursor.isEmpty ? [top] : []
         let next = catalogue.walk(top, after: job.cursor, steps: Job.changes) { node, _ in
-            if catalogue.records[Int(node)].flags.contains(.explicit) { nodes.append(node) }
+            let record = catalogue.records[Int(node)]
+            if record.flags.contains(.explicit) || record.isClaim { nodes.append(node) }
             return .goOn
         }
         // What is in a directory that stays keeps it; what held one goes before it.
         for node in nodes.reversed() where !catalogue.records[Int(node)].isFree {
+            if catalogue.records[Int(node)].isClaim {
+                let parent = catalogue.records[Int(node)].parent
+                catalogue.free(node)
+                _ = catalogue.collect(parent)
+                continue
+            }
             guard catalogue.records[Int(node)].isDirectory else { continue }
             let path = catalogue.path(of: node)
             catalogue.records[Int(node)].flags.remove(.explicit)
