@@ -268,16 +268,11 @@ private struct MirrorUp: Sendable {
         let capacity = upload.manner.isDry ? 1 : Upload.capacity
         try await withThrowingTaskGroup(of: Int.self) { group in
             var used = 0
-            var last: TreePath?
             for item in plan.files {
                 if tally.leavesTheRest() { break }
                 guard let place = place(of: item, below: path) else { continue }
                 do {
                     let (folder, name) = try await folders.place(of: item.path)
-                    if place.parent != last, let parent = place.parent {
-                        try await upload.keepAttributes(of: folder, as: parent)
-                        last = parent
-                    }
                     let cost = Upload.cost(of: item.size)
                     while used > 0, used + cost > capacity { used -= try await group.next() ?? 0 }
                     used += cost
@@ -292,7 +287,6 @@ private struct MirrorUp: Sendable {
             try await group.waitForAll()
         }
         try await later.run(session)
-        try await upload.directories.send(session, tally)
     }
 
     /// The path in the tree; nil for a name that no tree can have, once that was told.

@@ -5,6 +5,8 @@ import Synchronization
 struct TransferManner: Sendable {
     /// Whether permission bits and times are kept as they are.
     var keepsAttributes = false
+    /// Whether those of directories are too.
+    var keepsDirectories = false
     /// Whether what an earlier attempt left is compared and gone on with.
     var continues = false
     /// Whether this is another attempt of the same command, whose server had gone away.
@@ -21,6 +23,7 @@ struct TransferManner: Sendable {
     /// - Throws: `ShellFailure` with `usage` for a rate that is none.
     init(_ call: Invocation, continues: Bool) throws {
         keepsAttributes = call.has("p")
+        keepsDirectories = keepsAttributes
         self.continues = continues || call.has("c")
         isDry = call.has("dry-run")
         limit = try call.value("limit-rate").map { word in

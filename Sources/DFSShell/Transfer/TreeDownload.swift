@@ -42,7 +42,7 @@ struct TreeDownload {
             if let failure { throw failure }
         }
         try await later.run(download.session)
-        if download.manner.keepsAttributes, let first = open.first {
+        if download.manner.keepsDirectories, let first = open.first {
             if !top.isRoot { directories.add(top) }
             try await directories.bring(
                 below: top, into: first.directory, download.session, download.tally)

@@ -160,7 +160,7 @@ struct Upload: Sendable {
 
     /// Has a directory of the tree be as one here, once everything in it has come.
     func keepAttributes(of directory: LocalDirectory, as path: TreePath) async throws {
-        guard manner.keepsAttributes, !manner.isDry, !path.isRoot else { return }
+        guard manner.keepsDirectories, !manner.isDry, !path.isRoot else { return }
         directories.add(path, try await session.disk.attributes(of: directory))
     }
 
