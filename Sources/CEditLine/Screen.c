@@ -10,7 +10,7 @@
 #include "CEditLine.h"
 
 /* The one full screen of the process.  Everything that a handler uses is async-signal-safe:
- * tcsetattr(3), write(2), sigaction(2), raise(3). */
+ * tcsetattr(3), tcgetpgrp(3), write(2), sigaction(2), raise(3). */
 static struct termios before_screen;
 static int screen_terminal = -1;
 static int screen_event = -1;
@@ -54,7 +54,14 @@ static void tell_change(void) {
 }
 
 static void show(void) {
-    if (!atomic_load(&is_open) || atomic_exchange(&is_shown, 1)) return;
+    if (!atomic_load(&is_open)) return;
+    if (tcgetpgrp(screen_terminal) != getpgrp()) {
+        /* In the background the terminal is the shell's: stop, as any program that changes it
+         * there.  Back in the foreground a SIGCONT shows it. */
+        raise(SIGTTOU);
+        return;
+    }
+    if (atomic_exchange(&is_shown, 1)) return;
     struct termios raw = before_screen;
     raw.c_iflag &= (tcflag_t) ~(BRKINT | ICRNL | INPCK | ISTRIP | IXON);
     raw.c_lflag &= (tcflag_t) ~(ECHO | ICANON | IEXTEN | ISIG);

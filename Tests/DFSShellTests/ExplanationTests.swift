@@ -9,12 +9,13 @@ import Testing
     private static func path(_ text: String) throws -> TreePath { try TreePath([UInt8](text.utf8)) }
 
     private static func server(
-        _ name: String, _ state: ServerState = .up, isAway: Bool = false, mounts: [String] = ["/d"]
+        _ name: String, _ state: ServerState = .up, isAway: Bool = false,
+        isStillTelling: Bool = false, mounts: [String] = ["/d"]
     ) throws -> ServerInfo {
         ServerInfo(
             id: try #require(ServerID(name)), address: Endpoint(host: "127.0.0.1", port: 7401),
-            state: state, isAway: isAway, isStillTelling: false, seenMilliseconds: 61_000, files: 1,
-            bytes: 6, free: nil,
+            state: state, isAway: isAway, isStillTelling: isStillTelling, seenMilliseconds: 61_000,
+            files: 1, bytes: 6, free: nil,
             mounts: try mounts.map(path), epoch: 1)
     }
 
@@ -128,6 +129,20 @@ import Testing
         #expect(lines.contains { $0.hasPrefix("Names of a server that is away stay") })
         #expect(lines.contains { $0.hasPrefix("No new file can be made there before m1 is back") })
         #expect(lines.last?.contains("find / -name f") == true)
+    }
+
+    @Test func `a server that has not told all of its files is named where a name is missing`()
+        throws
+    {
+        let explanation = try Self.explanation(try Self.server("m1", isStillTelling: true))
+
+        let lines = explanation.absent(below: try Self.path("/d"), having: [])
+
+        #expect(
+            lines.contains {
+                $0.hasSuffix("It has yet to tell a part of its files: more names may come.")
+            })
+        #expect(explanation.state(try Self.server("m1")).contains("more names") == false)
     }
 
     @Test func `a directory tells who brings files there, and where new ones are made`() throws {

@@ -129,6 +129,8 @@ struct DishonestCluster {
     private let files: HostileServer
     private let record: Record
 
+    /// Where the name server is.
+    var endpoint: String { names.endpoint.description }
     /// The verbs that were asked for, in their order.
     var asked: [String] { record.all }
 
@@ -160,7 +162,7 @@ struct DishonestCluster {
         let around = "\(cluster.folder)/around"
         try FileSystem.makeFolders("\(around)/here")
         let run = try cluster.shell(
-            ["-n", names.endpoint.description, "--deadline", "700"] + words,
+            ["-n", endpoint, "--deadline", "700"] + words,
             environment: ["EDITOR=true", "PATH=/usr/bin:/bin", "TMPDIR=\(cluster.folder)"],
             folder: "\(around)/here", within: .seconds(60))
         let left = try FileSystem.files(below: [UInt8](around.utf8))

@@ -68,6 +68,7 @@ struct BrowseCommand: Sendable {
     }
 
     private static func run(_ session: ShellSession, _ call: Invocation) async throws {
+        if session.isJob { throw ShellFailure(.usage, "browse: needs the terminal, and not an &") }
         let isDumb = getenv("TERM").map { String(cString: $0) == "dumb" } ?? true
         guard isatty(STDIN_FILENO) == 1, session.output.isTerminal, !isDumb else {
             throw ShellFailure(
@@ -261,7 +262,7 @@ struct BrowseCommand: Sendable {
             switch effect {
             case .open(let path):
                 try await session.openInProgram(path)
-                if !ProgramChoice().showsByItself { try await waitForEnter() }
+                if !session.programs.showsByItself { try await waitForEnter() }
             case .get(let paths):
                 let words = ["get", "-r"].map { Word(plain: [UInt8]($0.utf8)) }
                 let code = await session.run(

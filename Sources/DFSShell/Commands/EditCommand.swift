@@ -8,7 +8,7 @@ struct EditCommand {
 
     private static let edit = CommandSpecification(
         "edit", aliases: ["vi"], .files, [.init("path", .remotePath)],
-        "Edits a file in VISUAL, else EDITOR, and stores it if it was changed, over nobody's change.",
+        "Edits a file in VISUAL, else EDITOR, and stores what was changed, over nobody's change.",
         examples: [
             ("edit /A/notes.txt", "a file that is not there is made, where something was written"),
             ("edit /A/config", "changed by another meanwhile: your text is kept, exit code 8"),
@@ -23,8 +23,9 @@ struct EditCommand {
     private let limit: Int
 
     private static func run(_ session: ShellSession, _ call: Invocation) async throws {
+        if session.isJob { throw ShellFailure(.usage, "edit: needs the terminal, and not an &") }
         let path = try await session.onePath(call.operands[0])
-        let choice = ProgramChoice()
+        let choice = session.programs
         // One that was named may need no terminal; any other waits for keys that never come.
         guard choice.namedEditor != nil || isatty(STDIN_FILENO) == 1 && session.output.isTerminal
         else {
@@ -44,14 +45,14 @@ struct EditCommand {
         let entry = try await checkedEntry()
         let copy = try PrivateCopy(of: path.name)
         var before: [UInt8]?
-        var version: Int64?
-        if entry != nil {
-            version = try await copy.receive(path, from: session.client)
-            before = try copy.contents(atMost: limit)
-        }
-        _ = await session.output.settle()
+        var origin: PrivateCopy.Origin?
         let code: Int32
         do {
+            if entry != nil {
+                origin = try await copy.receive(path, from: session.client)
+                before = try copy.contents(atMost: limit)
+            }
+            _ = await session.output.settle()
             code = try await LocalProgram(shell: editor, copy.path).run()
         } catch {
             copy.remove()
@@ -63,9 +64,12 @@ struct EditCommand {
             try check(code, kept: "")
             return session.output.complain("\(path): not changed, and nothing was stored")
         }
-        try Task.checkCancellation()
+        if Task.isCancelled {
+            throw ShellFailure(
+                .interrupted, "\(path): interrupted; nothing was stored, and \(kept(copy))")
+        }
         try check(code, kept: "; nothing was stored, and " + kept(copy))
-        try await store(after, from: copy, over: version)
+        try await store(after, from: copy, over: origin)
         copy.remove()
         session.output.complain("\(path): stored, \(Amounts.sentence(Int64(after.count)))")
     }
@@ -106,15 +110,24 @@ struct EditCommand {
         throw ShellFailure(.failed, "\(path): the editor \(name) \(end)\(kept)")
     }
 
-    /// Stores over the version that was fetched, or where still nothing is.
+    /// Stores over what was fetched, or where still nothing is.
     private func store(
-        _ bytes: [UInt8], from copy: PrivateCopy, over version: Int64?
+        _ bytes: [UInt8], from copy: PrivateCopy, over origin: PrivateCopy.Origin?
     ) async throws {
         do {
-            // A claim is refused where somebody else made the file meanwhile.
-            if version == nil { _ = try await session.client.create(path) }
+            if let origin {
+                // Versions count the changes of one file: another one of the same name is told by
+                // its identity, and only what comes after this question is left to the version.
+                let now = try await session.client.fetch(path, offset: 0, count: 1).facts
+                guard now.fileID == origin.fileID else {
+                    throw DFSError(.conflict, path: path, "another file has the name")
+                }
+            } else {
+                // A claim is refused where somebody else made the file meanwhile.
+                _ = try await session.client.create(path)
+            }
             var rest: ByteBuffer? = ByteBuffer(bytes: bytes)
-            _ = try await session.client.store(path, ifVersion: version) {
+            _ = try await session.client.store(path, ifVersion: origin?.version) {
                 defer { rest = nil }
                 return rest
             }

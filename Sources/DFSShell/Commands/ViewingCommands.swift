@@ -25,7 +25,7 @@ enum ViewingCommands {
 
     private static let less = CommandSpecification(
         "less", aliases: ["more"], .files, [.init("path", .remotePath, .oneOrMore)],
-        "Shows files in a pager: DFSH_PAGER, else PAGER, else less; as cat where there is no terminal.",
+        "Shows files in a pager: DFSH_PAGER, else PAGER, else less; without a terminal as cat.",
         examples: [("less /A/log", "it arrives while you read; who leaves early ends that")],
         exits: [.notFound, .denied, .temporary, .unreachable, .conflict])
 
@@ -118,12 +118,18 @@ private struct FileStart {
 }
 
 extension ShellSession {
+    /// The programs that the person wants: what was set goes before what the environment names.
+    var programs: ProgramChoice {
+        let pager = state.withLock { $0.settings }[.pager]
+        return ProgramChoice(setPager: pager.map { String(decoding: $0, as: UTF8.self) })
+    }
+
     /// Shows lines, in the pager where they are more than the terminal has.
     func page(_ lines: [String], as objects: [JSONObject]) async throws {
         var (columns, rows) = (Int32(0), Int32(0))
         dfs_terminal_size(STDOUT_FILENO, &columns, &rows)
         guard output.isTerminal, !output.isJSON, lines.count >= Int(rows),
-            let command = ProgramChoice().pager
+            !isJob, let command = programs.pager
         else { return show(lines, as: objects) }
         let pipe = try PagerPipe(command: command)
         _ = await output.settle()
@@ -140,7 +146,7 @@ extension ShellSession {
 
     /// Shows a file in the pager, or writes it where there is none or no terminal.
     func show(_ path: TreePath) async throws {
-        if output.isTerminal, let pager = ProgramChoice().pager {
+        if output.isTerminal, !isJob, let pager = programs.pager {
             return try await Pager(session: self, command: pager).show(path)
         }
         _ = try await client.fetch(path, verifies: false) { bytes in
@@ -152,7 +158,7 @@ extension ShellSession {
     ///
     /// The program goes on after dfsh, and so the copy stays.
     func openInProgram(_ path: TreePath) async throws {
-        guard let desktop = ProgramChoice().desktop else { return try await show(path) }
+        guard let desktop = programs.desktop else { return try await show(path) }
         let copy = try PrivateCopy(of: path.name)
         _ = try await copy.receive(path, from: client, mode: 0o400)
         let code = try await LocalProgram(shell: desktop, copy.path).run()

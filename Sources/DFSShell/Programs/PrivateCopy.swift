@@ -4,6 +4,14 @@ import Glibc
 
 /// A copy of a file of the tree in a folder on this machine that only its person can enter.
 struct PrivateCopy {
+    /// What a copy was made of.
+    struct Origin {
+        /// The file's identity over renames.
+        let fileID: Int64
+        /// Counts the changes of that file.
+        let version: Int64
+    }
+
     /// Where the copy is.
     let path: [UInt8]
     private let folder: [UInt8]
@@ -40,11 +48,11 @@ struct PrivateCopy {
     /// Brings the file here, verified; without it the folder goes too.
     ///
     /// - Parameter mode: The copy's permission bits.
-    /// - Returns: The version that was brought.
+    /// - Returns: Which file and which version of it was brought.
     /// - Throws: Why it can not be had or written.
     func receive(
         _ file: TreePath, from client: DFSClient, mode: mode_t = 0o600
-    ) async throws -> Int64 {
+    ) async throws -> Origin {
         do {
             return try await fetch(file, client, mode)
         } catch {
@@ -55,16 +63,17 @@ struct PrivateCopy {
 
     private func fetch(
         _ file: TreePath, _ client: DFSClient, _ mode: mode_t
-    ) async throws -> Int64 {
+    ) async throws -> Origin {
         let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
         let descriptor = LocalName.withPath(path) { Glibc.open($0, flags, mode) }
         guard descriptor >= 0 else { throw LocalFailure.failure(path, errno) }
         defer { close(descriptor) }
-        return try await client.fetch(file) { bytes in
+        let facts = try await client.fetch(file) { bytes in
             guard writeAll(Array(bytes.readableBytesView), to: descriptor) else {
                 throw LocalFailure.failure(path, errno)
             }
-        }.version
+        }
+        return Origin(fileID: facts.fileID, version: facts.version)
     }
 
     /// What the file holds now; nil where it is not there.

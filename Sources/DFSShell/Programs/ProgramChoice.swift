@@ -2,6 +2,8 @@ import Glibc
 
 /// Which programs of this machine the person wants for what, as command lines of `sh`.
 struct ProgramChoice {
+    /// What `set pager` has said; nil where it was not set.
+    var setPager: String?
     /// The value of an environment variable; nil where there is none, or it is empty.
     var variable: (String) -> String? = { name in
         guard let value = getenv(name), value.pointee != 0 else { return nil }
@@ -12,7 +14,7 @@ struct ProgramChoice {
 
     /// What shows text a screen at a time; nil where nothing does, or `cat` is wished for.
     var pager: String? {
-        let wish = variable("DFSH_PAGER") ?? variable("PAGER")
+        let wish = setPager ?? variable("DFSH_PAGER") ?? variable("PAGER")
         let found = wish ?? ["less", "more"].first(where: isThere)
         return found == "cat" ? nil : found
     }

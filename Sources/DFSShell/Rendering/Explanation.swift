@@ -61,6 +61,8 @@ struct Explanation {
                     + "\(silence)."
             }
             return "\(server.id) is up\(time.map { ", and gave a sign of life \($0) ago" } ?? "")."
+                + (server.isStillTelling
+                    ? " It has yet to tell a part of its files: more names may come." : "")
         case .suspect:
             return
                 "\(server.id) has been silent\(since): it may be slow, and is soon taken for down."
@@ -206,7 +208,8 @@ struct Explanation {
             !server.state.isAvailable
                 && server.mounts.contains { path.isWithin($0) || $0.isWithin(path) }
         }
-        for server in silent { lines.append(state(server)) }
+        let telling = servers.filter { $0.isStillTelling && !silent.contains($0) }
+        for server in silent + telling { lines.append(state(server)) }
         if !silent.isEmpty {
             lines.append(
                 "Names of a server that is away stay in the tree: the file was not there when it "

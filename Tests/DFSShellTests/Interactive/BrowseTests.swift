@@ -297,6 +297,39 @@ struct BrowseTests {
         #expect(terminal.output.indices.contains { terminal.output[$0...].starts(with: back) })
     }
 
+    @Test func `bg leaves the terminal to the shell, and fg brings the tree all the same`() throws {
+        let fixture = try fixture()
+        let program = try Executable.shell.path
+        let shell = try fixture.open(
+            program: "/usr/bin/env", ["PS1=sh: ", "/bin/bash", "--norc", "--noediting", "-i"])
+        try shell.waitForLine("sh:")
+        try shell.type("\(program) browse\r")
+        try browsing(shell)
+
+        try shell.type("\u{1A}")
+        try shell.waitForLine("sh:")
+        try shell.type("bg; wait; echo stopped again\r")
+        try shell.waitForRow("stopped again")
+        #expect(shell.isInLineMode)
+        #expect(!shell.screen.rows.contains(" + dir/"))
+        try shell.type("fg\r")
+        try browsing(shell)
+        try shell.type("q")
+
+        try shell.waitForLine("sh:")
+        #expect(shell.isInLineMode)
+    }
+
+    @Test func `behind an & it is refused`() throws {
+        let fixture = try fixture()
+        let terminal = try fixture.open()
+        try terminal.waitForLine(TerminalFixture.prompt)
+
+        try terminal.type("browse & wait\r")
+
+        try terminal.waitForRow("dfsh: browse: needs the terminal, and not an &")
+    }
+
     @Test func `control-Z gives the terminal back, and fg brings the tree`() throws {
         let fixture = try fixture()
         let program = try Executable.shell.path

@@ -29,6 +29,53 @@ struct PagerTests {
         #expect(!terminal.screen.text.contains("dfsh:"))
     }
 
+    @Test func `help that is longer than the terminal stands in the pager, and else it does not`()
+        throws
+    {
+        let fixture = try fixture()
+        let terminal = try fixture.open()
+        try terminal.waitForLine(TerminalFixture.prompt)
+
+        try terminal.type("help\r")
+        try terminal.waitUntil("the first page") { screen in
+            screen.rows.first == "Files" && screen.line != TerminalFixture.prompt
+        }
+        try terminal.type("q")
+        try terminal.waitForLine(TerminalFixture.prompt)
+        try terminal.type("help pwd\r")
+        try terminal.waitForRow("usage: pwd")
+
+        try terminal.waitForLine(TerminalFixture.prompt)
+    }
+
+    @Test func `an editor has the terminal, and what it leaves is stored`() throws {
+        let fixture = try fixture()
+        let editor = #"f() { printf "new text: "; read line; echo "$line" > "$1"; }; f"#
+        let terminal = try fixture.open(
+            program: "/usr/bin/env",
+            ["EDITOR=\(editor)", try Executable.shell.path, "edit", "/log"])
+
+        try terminal.waitForLine("new text:")
+        #expect(terminal.isInLineMode)
+        try terminal.type("from the keys\r")
+
+        #expect(try terminal.waitForEnd() == .exit(0))
+        #expect(terminal.screen.rows.contains("dfsh: /log: stored, 14 bytes"))
+        #expect(try fixture.cluster.shell(["cat", "/log"]).output == "from the keys\n")
+    }
+
+    @Test func `set pager goes before what the environment names`() throws {
+        let fixture = try fixture()
+        let terminal = try fixture.open()
+        try terminal.waitForLine(TerminalFixture.prompt)
+
+        try terminal.type("set pager 'sed s/line/row/'\r")
+        try terminal.waitForLine(TerminalFixture.prompt)
+        try terminal.type("less /log\r")
+
+        try terminal.waitForRow("row 500")
+    }
+
     @Test func `a pager gets no control byte of a file`() throws {
         let fixture = try fixture()
         let terminal = try fixture.open()
