@@ -1,4 +1,5 @@
 import DFSProtocol
+import TestCluster
 import Testing
 
 @testable import DFSShell
@@ -69,6 +70,24 @@ import Testing
         }
         #expect(
             WireLine.sent([0x50, 0xFF], nil).map(\.written) == [#"C! send "P\xff\n""#])
+    }
+
+    @Test(
+        arguments: [
+            (.forever([0x78]), 7), (.say("\u{1B}[2J\u{7}nonsense\n"), 7),
+            (.say("OK DFS/1 role=name {9999999999}\n"), 7),
+        ] as [(HostileServer.Answer, Int32)])
+    func `a server that is none ends it with a code and no raw byte`(
+        greeting: HostileServer.Answer, code: Int32
+    ) throws {
+        let server = try HostileServer(greeting: greeting) { _ in .say("OK\n") }
+        let cluster = try Cluster()
+
+        let run = try cluster.shell(["wire", "\(server.endpoint)"], input: "PING\nQUIT\n")
+
+        #expect(run.exitCode == code, "\(run.output)\(run.errors)")
+        let bytes = run.outputBytes + run.errorBytes
+        #expect(bytes.allSatisfy { $0 == 0x0A || (0x20..<0x7F).contains($0) })
     }
 
     @Test(arguments: [

@@ -14,7 +14,11 @@ extension ShellSession {
         let input = hasInput ? STDIN_FILENO : nil
         let code = try await withProgram(text, input: input) { await $0.end() }
         try Task.checkCancellation()
-        if let code = ShellSession.code(code) { throw ShellFailure.told(code) }
+        guard let failure = ShellSession.code(code) else { return }
+        if failure == .interrupted { throw ShellFailure.told(failure) }
+        // Which one it was is lost in our own code.
+        throw ShellFailure(
+            failure, code < 128 ? "it ended with \(code)" : "it was ended by signal \(code - 128)")
     }
 
     /// Starts a text of `sh`, whose results and complaints go where those of this shell go.

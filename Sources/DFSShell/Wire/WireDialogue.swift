@@ -43,6 +43,8 @@ final class WireDialogue {
         if request.isLast { (isEndExpected, endsByAnswer) = (true, true) }
         // That nobody takes it is told by the end, which comes then.
         _ = link.send(request.line + [0x0A] + (payload.map { $0 + [0x0A] } ?? []))
+        // A server that does not close by itself sees that nothing more comes.
+        if request.isLast { link.halfClose() }
         return lines
     }
 
@@ -84,13 +86,16 @@ final class WireDialogue {
 
     private func note(_ bytes: [UInt8]) {
         // What is no reply is shown all the same; a person sees what is wrong with it.
-        guard let line = try? ReplyLine(bytes.span, parser: &parser) else {
-            return outstanding = max(0, outstanding - 1)
-        }
+        let line = try? ReplyLine(bytes.span, parser: &parser)
         if role == nil {
+            guard let line, WireDialogue.isGreeting(line) else {
+                (isOver, violation) = (true, "it is no DFS/1 server")
+                return link.end()
+            }
             role = line.text("role").flatMap { Role(rawValue: $0) } ?? .name
             record?.begin(line.text("id") ?? "ns1")
         }
+        guard let line else { return outstanding = max(0, outstanding - 1) }
         switch line.kind {
         case .item, .notice: return
         case .error(_, isFatal: true):
@@ -98,5 +103,11 @@ final class WireDialogue {
         case .ok, .error: break
         }
         if line.tag == nil { outstanding = max(0, outstanding - 1) }
+    }
+
+    /// A server that is full refuses in the place of its greeting.
+    private static func isGreeting(_ line: ReplyLine) -> Bool {
+        if case .error = line.kind { return true }
+        return line.kind == .ok && line.operands.first == [UInt8]("DFS/1".utf8)
     }
 }

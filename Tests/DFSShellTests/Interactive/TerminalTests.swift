@@ -245,4 +245,25 @@ struct TerminalTests {
 
         try shell.waitForRow("a-b")
     }
+
+    @Test func `control-Z in a program stops dfsh with it, as one job`() throws {
+        let fixture = try TerminalFixture()
+        let program = try Executable.shell.path
+        let shell = try fixture.open(
+            program: "/usr/bin/env", ["PS1=sh: ", "/bin/bash", "--norc", "--noediting", "-i"])
+        try shell.waitForLine("sh:")
+        try shell.type("\(program) -n 127.0.0.1:1\r")
+        try shell.waitForLine(TerminalFixture.away)
+        try shell.type("!echo begun; cat\r")
+        try shell.waitForRow("begun")
+        // Before the program itself runs, a stop would hold up what starts it.
+        try shell.type("once\r")
+        try shell.waitUntil("the copy") { $0.rows.count { $0 == "once" } == 2 }
+
+        try shell.type("\u{1A}")
+        try shell.waitForLine("sh:")
+
+        #expect(shell.screen.text.contains("Stopped"))
+        #expect(shell.isInLineMode)
+    }
 }
