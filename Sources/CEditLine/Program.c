@@ -75,6 +75,23 @@ pid_t dfs_program_start(const char *const *argv, dfs_program_places places) {
     return code == 0 ? pid : -1;
 }
 
+/* Stops all of this process group, as one job; where nobody could wake it, this stops nothing.
+ * Nothing behind it is done before it goes on: that is why this thread stops itself, and does not
+ * wait for a signal to the process, which some other thread takes some time later. */
+static void stop_group(void) {
+    struct sigaction ignored = {.sa_handler = SIG_IGN}, usual;
+    sigset_t stop, before;
+    sigemptyset(&ignored.sa_mask);
+    sigaction(SIGTSTP, &ignored, &usual);
+    kill(0, SIGTSTP);
+    sigaction(SIGTSTP, &usual, NULL);
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTSTP);
+    raise(SIGTSTP);
+    pthread_sigmask(SIG_UNBLOCK, &stop, &before);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 void dfs_program_wait(pid_t pid, int terminal) {
     for (;;) {
         siginfo_t info = {0};
@@ -85,9 +102,8 @@ void dfs_program_wait(pid_t pid, int terminal) {
         }
         if (info.si_code != CLD_STOPPED) return;
         waitid(P_PID, (id_t)pid, &info, WSTOPPED | WNOHANG);
-        /* The whole of it stops, as one job; where nobody could wake it, this stops nothing. */
         give_terminal(terminal, getpgrp());
-        kill(0, SIGTSTP);
+        stop_group();
         give_terminal(terminal, pid);
         kill(-pid, SIGCONT);
     }

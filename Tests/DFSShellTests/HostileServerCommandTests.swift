@@ -9,6 +9,8 @@ import Testing
         let words: [String]
         /// What the names of files that it makes begin with; a part of a transfer may lie beside.
         var writes: [String] = []
+        /// What is piped in.
+        var input = ""
         var testDescription: String { words.joined(separator: " ") }
     }
 
@@ -29,6 +31,9 @@ import Testing
         Call(words: ["rm", "-r", "/d"]), Call(words: ["mv", "/d/f", "/d/h"]),
         Call(words: ["completion", "words", "--", "cat", "/d/"]),
         Call(words: ["completion", "words", "--", "status", ""]),
+        Call(words: ["wire"], input: "LIST /d\nSTAT /d/f\n"),
+        Call(words: ["wire", "m1"], input: "FETCH /d/f\nHANDLES\n"),
+        Call(words: ["wire", "--record", "out"], writes: ["here/out"], input: "LOCATE /d/f\n"),
         Call(words: ["-c", "session open /d/f; session read h1 0 9; session close h1"]),
     ]
 
@@ -76,7 +81,7 @@ import Testing
     @Test(arguments: calls) func `no answer to any request brings harm`(call: Call) async throws {
         try await ClusterSlots.shared.run {
             let honest = try DishonestCluster(lyingTo: nil, .silence)
-            let usual = try honest.dfsh(call.words)
+            let usual = try honest.dfsh(call.words, call.input)
             let verbs = honest.asked
             honest.cluster.shutDown()
             #expect(verbs.count >= 1)
@@ -88,7 +93,7 @@ import Testing
                     let liar = try DishonestCluster(lyingTo: verb, answer)
                     defer { liar.cluster.shutDown() }
 
-                    check(try liar.dfsh(call.words), call, "\(verb): \(title)")
+                    check(try liar.dfsh(call.words, call.input), call, "\(verb): \(title)")
                 }
             }
         }
@@ -158,11 +163,11 @@ struct DishonestCluster {
     }
 
     /// Runs dfsh in an empty folder.
-    func dfsh(_ words: [String]) throws -> HostileCluster.Run {
+    func dfsh(_ words: [String], _ input: String = "") throws -> HostileCluster.Run {
         let around = "\(cluster.folder)/around"
         try FileSystem.makeFolders("\(around)/here")
         let run = try cluster.shell(
-            ["-n", endpoint, "--deadline", "700"] + words,
+            ["-n", endpoint, "--deadline", "700"] + words, input: input,
             environment: ["EDITOR=true", "PATH=/usr/bin:/bin", "TMPDIR=\(cluster.folder)"],
             folder: "\(around)/here", within: .seconds(60))
         let left = try FileSystem.files(below: [UInt8](around.utf8))

@@ -263,7 +263,15 @@ struct TerminalTests {
         try shell.type("\u{1A}")
         try shell.waitForLine("sh:")
 
-        #expect(shell.screen.text.contains("Stopped"))
-        #expect(shell.isInLineMode)
+        try shell.type("fg\r")
+        // The shell names the job before it gives it the terminal.
+        try shell.waitUntil("the job") { screen in
+            screen.line.isEmpty && screen.rows.count { $0.contains("127.0.0.1:1") } == 3
+        }
+        try shell.type("again\r")
+        try shell.waitUntil("the copy") { $0.rows.count { $0 == "again" } == 2 }
+        try shell.type("\u{4}")
+
+        try shell.waitForLine(TerminalFixture.away)
     }
 }
