@@ -37,6 +37,7 @@ struct EverydayTests {
         try terminal.type("\r")
 
         try terminal.waitForRow("bound")
+        #expect(terminal.screen.unknown.isEmpty)
     }
 
     @Test func `help that is longer than the screen goes to the pager`() throws {
