@@ -64,7 +64,7 @@ struct EverydayTests {
         let terminal = try fixture.open()
         try terminal.waitForLine(TerminalFixture.prompt)
 
-        try terminal.type("get --limit-rate 1M /big\r")
+        try terminal.type("get --limit-rate 1M /big \(fixture.cluster.folder)/copy\r")
         try terminal.waitUntil("the progress") { screen in
             screen.rows.contains { row in
                 row.hasPrefix("got 0 files, ") && row.contains(" %, ") && row.contains("B/s, ")
