@@ -37,6 +37,7 @@ struct EverydayTests {
         try terminal.type("\r")
 
         try terminal.waitForRow("bound")
+        #expect(terminal.screen.unknown.isEmpty)
     }
 
     @Test func `help that is longer than the screen goes to the pager`() throws {
@@ -63,7 +64,7 @@ struct EverydayTests {
         let terminal = try fixture.open()
         try terminal.waitForLine(TerminalFixture.prompt)
 
-        try terminal.type("get --limit-rate 1M /big\r")
+        try terminal.type("get --limit-rate 1M /big \(fixture.cluster.folder)/copy\r")
         try terminal.waitUntil("the progress") { screen in
             screen.rows.contains { row in
                 row.hasPrefix("got 0 files, ") && row.contains(" %, ") && row.contains("B/s, ")
