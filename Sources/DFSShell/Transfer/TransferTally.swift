@@ -332,7 +332,8 @@ final class TransferTally: Sendable {
             + Double(elapsed.components.attoseconds) / 1e18
         var bytes = counts.bytes
         bytes.add(-counts.had)
-        guard seconds >= 1, bytes > 0 else { return text }
+        // Of little the time says nothing but how busy the machine was.
+        guard seconds >= 1, bytes >= 1_000_000 else { return text }
         let tenths = Int64(seconds * 10)
         let rate = Amounts.sentence(TransferRate.rate(of: bytes, in: seconds))
         return text + " in \(tenths / 10).\(tenths % 10) s (\(rate)/s)"
