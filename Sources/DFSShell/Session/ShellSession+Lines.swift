@@ -39,11 +39,23 @@ extension ShellSession {
         let commands: [TypedCommand]
         do {
             commands = try state.withLock { $0.aliases }.expanded(command)
+            guard commands.count == 1 || !command.isBackground else {
+                throw ShellFailure(
+                    .usage,
+                    "an alias of several commands can not run behind &: type them one by one")
+            }
         } catch {
             return passed(tell(error), command.marks)
         }
-        guard commands.count == 1 else { return await run(commands) }
-        let command = commands[0]
+        for command in commands {
+            let code = await runExpanded(command)
+            if code != .ok || wantsToQuit { return code }
+        }
+        return .ok
+    }
+
+    /// Runs one command in which no alias is looked for again.
+    private func runExpanded(_ command: TypedCommand) async -> ExitCode {
         if command.isBackground { return startJob(command) }
         let start = ContinuousClock.now
         // Neither the command that turns it on is told, nor the one that turns it off.

@@ -138,6 +138,12 @@ public final class ShellSession: Sendable {
             throw ShellFailure(
                 .usage, "\(question) Nobody is asked in the background: -f says yes before")
         }
+        guard tcgetpgrp(STDIN_FILENO) == getpgrp() else {
+            throw ShellFailure(
+                .usage,
+                "\(question) Nobody is asked while the program behind | or > has the terminal: -f "
+                    + "says yes before")
+        }
         output.tell("dfsh: \(question) (y or n) ")
         _ = await output.settle()
         let answer = try await DescriptorWait.read(STDIN_FILENO, count: 4096)

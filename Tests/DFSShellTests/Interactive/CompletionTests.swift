@@ -53,6 +53,12 @@ struct CompletionTests {
         completed(text, names.map { [UInt8]($0.utf8) })
     }
 
+    @Test(arguments: ["cat a > it\\'s/|", "cat a > 'it'\\''s/|", "cat a > \"it's/|"])
+    func `nothing is put into text for sh that no single quotes can hold`(line: String) {
+        #expect(query(line) == nil)
+        #expect(query("cat a > its/|")?.isShellText == true)
+    }
+
     @Test(arguments: [
         ("|", CompletionSubject.commands), ("ca|", .commands), ("pwd; ca|", .commands),
         ("cat |", .remote(directory: [])),

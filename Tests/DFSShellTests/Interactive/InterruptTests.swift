@@ -156,6 +156,21 @@ struct InterruptTests {
         #expect(names.filter { $0 != ".dfs" } == left)
     }
 
+    @Test(arguments: ["rm * | cat", "rm * > log"])
+    func `nobody is asked while another program has the terminal`(line: String) throws {
+        let fixture = try TerminalFixture(files: [([UInt8]("a".utf8), [UInt8]("x".utf8))])
+        let terminal = try fixture.open()
+        try terminal.waitForLine(TerminalFixture.prompt)
+
+        try terminal.type("lcd \(fixture.cluster.folder)\r\(line)\r")
+        try terminal.waitUntil("the refusal") { $0.text.contains("-f says yes before") }
+        try terminal.waitForLine(TerminalFixture.prompt)
+        try terminal.type("ls\r")
+
+        try terminal.waitForRow("a")
+        #expect(terminal.screen.unknown.isEmpty)
+    }
+
     @Test func `the next prompt starts a line where a file did not end its last`() throws {
         let fixture = try TerminalFixture(files: [
             ([UInt8]("f".utf8), [UInt8]("no end \u{1B}[31mred".utf8))

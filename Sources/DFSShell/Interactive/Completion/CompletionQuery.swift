@@ -32,7 +32,9 @@ struct CompletionQuery: Equatable, Sendable {
         if splitter.endsInShellText {
             // Between " and behind \ sh sees what dfsh does not: there it is better to insert
             // nothing.
-            guard let style = begun.forShell else { return nil }
+            guard let style = begun.forShell, WordStyle.canStandInShellText(word.bytes) else {
+                return nil
+            }
             place = Place(subject: .local(directory: []), isPath: true)
             self.style = style
         } else {
