@@ -126,7 +126,7 @@ while [ "$round" -lt "$rounds" ]; do
             rm -f "$disk"/down/?b* "$disk"/up/?b* "$disk"/export/b*
         fi
     done
-    echo "round $round of $rounds is done" >&2
+    echo "round $round of $rounds, seconds: $(tail -n 12 "$work/rows" | awk '{printf "%s %s %s %.1f; ", $1, $2, $3, $4 / 1000}')" >&2
 done
 
 echo "$(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(uname -sr), $(date -u +%F), load $(cut -d' ' -f1 /proc/loadavg)"
