@@ -65,6 +65,77 @@ import Testing
         #expect(bytes == Self.content)
     }
 
+    /// What a limit was asked for, and whether it says no after so many times.
+    private actor Toll {
+        struct Closed: Error {}
+        private(set) var asked: [Int] = []
+        let most: Int
+
+        init(most: Int) { self.most = most }
+
+        func pass(_ count: Int) throws {
+            if asked.count == most { throw Closed() }
+            asked.append(count)
+        }
+    }
+
+    /// The piece that is asked for first is as long as the server lets it be.
+    @Test(arguments: [(0, 0), (1, 4), (2, 8)])
+    func `no piece is asked for before the limit lets it pass`(
+        allowed: Int, bytes: Int
+    ) async throws {
+        let toll = Toll(most: allowed)
+        let (received, fetches) = try await withPieces { client, file in
+            var received = 0
+            await #expect(throws: Toll.Closed.self) {
+                _ = try await client.fetch(
+                    TreePath("/a"), verifies: false, pace: { try await toll.pass($0) }
+                ) { received += $0.readableBytes }
+            }
+            return (received, file.lines.filter { $0.hasPrefix("FETCH") })
+        }
+
+        #expect(fetches.count <= allowed)
+        #expect(received <= bytes)
+        #expect(await toll.asked.count == allowed)
+    }
+
+    @Test func `what a limit is asked for is what comes, none of it twice`() async throws {
+        let toll = Toll(most: 10)
+        let received = try await withPieces { client, _ in
+            var received = 0
+            _ = try await client.fetch(
+                TreePath("/a"), verifies: false, pace: { try await toll.pass($0) }
+            ) { received += $0.readableBytes }
+            return received
+        }
+
+        #expect(received == 10)
+        #expect(await toll.asked.sorted() == [2, 4, 4])
+    }
+
+    /// Runs a body with a client that asks for four bytes at a time, many at once.
+    private func withPieces<Result: Sendable>(
+        _ body: (DFSClient, ScriptedServer) async throws -> Result
+    ) async throws -> Result {
+        let file = try await ScriptedServer.start(
+            greeting: "OK DFS/1 role=file id=m1 epoch=1 max-line=65536 max-data=1048576\n"
+        ) { line, _ in Self.honest(line) }
+        let address = file.endpoint
+        let names = try await ScriptedServer.start { _, _ in
+            .send("OK path=/a server=m1 addr=\(address) state=up size=10 ver=1\n")
+        }
+        var options = ClientOptions()
+        options.pieceBytes = 4
+        options.piecesInFlight = 4
+        let client = DFSClient(nameServers: [names.endpoint], options: options)
+        let result = try await body(client, file)
+        await client.close()
+        try await names.stop()
+        try await file.stop()
+        return result
+    }
+
     @Test func `a file that changes while it is read is stale`() async throws {
         let failure = try await withFile { line, _ in
             line.hasPrefix("FETCH /a 8")

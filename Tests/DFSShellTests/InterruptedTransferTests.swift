@@ -107,6 +107,29 @@ import Testing
         }
     }
 
+    @Test func `a get with a limit asks for no more than what the limit lets pass`() async throws {
+        try await withCluster { cluster in
+            try FileSystem.write(content(), to: [UInt8]("\(try export(of: cluster))/big".utf8))
+            try cluster.awaitFile([UInt8]("/A/big".utf8), on: "fs1")
+            func trace() throws -> String {
+                String(decoding: try FileSystem.read("\(cluster.folder)/trace"), as: UTF8.self)
+            }
+            // The second piece may pass after twelve days.
+            let get = try Beside(
+                cluster, ["--trace=trace", "-c", "get --limit-rate 1 /A/big"])
+            try Deadline().await("the first piece") {
+                // There is no trace before the first line of it.
+                (try? trace())?.contains("{1048576}") == true ? true : nil
+            }
+
+            get.process.signal(SIGINT)
+            let ending = try get.process.wait()
+
+            #expect(ending == .exit(130))
+            #expect(try trace().matches(of: #/FETCH /A/big /#).count == 1)
+        }
+    }
+
     @Test func `Ctrl-C in a put keeps the part under its own name, and put -c goes on with it`()
         async throws
     {

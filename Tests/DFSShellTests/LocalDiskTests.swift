@@ -101,6 +101,42 @@ import Testing
         }
     }
 
+    @Test func `a directory that was made is brought to the disk with the one it is in`()
+        async throws
+    {
+        try await withFolder { path, _ in
+            // O_PATH, which can be used and not flushed: what is asked of the disk is told.
+            let pathOnly: Int32 = 0o10_000_000
+            let descriptor = Glibc.open(path, pathOnly | O_DIRECTORY | O_CLOEXEC)
+            let parent = LocalDirectory(descriptor: descriptor, path: [UInt8](path.utf8))
+
+            _ = try await disk.directory(Self.name, in: parent, makes: true)
+            await #expect(throws: LocalFailure(path: parent.path, number: EBADF)) {
+                try await disk.settle()
+            }
+            // It is there by now.
+            _ = try await disk.directory(Self.name, in: parent, makes: true)
+            try await disk.settle()
+        }
+    }
+
+    @Test func `made directories count as no files, and many of them are flushed together`() throws
+    {
+        let folders = (0..<40).map {
+            LocalDirectory(descriptor: -1, path: [UInt8]("/gone/\($0)".utf8))
+        }
+        var names = UnsettledNames()
+
+        names.addDirectory(in: folders[1])
+        names.addDirectory(in: folders[0])
+        #expect(throws: LocalFailure(path: folders[1].path, number: EBADF)) { try names.settle() }
+        for folder in folders { names.addDirectory(in: folder) }
+
+        #expect(!names.areMany)
+        #expect(names.openDirectories == 18)
+        #expect(throws: LocalFailure(path: folders[1].path, number: EBADF)) { try names.settle() }
+    }
+
     @Test func `what did not come whole leaves nothing`() async throws {
         try await withFolder { _, folder in
             let file = try await disk.createTemporary(for: Self.name, in: folder)

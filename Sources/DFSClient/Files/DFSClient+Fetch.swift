@@ -14,17 +14,22 @@ extension DFSClient {
     /// - Parameter verifies: Whether the server's SHA-256 is compared with that of what arrived.
     /// - Parameter beginning: What is here already; only what follows travels. The file must still
     ///   be the one that `begins(_:with:listedAs:)` said it of.
+    /// - Parameter pace: Waits until so many bytes may be asked for; nothing is asked for before.
     /// - Parameter receive: Takes the pieces, each once and in order; runs in the caller's task.
     /// - Throws: `DFSError` with `server-down`, `not-found`, `stale-file` or `corrupt`; or what
-    ///   `receive` throws.
+    ///   `pace` and `receive` throw.
     public func fetch(
         _ path: TreePath, listedAs entry: Entry? = nil, verifies: Bool = true,
         after beginning: (prefix: FilePrefix, facts: FileFacts)? = nil,
+        pace: @escaping StoreSource.Pace = { _ in },
         receive: (ByteBuffer) async throws -> Void
     ) async throws -> FileFacts {
         let start = beginning?.prefix.count ?? 0
         let isThere = entry?.isAvailable ?? false
         let hint = try await location(of: path, on: isThere ? entry?.server : nil)
+        let awaited = max(0, (beginning?.facts.size ?? entry?.size ?? .max) - start)
+        let paced = min(Int64(options.pieceBytes), awaited)
+        try await pace(Int(paced))
         let patience = patience()
         // A small file's digest travels beside its bytes; a large one's is computed meanwhile, and
         // whatever comes of the file lets it take longer.
@@ -54,6 +59,9 @@ extension DFSClient {
             ) { [self] number in
                 let offset = start + step * (number + 1)
                 let count = Int(min(step, first.facts.size - offset))
+                // The first piece may have been shorter than what was waited for.
+                let due = min(Int64(count), offset + Int64(count) - start - paced)
+                if due > 0 { try await pace(Int(due)) }
                 return try await piece(
                     of: path, at: place, offset, count, self.patience(), like: first.facts
                 ).piece.bytes

@@ -57,7 +57,8 @@ extension DFSClient {
     ///   its SHA-256 is that of the file here.
     /// - Parameter keepsPart: Whether a part stays where the caller gives up or the servers are
     ///   away (`leftover` with `isPartKept`), so that another call can continue it.
-    /// - Throws: Also `locked` where somebody is still writing the part that was to be continued.
+    /// - Throws: Also `locked` where somebody is still writing the part that was to be continued;
+    ///   it stays theirs, whatever `keepsPart` says.
     public func store(
         _ path: TreePath, mode: FileMode? = nil, modified: WallTime? = nil,
         continues: Bool = false, keepsPart: Bool = false, from source: StoreSource
@@ -74,35 +75,45 @@ extension DFSClient {
             }
         }
         let attributes = StoreAttributes(mode: mode, modified: modified, ifVersion: nil)
-        var earlier: FileLocation?
+        var earlier: (place: FileLocation, mode: FileMode?)?
         if continues { earlier = try await earlierPart(of: path, source) }
         let target: (place: FileLocation, mode: FileMode?) =
-            if let earlier { (earlier, mode) } else { try await placeOfPart(path, attributes) }
+            if let earlier {
+                (earlier.place, mode ?? earlier.mode)
+            } else {
+                try await placeOfPart(path, attributes)
+            }
         var upload = PartUpload(
             client: self, path: path, place: target.place, attributes: attributes,
             mode: target.mode, source: source, isThere: earlier != nil)
         do {
             return try await upload.run()
         } catch {
-            throw await failure(of: upload, error, keepsPart: keepsPart)
+            throw await failure(
+                of: upload, error, keepsPart: keepsPart, wasThere: earlier != nil)
         }
     }
 
     /// Clears a part away that did not become a file, or keeps it; and says what is left.
+    ///
+    /// - Parameter wasThere: Whether an earlier attempt made the part.
     private func failure(
-        of upload: PartUpload, _ error: any Error, keepsPart: Bool
+        of upload: PartUpload, _ error: any Error, keepsPart: Bool, wasThere: Bool
     ) async -> any Error {
         let part = upload.place.path
+        // A part that this call neither made nor opened may be what somebody else is writing.
+        let isOurs = !wasThere || upload.file != nil
         guard var failure = DFSClient.failure(error) else {
-            _ = await clearAway(part, upload.file, after: nil)
+            if isOurs { _ = await clearAway(part, upload.file, after: nil) }
             return error
         }
         if keepsPart, upload.isThere, !upload.isRenaming, failure.letsGoOn {
             await release(upload.file)
             failure.leftover = part
             failure.isPartKept = true
-        } else if await !clearAway(
-            part, upload.file, after: failure, wasRenaming: upload.isRenaming)
+        } else if isOurs,
+            await !clearAway(
+                part, upload.file, after: failure, wasRenaming: upload.isRenaming)
         {
             failure.leftover = part
         }
@@ -123,20 +134,20 @@ extension DFSClient {
     }
 
     /// The largest part of an earlier attempt at the same file, on the server that is to have it.
+    ///
+    /// - Returns: Also the permissions of the file that it will replace; nil where there is none.
     private func earlierPart(
         of path: TreePath, _ source: StoreSource
-    ) async throws -> FileLocation? {
-        guard let parent = path.parent else { return nil }
+    ) async throws -> (place: FileLocation, mode: FileMode?)? {
+        // The top of the tree is no file; what is to be said of that is said elsewhere.
+        guard path.parent != nil else { return nil }
         let present = try await fileToReplace(path)
         var largest: Entry?
-        var pages = list(parent).makeAsyncIterator()
-        while let page = try await pages.nextPage() {
-            for entry in page where path.isName(ofPart: entry.name) {
-                let isUsable =
-                    entry.kind == .file && entry.isAvailable && entry.size > largest?.size ?? 0
-                    && (present == nil || entry.server == present?.server)
-                if isUsable { largest = entry }
-            }
+        for entry in try await parts(of: path) {
+            let isUsable =
+                entry.kind == .file && entry.isAvailable && entry.size > largest?.size ?? 0
+                && (present == nil || entry.server == present?.server)
+            if isUsable { largest = entry }
         }
         guard let largest, let place = try await location(of: largest.path, on: largest.server)
         else { return nil }
@@ -144,8 +155,29 @@ extension DFSClient {
         var prefix = FilePrefix()
         let count = min(largest.size, source.size, Int64(options.pieceBytes))
         try await source.extend(&prefix, to: count, pieceBytes: options.pieceBytes)
-        return try await begins(largest.path, at: place, with: prefix) == nil ? nil : place
+        guard try await begins(largest.path, at: place, with: prefix) != nil else { return nil }
+        return (place, present?.mode)
     }
+
+    /// What has a name that a part of a file could have.
+    ///
+    /// Only names that begin so are asked for: what is asked does not grow with the directory.
+    private func parts(of path: TreePath) async throws(DFSError) -> [Entry] {
+        guard let parent = path.parent, let beginning = path.beginningOfParts else { return [] }
+        var parts: [Entry] = []
+        var pages = list(parent, after: beginning, pageLimit: DFSClient.pageOfParts)
+            .makeAsyncIterator()
+        while let page = try await pages.nextPage() {
+            for entry in page {
+                guard entry.name.starts(with: beginning) else { return parts }
+                if path.isName(ofPart: entry.name) { parts.append(entry) }
+            }
+        }
+        return parts
+    }
+
+    /// Mostly there is one part, and the name behind it ends the search.
+    private static let pageOfParts: Int64 = 16
 }
 
 extension DFSError {

@@ -29,18 +29,19 @@ extension TreePath {
 
     /// Whether a name in the same directory is one that `nameOfPart` could have made.
     func isName(ofPart other: [UInt8]) -> Bool {
-        guard let parent, other.count > TreePath.partMark.count + TreePath.randomDigits else {
-            return false
-        }
-        let suffix = other.suffix(TreePath.partMark.count + TreePath.randomDigits)
-        guard suffix.starts(with: TreePath.partMark),
-            TreePath.areDigits(suffix.suffix(TreePath.randomDigits))
-        else { return false }
+        guard let beginning = beginningOfParts, other.starts(with: beginning) else { return false }
+        let digits = other.dropFirst(beginning.count)
+        return digits.count == TreePath.randomDigits && TreePath.areDigits(digits)
+    }
+
+    /// What all names begin with that `isName(ofPart:)` knows; nil where it knows none.
+    var beginningOfParts: [UInt8]? {
+        guard let parent else { return nil }
         let above = parent.isRoot ? 1 : parent.bytes.count + 1
-        let room = min(Limits.componentBytes, Limits.pathBytes - above) - suffix.count
-        guard room > 0 else { return false }
-        return other.dropLast(suffix.count).elementsEqual(
-            TreePath.beginning(of: name, atMost: room))
+        let suffix = TreePath.partMark.count + TreePath.randomDigits
+        let room = min(Limits.componentBytes, Limits.pathBytes - above) - suffix
+        guard room > 0 else { return nil }
+        return TreePath.beginning(of: name, atMost: room) + TreePath.partMark
     }
 
     /// Whether a name is one that an upload has until it is whole: `….dfs-part-` and 12 digits.

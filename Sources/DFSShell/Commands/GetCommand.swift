@@ -146,9 +146,13 @@ enum GetCommand {
                 return session.output.line(
                     "get \(path) -> -", as: ["would": "get", "path": .path(path)])
             }
+            let limit = manner.limit
+            // Only for a limit the size must be known before.
+            let entry = limit == nil ? nil : try await session.client.stat(path).entry
             do {
-                _ = try await session.client.fetch(path) { bytes in
-                    try await manner.limit?.pass(bytes.readableBytes)
+                _ = try await session.client.fetch(
+                    path, listedAs: entry, pace: { try await limit?.pass($0) }
+                ) { bytes in
                     try await session.output.content(bytes.readableBytesView, of: path)
                 }
             } catch let error as DFSError where error.known == .corrupt {

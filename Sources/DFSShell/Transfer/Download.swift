@@ -56,11 +56,12 @@ struct Download: Sendable {
         let disk = session.disk
         var head: ByteBuffer?
         var file = start?.file
+        let limit = manner.limit
         do {
             _ = try await session.client.fetch(
-                entry.path, listedAs: entry, after: start.map { ($0.prefix, $0.facts) }
+                entry.path, listedAs: entry, after: start.map { ($0.prefix, $0.facts) },
+                pace: { try await limit?.pass($0) }
             ) { bytes in
-                try await manner.limit?.pass(bytes.readableBytes)
                 meter.moved(bytes.readableBytes)
                 // The first piece waits: most files have no second, and need one visit to the disk.
                 guard let first = head else {

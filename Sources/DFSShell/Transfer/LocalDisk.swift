@@ -121,6 +121,7 @@ actor LocalDisk {
             guard made == 0 || errno == EEXIST else {
                 throw LocalFailure(path: path, number: errno)
             }
+            if made == 0 { unsettled.addDirectory(in: parent) }
         }
         let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
         let descriptor = LocalName.withPath(name) { openat(parent.descriptor, $0, flags) }
@@ -241,7 +242,7 @@ extension LocalDisk {
         unsettled.add(file.directory)
     }
 
-    /// Brings to the disk what was given its name since the last time.
+    /// Brings to the disk what was given its name since the last time, directories too.
     ///
     /// Until then a power cut may leave small files empty, where there were many of them.
     func settle() throws {

@@ -11,7 +11,7 @@ struct UnsettledNames: Sendable {
     private static let most = 16
 
     private var count = 0
-    /// Directories of the first names.
+    /// Directories of the first names, and those that got directories.
     private var directories: [LocalDirectory] = []
     /// The first directory on each file system: what was lost since it was opened is told by it.
     private var fileSystems: [(device: dev_t, directory: LocalDirectory)] = []
@@ -19,21 +19,36 @@ struct UnsettledNames: Sendable {
     /// Whether the next small file is flushed with all the others.
     var areMany: Bool { count >= UnsettledNames.most }
 
+    /// How many directories stay open for what is noted of them.
+    var openDirectories: Int { directories.count + fileSystems.count }
+
     /// Notes that a file was given its name in a directory.
     mutating func add(_ directory: LocalDirectory) {
         count += 1
+        note(directory)
+    }
+
+    /// Notes that a directory was made in another one; it is no file that is flushed.
+    mutating func addDirectory(in parent: LocalDirectory) { note(parent) }
+
+    private mutating func note(_ directory: LocalDirectory) {
         if !fileSystems.contains(where: { $0.device == directory.device }) {
             fileSystems.append((directory.device, directory))
         }
-        guard count <= UnsettledNames.most, directories.last !== directory else { return }
+        guard !areTogether, directories.last !== directory else { return }
         directories.append(directory)
+    }
+
+    /// Whether whole file systems are flushed: each directory that is noted is one that stays open.
+    private var areTogether: Bool {
+        count > UnsettledNames.most || directories.count > UnsettledNames.most
     }
 
     /// Brings the names to the disk, and the bytes of what was not flushed.
     ///
     /// - Throws: `LocalFailure` for what a disk could not keep.
     func settle() throws {
-        if count > UnsettledNames.most {
+        if areTogether {
             for (_, directory) in fileSystems {
                 try UnsettledNames.flush(
                     directory.descriptor, directory.path, dfs_sync_file_system)
