@@ -36,9 +36,11 @@ enum CompletionScript: String, CaseIterable {
             fi
             COMPREPLY=()
             for word in "${found[@]}"; do
-                case ${COMP_WORDS[COMP_CWORD]} in
-                    \'*) ;;
-                    \"*) word=$(printf %s "$word" | sed 's/[\\"$`]/\\&/g') ;;
+                case ${COMP_WORDS[COMP_CWORD]:0:1}:$word in
+                    \':*) word=${word//\'/\'\\\'\'} ;;
+                    # There is no way to write it there that bash reads as what it is.
+                    \":*!*) continue ;;
+                    \":*) word=$(printf %s "$word" | sed 's/[\\"$`]/\\&/g') ;;
                     *) word=$(printf %q "${word#"$glued"}") ;;
                 esac
                 COMPREPLY+=("$word")
@@ -52,8 +54,11 @@ enum CompletionScript: String, CaseIterable {
         #compdef dfsh
         # zsh completion of dfsh, as "dfsh completion zsh" writes it.
         _dfsh() {
-            local -a found
-            found=("${(@f)$($words[1] completion words -- "${(@Q)words[2,CURRENT]}" 2>/dev/null)}")
+            local -a found typed
+            typed=("${(@Q)words[2,CURRENT]}")
+            # What was opened and not closed is no quoted word yet.
+            typed[-1]=${typed[-1]#[\'\"]}
+            found=("${(@f)$($words[1] completion words -- "${typed[@]}" 2>/dev/null)}")
             found=(${found:#})
             if (( ! $#found )); then _files; return; fi
             compadd -S '' -- ${(M)found:#*/}
@@ -65,7 +70,8 @@ enum CompletionScript: String, CaseIterable {
     private static let forFish = #"""
         # fish completion of dfsh, as "dfsh completion fish" writes it.
         function __dfsh_words
-            set -l typed (commandline -opc) (commandline -ct)
+            # What was opened and not closed is no quoted word yet.
+            set -l typed (commandline -opc) (commandline -ct | string replace -r '^[\'"]' '')
             set -l found ($typed[1] completion words -- $typed[2..-1] 2>/dev/null)
             if test (count $found) -gt 0
                 printf '%s\n' $found

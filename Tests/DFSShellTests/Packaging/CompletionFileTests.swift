@@ -9,6 +9,8 @@ struct CompletionFileTests {
             ([UInt8]("docs/a.txt".utf8), [UInt8]("a\n".utf8)),
             ([UInt8]("docs/two words".utf8), [UInt8]("b\n".utf8)),
             ([UInt8]("docs/at:10:30".utf8), [UInt8]("c\n".utf8)),
+            ([UInt8]("docs/it's; $(x)".utf8), [UInt8]("e\n".utf8)),
+            ([UInt8]("docs/no!bang".utf8), [UInt8]("f\n".utf8)),
             ([UInt8]("docs/bad\u{1B}[2J".utf8), [UInt8]("d\n".utf8)),
         ])
     }
@@ -77,6 +79,10 @@ struct CompletionFileTests {
 
         for (line, whole) in Self.lines { try expect(line, whole, terminal) }
         try expect(#"dfsh cat "/docs/tw"#, #"dfsh cat "/docs/two words""#, terminal)
+        // What a name holds is never the shell's.
+        try expect("dfsh cat '/docs/it", #"dfsh cat '/docs/it'\''s; $(x)'"#, terminal)
+        try expect(#"dfsh cat "/docs/it"#, #"dfsh cat "/docs/it's; \$(x)""#, terminal)
+        try expect(#"dfsh cat "/docs/no"#, #"dfsh cat "/docs/no"#, terminal)
         // Colons cut words of bash.
         let address = try fixture.cluster.nameServer.endpoint
         try expect(
@@ -93,6 +99,8 @@ struct CompletionFileTests {
             setUp: "fpath=(\(folder) $fpath); autoload -U compinit; compinit -u -d \(folder)/.dump")
 
         for (line, whole) in Self.lines { try expect(line, whole, terminal) }
+        try expect("dfsh cat '/docs/it", #"dfsh cat '/docs/it'\''s; $(x)'"#, terminal)
+        try expect(#"dfsh cat "/docs/tw"#, #"dfsh cat "/docs/two words""#, terminal)
         let address = try fixture.cluster.nameServer.endpoint
         try expect(
             "dfsh -n \(address) cat /docs/at", #"dfsh -n \#(address) cat /docs/at:10:30"#, terminal)
@@ -117,6 +125,8 @@ struct CompletionFileTests {
         #expect(try completed("dfsh hea") == ["head"])
         #expect(try completed("dfsh ls /do") == ["/docs/"])
         #expect(try completed("dfsh cat /docs/tw") == ["/docs/two words"])
+        #expect(try completed("dfsh cat '/docs/it") == ["/docs/it's; $(x)"])
+        #expect(try completed(#"dfsh cat "/docs/tw"#) == ["/docs/two words"])
         #expect(try completed("dfsh cat /docs/b") == [])
         #expect(try completed("dfs-fileserver --stand") == ["--standalone"])
         #expect(try completed("dfs-nameserver --catalogue ") == ["sqlite"])
