@@ -57,6 +57,7 @@ extension Patience {
     /// - Throws: `cancelled`, with that doubt.
     func pause(_ duration: Duration, isDoubtful: Bool = false) async throws(DFSError) {
         do {
+            // A pause before another attempt; no notice of WATCH is taken that would end it.
             try await sleep(min(duration, remaining))
         } catch {
             var failure = DFSError(.cancelled, "given up by the caller")

@@ -160,7 +160,7 @@ final class ServerLink: Sendable {
             guard let watch, use.watch == nil else { return isOneOfMany }
             use.watch = Task { [weak self] in
                 while !Task.isCancelled {
-                    // A cancelled sleep ends the loop in the next line.
+                    // Silence is no event: it is looked for. A cancelled sleep ends the loop below.
                     try? await Task.sleep(for: .milliseconds(500))
                     guard let self, self.keepsWatching() else { return }
                     await watch(self)

@@ -179,7 +179,8 @@ struct BrowseCommand: Sendable {
 
     /// Asks how the servers are and whether anything has changed.
     private func hearNews(after pause: Duration = .zero) async {
-        // A cancelled pause ends it at the question.
+        // News are asked for, as DFSClient takes no notices of WATCH. A cancelled pause ends it at
+        // the question.
         try? await Task.sleep(for: pause)
         let silence = Task { [feed] in
             try await Task.sleep(for: Self.patience)

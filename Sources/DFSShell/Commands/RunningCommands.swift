@@ -52,6 +52,7 @@ enum RunningCommands {
         guard let time = seconds(word) else {
             throw call.misuse("\(word.shown) is no number of seconds such as 2 or 0.5")
         }
+        // The passing of time is what was asked for.
         try await Task.sleep(for: time)
     }
 

@@ -168,7 +168,7 @@ extension RemoteFile {
             "\(ErrorSentence.absence(error, of: path)); waiting until it is back (Ctrl-C ends this)"
         )
         while true {
-            // A pause that comes to its end by a cancellation throws.
+            // DFSClient takes no notices of WATCH, so it is tried. A cancelled pause throws.
             try await Task.sleep(for: .seconds(1))
             do {
                 let next = try await session.client.follow(path, at: place)

@@ -24,6 +24,7 @@ struct PrivateCopy {
     init(of name: some Collection<UInt8>) throws {
         let temporary = getenv("TMPDIR").map { LocalName.bytes($0) } ?? []
         let parent = temporary.isEmpty ? [UInt8]("/tmp".utf8) : temporary
+        // mkdtemp writes the name that it chose over the X.
         var template =
             LocalName.join(parent, [UInt8]("dfsh-XXXXXX".utf8)).map { CChar(bitPattern: $0) } + [0]
         guard mkdtemp(&template) != nil else { throw LocalFailure.failure(parent, errno) }
